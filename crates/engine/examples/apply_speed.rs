@@ -1,0 +1,201 @@
+//! How many readings a second one core applies, at 100 k and 1 M streams, with a few rules, one
+//! window width and a tick a second: `cargo run --release --example apply_speed -p chengmai-engine`.
+//! Time is this thread's own processor time where the system tells it (Linux), so that other work on
+//! the machine counts for little. Not part of the program; the only file of this crate that reads a
+//! clock.
+#![expect(clippy::print_stdout, reason = "a measurement prints its numbers")]
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "it needs a clock")]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use chengmai_engine::{Catalog, Engine, Settings, StreamSpec};
+use chengmai_model::area::AreaRow;
+use chengmai_model::pack::parse;
+use chengmai_model::{AreaCode, AreaId, AreaTree, DeviceId, Reading, StreamId, Tier, Timestamp};
+
+const PACK: &str = r#"
+[pack]
+id = "p"
+version = "1.0.0"
+name = { zh = "包", en = "Pack" }
+section = "facility_operation"
+track = { zh = "跑道", en = "Track" }
+"#;
+const KINDS: &str = r#"
+[[kind]]
+id = "methane"
+name = { zh = "甲烷", en = "Methane" }
+unit = "%LEL"
+range = [0, 100]
+period = { normal = "1m" }
+stuck_after = "6h"
+source = "default"
+"#;
+const INDICATORS: &str = r#"
+[[indicator]]
+code = "p.safe_share"
+name = { zh = "安全率", en = "Safe share" }
+unit = "%"
+better = "higher"
+value = "100 * count(methane < 20) / count(methane)"
+window = "5m"
+tiers = ["city", "district", "town", "community", "grid"]
+levels = { blue = 99, red = 90, hysteresis = 0.5, warn = ["district"] }
+owner = "o"
+source = "default"
+[[indicator]]
+code = "p.mean"
+name = { zh = "均值", en = "Mean" }
+unit = "%LEL"
+better = "band"
+value = "mean(methane)"
+window = "5m"
+tiers = ["city", "district", "town", "community", "grid"]
+owner = "o"
+source = "default"
+"#;
+const RULES: &str = r#"
+[[rule]]
+id = "high"
+name = { zh = "高", en = "High" }
+on = "methane"
+alarm = { when = "value >= 20", clear = "value < 15", for = "2 readings" }
+recheck = { need = "2 of 3 within 10m" }
+grade = [ { severity = 1, when = "value >= 20" }, { severity = 3, when = "value >= 50" } ]
+source = "default"
+[[rule]]
+id = "silent"
+name = { zh = "静默", en = "Silent" }
+on = "methane"
+alarm = { when = "silent_for('15m')" }
+grade = [ { severity = 1, when = "silent_for('15m')" } ]
+source = "default"
+[[rule]]
+id = "stuck"
+name = { zh = "不变", en = "Stuck" }
+on = "methane"
+alarm = { when = "stuck_for('1h')" }
+grade = [ { severity = 1, when = "stuck_for('1h')" } ]
+source = "default"
+"#;
+
+/// 40 districts, 1,000 towns, 10,000 communities, 60,000 grids.
+fn city() -> AreaTree {
+    let mut rows: Vec<AreaRow> = Vec::new();
+    let tiers = [
+        (Tier::City, 1, 1),
+        (Tier::District, 40, 1),
+        (Tier::Town, 1_000, 40),
+        (Tier::Community, 10_000, 1_000),
+        (Tier::Grid, 60_000, 10_000),
+    ];
+    for (depth, (tier, count, parents)) in (0_u32..).zip(tiers) {
+        for i in 0..count {
+            let parent = (depth > 0).then(|| format!("{}-{}", depth - 1, i % parents));
+            let code = format!("{depth}-{i}");
+            rows.push(AreaRow {
+                line: u32::try_from(rows.len() + 1).expect("few rows"),
+                code: AreaCode::new(&code).expect("a code"),
+                parent: parent.and_then(|p| AreaCode::new(&p)),
+                name: code,
+                tier,
+                valid_from: None,
+                valid_to: None,
+                center: None,
+                shape: None,
+                generated: true,
+                note: None,
+            });
+        }
+    }
+    AreaTree::build(rows).expect("a tree")
+}
+
+/// Seconds of processor time of this thread; of the wall where the system does not tell.
+fn cpu_s(since: Instant) -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let ns = text.split(' ').next().and_then(|word| word.parse::<f64>().ok());
+    ns.map_or_else(|| since.elapsed().as_secs_f64(), |ns| ns / 1e9)
+}
+
+/// A small generator of numbers, so that each run feeds the same.
+fn next(seed: &mut u64) -> u64 {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    *seed
+}
+
+fn main() {
+    let files = [
+        ("pack.toml", PACK),
+        ("kinds.toml", KINDS),
+        ("indicators.toml", INDICATORS),
+        ("rules.toml", RULES),
+        ("README.md", "# 包\n\n## English\nPack\n"),
+    ];
+    let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let pack = parse(&files).expect("the pack is sound");
+    let catalog = Catalog::compile(&[pack]).expect("the pack is sound");
+    let areas = Arc::new(city());
+    for streams in [100_000_u32, 1_000_000] {
+        measure(&catalog, &areas, streams);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "printed with few digits")]
+fn measure(catalog: &Catalog, areas: &Arc<AreaTree>, streams: u32) {
+    let mut engine = Engine::new(catalog.clone(), Arc::clone(areas), Settings::default());
+    let kind = catalog.kind_id("methane").expect("declared");
+    let grids: Vec<AreaId> =
+        areas.iter().filter(|(_, a)| a.row.tier == Tier::Grid).map(|(id, _)| id).collect();
+    for i in 0..streams {
+        let area = grids[(i as usize * 7_919) % grids.len()];
+        engine.register(StreamSpec { kind, area, period_ms: 0, device: DeviceId(i) });
+    }
+    let zero = Instant::now();
+    let mut seed = 0x9e37_79b9_7f4a_7c15;
+    let mut now = Timestamp(1_782_864_000_000);
+    let mut out = Vec::new();
+    let mut position = 0;
+    let (mut applying, mut ticking, mut readings, mut ticks) = (0.0, 0.0, 0_usize, 0);
+    // Every stream once a round, in an order that jumps about; one reading in a thousand is loud.
+    // The first round wakes every stream and is not measured.
+    let rounds = 20_000_000 / streams;
+    for round in 0..=rounds {
+        now = now.plus_ms(60_000);
+        let batch: Vec<Reading> = (0..u64::from(streams))
+            .map(|i| {
+                let random = next(&mut seed);
+                let loud = random.is_multiple_of(1_000);
+                let value = if loud { 30.0 } else { (random % 1_900) as f64 / 100.0 };
+                let stream = u32::try_from((i * 514_229) % u64::from(streams)).expect("a stream");
+                Reading { stream: StreamId(stream), at: now, value }
+            })
+            .collect();
+        let start = cpu_s(zero);
+        for part in batch.chunks(4_096) {
+            engine.apply(position, now, part, &mut out);
+            position += part.len() as u64;
+        }
+        let applied = cpu_s(zero);
+        engine.tick(now.plus_ms(1), &mut out);
+        if round > 0 {
+            applying += applied - start;
+            ticking += cpu_s(zero) - applied;
+            readings += batch.len();
+            ticks += 1;
+        }
+        out.clear();
+    }
+    let start = cpu_s(zero);
+    let bytes = engine.snapshot().len();
+    println!(
+        "{streams} streams: {:.1} M readings/s, {:.1} ms a tick, snapshot {} MB in {:.0} ms",
+        readings as f64 / applying / 1e6,
+        ticking * 1e3 / f64::from(ticks),
+        bytes / 1_000_000,
+        (cpu_s(zero) - start) * 1e3,
+    );
+}

@@ -1,0 +1,96 @@
+//! Time passes: silences, roll-up, indicators, levels, windows that close.
+
+use chengmai_model::{KindId, StreamId, Timestamp};
+
+use super::Engine;
+use crate::catalog::ReadingTerm;
+use crate::event::{DeviceChange, DeviceStep, Event};
+use crate::liveness::seconds_up;
+use crate::rollup;
+use crate::rule::Moment;
+use crate::stream::{ASLEEP, ONLINE, PENDING, SCHEDULED, seconds};
+
+/// Set in the occasion of an alarm of silence, which has no journal position of its own.
+const SILENCE: u64 = 1 << 63;
+
+impl Engine {
+    /// Brings everything up to `now`; about once a second.
+    pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+        self.advance(now);
+        self.expire(out);
+        for tree in &mut self.trees {
+            tree.fold();
+        }
+        for (windows, def) in self.windows.iter_mut().zip(self.catalog.windows()) {
+            rollup::fold(windows, &self.trees[usize::from(def.kind.0)]);
+        }
+        let mut board = std::mem::take(&mut self.board);
+        board.tick(self.inputs(), out);
+        let horizon = self.clock.saturating_sub(self.settings.lateness_ms);
+        board.say_closed(self.inputs(), horizon, out);
+        self.board = board;
+        for windows in &mut self.windows {
+            windows.take_closed();
+        }
+    }
+
+    /// Looks at every stream that may have been silent for too long.
+    fn expire(&mut self, out: &mut Vec<Event>) {
+        let now = Timestamp(self.clock);
+        let now_s = seconds(self.clock);
+        for (number, second) in self.wheel.take_due(now_s) {
+            let stream = &mut self.streams[number as usize];
+            if !stream.has(SCHEDULED) || self.facts[number as usize].due_s != second {
+                continue;
+            }
+            stream.set(SCHEDULED, false);
+            let silent_s = now_s.saturating_sub(stream.seen_s);
+            if stream.has(ONLINE) && silent_s >= self.offline_s(number) {
+                let stream = &mut self.streams[number as usize];
+                stream.set(ONLINE, false);
+                stream.set(ASLEEP, true);
+                self.trees[usize::from(stream.kind)].set_online(stream.node, false);
+                let change =
+                    DeviceChange { stream: StreamId(number), step: DeviceStep::Offline, at: now };
+                out.push(Event::Device(change));
+            }
+            self.ask_silence(number, silent_s, now, out);
+            self.schedule(number, now_s);
+        }
+    }
+
+    fn ask_silence(&mut self, number: u32, silent_s: u32, now: Timestamp, out: &mut Vec<Event>) {
+        let stream = self.streams[number as usize];
+        let kind = self.catalog.kind(KindId(stream.kind));
+        if !kind.silences_ms.iter().any(|&ms| seconds_up(ms) <= silent_s) {
+            return;
+        }
+        let area = self.area_of(&stream);
+        let moment = Moment {
+            stream: StreamId(number),
+            device: self.facts[number as usize].device,
+            area,
+            areas: &self.areas,
+            at: now,
+            value: stream.last_value,
+            rate: f64::NAN,
+            ring: None,
+            silent_ms: stream.silent_ms(now),
+            stuck_ms: 0,
+            healthy: true,
+            silence: true,
+            occasion: SILENCE | u64::from(stream.seen_s),
+        };
+        let about_silence = |term| matches!(term, ReadingTerm::SilentFor(_));
+        let rules = kind.rules.iter().map(|&rule| (rule, &self.catalog.rules()[usize::from(rule)]));
+        let rules = rules.filter(|(_, rule)| {
+            rule.compiled.as_ref().is_some_and(|compiled| compiled.terms().any(about_silence))
+        });
+        let pending = self.rules.ask(rules, &moment, &mut self.warnings, out);
+        let stream = &mut self.streams[number as usize];
+        // Rules that were not asked may still remember the stream.
+        if pending {
+            stream.set(PENDING, true);
+        }
+    }
+}

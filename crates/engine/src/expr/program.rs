@@ -1,0 +1,162 @@
+//! Programs: an expression as a flat list of operations on a small stack. Truth values are 1 and 0,
+//! NaN is "not known".
+
+use super::{Binary, Node, Unary};
+use crate::limits::EXPRESSION_STACK_MAX;
+
+/// One operation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Op<T> {
+    Push(f64),
+    Load(T),
+    Unary(Unary),
+    Binary(Binary),
+    Choose,
+}
+
+/// Operations in order; needs at most [`EXPRESSION_STACK_MAX`] places.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Program<T> {
+    ops: Box<[Op<T>]>,
+}
+
+impl<T: Copy> Program<T> {
+    /// Compiles a checked expression.
+    pub(crate) fn compile(node: &Node<T>) -> Self {
+        debug_assert!(stack_needed(node) <= EXPRESSION_STACK_MAX, "checked when it was resolved");
+        let mut ops = Vec::new();
+        emit(node, &mut ops);
+        Self { ops: ops.into() }
+    }
+
+    /// The same program over other terms.
+    pub(crate) fn map<U: Copy>(&self, mut change: impl FnMut(T) -> U) -> Program<U> {
+        let ops = self.ops.iter().map(|op| match *op {
+            Op::Push(number) => Op::Push(number),
+            Op::Load(term) => Op::Load(change(term)),
+            Op::Unary(unary) => Op::Unary(unary),
+            Op::Binary(binary) => Op::Binary(binary),
+            Op::Choose => Op::Choose,
+        });
+        Program { ops: ops.collect() }
+    }
+
+    /// Every term it loads, in order, with repetitions.
+    pub(crate) fn terms(&self) -> impl Iterator<Item = T> {
+        self.ops.iter().filter_map(|op| if let Op::Load(term) = op { Some(*term) } else { None })
+    }
+
+    /// Its value; NaN when it is not known.
+    #[inline]
+    pub(crate) fn number(&self, load: impl Fn(T) -> f64) -> f64 {
+        let mut stack = [0.0; EXPRESSION_STACK_MAX];
+        let mut top = 0;
+        for op in &self.ops {
+            match *op {
+                Op::Push(number) => {
+                    stack[top] = number;
+                    top += 1;
+                }
+                Op::Load(term) => {
+                    stack[top] = load(term);
+                    top += 1;
+                }
+                Op::Unary(unary) => stack[top - 1] = one(unary, stack[top - 1]),
+                Op::Binary(binary) => {
+                    stack[top - 2] = two(binary, stack[top - 2], stack[top - 1]);
+                    top -= 1;
+                }
+                Op::Choose => {
+                    let (test, yes, no) = (stack[top - 3], stack[top - 2], stack[top - 1]);
+                    stack[top - 3] = choose(test, yes, no);
+                    top -= 2;
+                }
+            }
+        }
+        debug_assert_eq!(top, 1, "a program leaves one value");
+        stack[0]
+    }
+
+    /// True only when it is known to be true.
+    #[inline]
+    pub(crate) fn holds(&self, load: impl Fn(T) -> f64) -> bool {
+        self.number(load) > 0.5
+    }
+}
+
+/// Stack places an expression needs.
+pub(crate) fn stack_needed<T>(node: &Node<T>) -> usize {
+    match node {
+        Node::Number(_) | Node::Bool(_) | Node::Term(_) => 1,
+        Node::Unary(_, inner) => stack_needed(inner),
+        Node::Binary(_, left, right) => stack_needed(left).max(1 + stack_needed(right)),
+        Node::Choose(test, yes, no) => {
+            stack_needed(test).max(1 + stack_needed(yes)).max(2 + stack_needed(no))
+        }
+    }
+}
+
+fn emit<T: Copy>(node: &Node<T>, ops: &mut Vec<Op<T>>) {
+    match node {
+        Node::Number(number) => ops.push(Op::Push(*number)),
+        Node::Bool(truth) => ops.push(Op::Push(f64::from(u8::from(*truth)))),
+        Node::Term(term) => ops.push(Op::Load(*term)),
+        Node::Unary(unary, inner) => {
+            emit(inner, ops);
+            ops.push(Op::Unary(*unary));
+        }
+        Node::Binary(binary, left, right) => {
+            emit(left, ops);
+            emit(right, ops);
+            ops.push(Op::Binary(*binary));
+        }
+        Node::Choose(test, yes, no) => {
+            emit(test, ops);
+            emit(yes, ops);
+            emit(no, ops);
+            ops.push(Op::Choose);
+        }
+    }
+}
+
+fn one(unary: Unary, x: f64) -> f64 {
+    match unary {
+        Unary::Negate => -x,
+        Unary::Not => 1.0 - x,
+    }
+}
+
+#[expect(clippy::float_cmp, reason = "a pack that writes == means the very same number")]
+fn two(binary: Binary, x: f64, y: f64) -> f64 {
+    let truth = match binary {
+        Binary::Add => return x + y,
+        Binary::Subtract => return x - y,
+        Binary::Multiply => return x * y,
+        Binary::Divide => return if y == 0.0 { f64::NAN } else { x / y },
+        Binary::And => return and(x, y),
+        Binary::Or => return 1.0 - and(1.0 - x, 1.0 - y),
+        _ if x.is_nan() || y.is_nan() => return f64::NAN,
+        Binary::Less => x < y,
+        Binary::LessEqual => x <= y,
+        Binary::Greater => x > y,
+        Binary::GreaterEqual => x >= y,
+        Binary::Equal => x == y,
+        Binary::NotEqual => x != y,
+    };
+    f64::from(u8::from(truth))
+}
+
+/// False when either is false, else unknown when either is unknown.
+fn and(x: f64, y: f64) -> f64 {
+    if x == 0.0 || y == 0.0 { 0.0 } else { x * y }
+}
+
+fn choose(test: f64, yes: f64, no: f64) -> f64 {
+    if test.is_nan() {
+        f64::NAN
+    } else if test > 0.5 {
+        yes
+    } else {
+        no
+    }
+}

@@ -1,0 +1,188 @@
+//! What a formula reads: the folded windows and registrations of its kinds, and its value over the
+//! nodes of one area.
+
+use chengmai_model::time::MINUTE_MS;
+use chengmai_model::{AreaId, AreaTree, Tier, Timestamp};
+
+use crate::catalog::{Catalog, IndicatorDef, Load, SlotTerm};
+use crate::rollup::KindTree;
+use crate::window::{self, Windows};
+
+/// Node of a kind in an area that holds none of it.
+pub(super) const NO_NODE: u32 = u32::MAX;
+
+/// What a tick works with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inputs<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) areas: &'a AreaTree,
+    pub(crate) trees: &'a [KindTree],
+    pub(crate) windows: &'a [Windows],
+    pub(crate) now: i64,
+    pub(crate) offset_ms: i64,
+    pub(crate) lateness_ms: i64,
+}
+
+/// One indicator with all that its formula reads.
+pub(super) struct Sheet<'a> {
+    pub(super) inputs: Inputs<'a>,
+    pub(super) number: u16,
+    pub(super) def: &'a IndicatorDef,
+    pub(super) trees: Vec<&'a KindTree>,
+    pub(super) windows: Vec<Option<&'a Windows>>,
+}
+
+/// One window of all kinds of an indicator.
+pub(super) struct Frame<'a> {
+    pub(super) start: i64,
+    kinds: Vec<KindFrame<'a>>,
+}
+
+/// One window of one kind.
+struct KindFrame<'a> {
+    /// Empty when nothing was written, or the kind's readings are not asked for.
+    folded: &'a [u64],
+    stride: usize,
+    width_ms: i64,
+}
+
+impl<'a> KindFrame<'a> {
+    /// Accumulator of a node; empty when there is none.
+    #[inline]
+    fn words(&self, node: u32) -> &'a [u64] {
+        let from = (node as usize).saturating_mul(self.stride);
+        self.folded.get(from..from.saturating_add(self.stride)).unwrap_or_default()
+    }
+}
+
+/// The value of one window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) start: i64,
+    pub(super) value: f64,
+    pub(super) readings: u64,
+    pub(super) coverage: f64,
+}
+
+impl<'a> Sheet<'a> {
+    pub(super) fn new(inputs: Inputs<'a>, number: u16) -> Self {
+        let def = &inputs.catalog.indicators()[usize::from(number)];
+        let trees = def.kinds.iter().map(|kind| &inputs.trees[usize::from(kind.0)]).collect();
+        let window = |index: &Option<u16>| index.map(|w| &inputs.windows[usize::from(w)]);
+        Self { inputs, number, def, trees, windows: def.windows.iter().map(window).collect() }
+    }
+
+    /// Start of the present window by the clock.
+    pub(super) fn present(&self) -> i64 {
+        let now = Timestamp(self.inputs.now);
+        now.window_start(self.def.window_ms, self.inputs.offset_ms).0
+    }
+
+    /// All open windows, newest first; for a formula over registrations alone, the present one.
+    pub(super) fn frames(&self) -> Vec<Frame<'a>> {
+        let windows = self.windows.iter().flatten();
+        let mut starts: Vec<i64> =
+            windows.flat_map(|w| w.panes.iter().map(|pane| pane.start)).collect();
+        if !self.def.has_readings() {
+            starts.push(self.present());
+        }
+        starts.sort_unstable_by(|a, b| b.cmp(a));
+        starts.dedup();
+        starts.into_iter().map(|start| self.frame(start)).collect()
+    }
+
+    fn frame(&self, start: i64) -> Frame<'a> {
+        let kind = |windows: Option<&'a Windows>| match windows {
+            Some(windows) => KindFrame {
+                folded: windows.find(start).map_or(&[], |pane| pane.folded.as_slice()),
+                stride: windows.layout.stride(),
+                width_ms: windows.width_ms,
+            },
+            None => KindFrame { folded: &[], stride: 0, width_ms: 0 },
+        };
+        Frame { start, kinds: self.windows.iter().copied().map(kind).collect() }
+    }
+
+    /// Changes when registrations did that the value depends on.
+    pub(super) fn version(&self) -> u64 {
+        let online = self.def.uses_online;
+        let of = |tree: &&KindTree| tree.version + if online { tree.online_version } else { 0 };
+        self.trees.iter().map(of).sum()
+    }
+
+    /// A whole further window, or period of the slowest kind, has passed since a window began, and
+    /// no better value came.
+    pub(super) fn stale(&self, start: i64, present: i64) -> bool {
+        let kinds = self.def.kinds.iter().map(|&kind| self.inputs.catalog.kind(kind));
+        let period = kinds.map(|kind| i64::from(kind.period_ms)).max().unwrap_or(MINUTE_MS);
+        let width = self.def.window_ms;
+        present >= start.saturating_add(width + width.max(period) + self.inputs.lateness_ms)
+    }
+
+    pub(super) fn tier(&self, area: u32) -> Tier {
+        let areas = self.inputs.areas;
+        if areas.is_empty() { Tier::City } else { areas.get(AreaId(area)).row.tier }
+    }
+
+    /// The value of one window over the nodes of an area; `None` without a reading.
+    pub(super) fn work_out(&self, nodes: &[u32], frame: &Frame<'a>) -> Option<Found> {
+        let mut readings = 0;
+        let mut coverage: f64 = 1.0;
+        for ((&node, kind), tree) in nodes.iter().zip(&frame.kinds).zip(&self.trees) {
+            if kind.stride == 0 || node == NO_NODE {
+                continue;
+            }
+            let words = kind.words(node);
+            let came = if words.is_empty() { 0 } else { window::count(words) };
+            readings += came;
+            let expected = tree.folded[node as usize].expected(kind.width_ms);
+            if expected > 0.0 {
+                #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+                let share = came as f64 / expected;
+                coverage = coverage.min(share);
+            }
+        }
+        if readings == 0 && self.def.has_readings() {
+            return None;
+        }
+        let value = self.def.program.number(|term| self.load(term, nodes, frame));
+        Some(Found { start: frame.start, value, readings, coverage })
+    }
+
+    fn load(&self, term: SlotTerm, nodes: &[u32], frame: &Frame<'a>) -> f64 {
+        let kind = usize::from(term.kind);
+        let node = nodes[kind];
+        match term.load {
+            Load::Registered | Load::Online | Load::OnlineRatio => {
+                load_registered(term.load, self.trees[kind], node)
+            }
+            load => load_words(load, frame.kinds[kind].words(node)),
+        }
+    }
+}
+
+fn load_registered(load: Load, tree: &KindTree, node: u32) -> f64 {
+    let registered = tree.folded.get(node as usize).copied().unwrap_or_default();
+    let (streams, online) = (f64::from(registered.streams), f64::from(registered.online));
+    match load {
+        Load::Registered => streams,
+        Load::Online => online,
+        _ if streams == 0.0 => f64::NAN,
+        _ => online / streams,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn load_words(load: Load, words: &[u64]) -> f64 {
+    let count = if words.is_empty() { 0 } else { window::count(words) };
+    match load {
+        Load::Count => count as f64,
+        Load::Word(_) | Load::Sum(_) if count == 0 => 0.0,
+        _ if count == 0 => f64::NAN,
+        Load::Word(at) => words[usize::from(at)] as f64,
+        Load::Sum(at) => window::sum(words, at),
+        Load::Mean(at) => window::sum(words, at) / count as f64,
+        Load::Float(at) => f64::from_bits(words[usize::from(at)]),
+        Load::Registered | Load::Online | Load::OnlineRatio => f64::NAN,
+    }
+}

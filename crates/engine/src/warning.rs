@@ -1,0 +1,152 @@
+//! Warnings 预警 that stand: one for each rule and cause, however many alarms feed it. Its identity
+//! is a hash of rule, cause and the first reading, so that a replay gives the same and a restart
+//! cannot raise it twice.
+
+use std::collections::BTreeMap;
+
+use chengmai_model::warning::{Evidence, Subject, WarningChange, WarningId, WarningStep};
+use chengmai_model::{AreaId, AreaTree, Severity, StreamId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+use crate::hash::Hash64;
+
+/// Which warning: rule and cause (device number or area number, as the rule says).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Key {
+    pub(crate) rule: u16,
+    pub(crate) cause: u32,
+}
+
+/// The reading (or silence) that moves a warning.
+pub(crate) struct Mover<'a> {
+    pub(crate) stream: StreamId,
+    pub(crate) grade: u8,
+    pub(crate) value: f64,
+    pub(crate) at: Timestamp,
+    pub(crate) evidence: &'a dyn Fn() -> Vec<Evidence>,
+}
+
+/// All warnings of readings that stand.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Warnings {
+    active: BTreeMap<Key, Active>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Active {
+    id: WarningId,
+    severity: u8,
+    first: StreamId,
+    area: AreaId,
+    /// Grade of every stream whose alarm feeds it.
+    members: BTreeMap<u32, u8>,
+    /// How many members have each grade.
+    by_grade: [u32; 5],
+}
+
+impl Active {
+    fn set(&mut self, stream: StreamId, grade: Option<u8>) {
+        let before = match grade {
+            Some(grade) => self.members.insert(stream.0, grade),
+            None => self.members.remove(&stream.0),
+        };
+        if let Some(before) = before {
+            self.by_grade[usize::from(before)] -= 1;
+        }
+        if let Some(grade) = grade {
+            self.by_grade[usize::from(grade)] += 1;
+        }
+    }
+
+    fn worst(&self) -> u8 {
+        (1..=4).rev().find(|&grade| self.by_grade[usize::from(grade)] > 0).unwrap_or(self.severity)
+    }
+
+    fn change(&self, key: Key, step: WarningStep, mover: &Mover<'_>) -> Event {
+        Event::Warning(WarningChange {
+            id: self.id,
+            step,
+            rule: key.rule,
+            subject: Subject::Stream(self.first),
+            area: self.area,
+            severity: severity(self.severity),
+            value: mover.value,
+            at: mover.at,
+            evidence: (mover.evidence)(),
+        })
+    }
+}
+
+impl Warnings {
+    /// A stream's alarm, re-checked and graded, joins the warning of its cause or raises it.
+    pub(crate) fn join(
+        &mut self,
+        key: Key,
+        id: impl FnOnce() -> WarningId,
+        area: AreaId,
+        mover: &Mover<'_>,
+        out: &mut Vec<Event>,
+    ) {
+        if self.active.contains_key(&key) {
+            self.regrade(key, mover, out);
+            return;
+        }
+        let mut active = Active {
+            id: id(),
+            severity: mover.grade,
+            first: mover.stream,
+            area,
+            members: BTreeMap::new(),
+            by_grade: [0; 5],
+        };
+        active.set(mover.stream, Some(mover.grade));
+        out.push(active.change(key, WarningStep::Raised, mover));
+        self.active.insert(key, active);
+    }
+
+    /// A member's grade is now the mover's.
+    pub(crate) fn regrade(&mut self, key: Key, mover: &Mover<'_>, out: &mut Vec<Event>) {
+        let Some(active) = self.active.get_mut(&key) else { return };
+        active.set(mover.stream, Some(mover.grade));
+        let worst = active.worst();
+        if worst != active.severity {
+            active.severity = worst;
+            out.push(active.change(key, WarningStep::Regraded, mover));
+        }
+    }
+
+    /// A member's alarm is over; with the last one the warning is.
+    pub(crate) fn leave(&mut self, key: Key, mover: &Mover<'_>, out: &mut Vec<Event>) {
+        let Some(active) = self.active.get_mut(&key) else { return };
+        active.set(mover.stream, None);
+        if active.members.is_empty() {
+            out.push(active.change(key, WarningStep::Cleared, mover));
+            self.active.remove(&key);
+            return;
+        }
+        let worst = active.worst();
+        if worst != active.severity {
+            active.severity = worst;
+            out.push(active.change(key, WarningStep::Regraded, mover));
+        }
+    }
+}
+
+/// The identity of a warning: rule by its text, cause by its text or number, and what makes this
+/// time different from the last.
+pub(crate) fn identity(rule: &str, cause: &str, occasion: u64) -> WarningId {
+    WarningId(
+        Hash64::new().bytes(rule.as_bytes()).bytes(cause.as_bytes()).number(occasion).finish(),
+    )
+}
+
+/// The code of an area, for identities: numbers of areas change with the file, codes do not.
+pub(crate) fn area_code(areas: &AreaTree, area: AreaId) -> &str {
+    if areas.is_empty() { "" } else { areas.get(area).row.code.as_str() }
+}
+
+/// A grade as severity.
+pub(crate) fn severity(grade: u8) -> Severity {
+    Severity::new(grade.clamp(1, 4)).expect("1 to 4")
+}

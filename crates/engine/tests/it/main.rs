@@ -1,0 +1,13 @@
+//! Tests of the engine from outside, one binary.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests read the packs' files; the engine does not"
+)]
+
+#[cfg(test)]
+mod determinism;
+#[cfg(test)]
+mod packs;
+#[cfg(test)]
+mod scenarios;

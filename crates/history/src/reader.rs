@@ -1,0 +1,208 @@
+//! The reading end: what is in files and what is still in memory, as one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::Array as _;
+use arrow::datatypes::{Float32Type, Float64Type, TimestampMillisecondType, UInt64Type};
+use chengmai_model::{Reading, Timestamp};
+
+use crate::cold::{FileCache, Wanted, column, raw_column, read, window_column, word};
+use crate::error::Result;
+use crate::hot::window_key;
+use crate::manifest::{FileEntry, Manifest};
+use crate::query::{Cost, ReadingsQuery, WindowPoint, WindowsQuery};
+use crate::shared::Shared;
+
+/// The reading end of the history. Cheap to clone; any number of threads may query at once.
+#[derive(Debug, Clone)]
+pub struct HistoryReader {
+    shared: Arc<Shared>,
+}
+
+impl HistoryReader {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The journal sequence up to and including which everything is in files.
+    pub fn watermark(&self) -> u64 {
+        self.shared.state.read().manifest.watermark
+    }
+
+    /// Readings of one device, in order of time, each (stream, time, value) once.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn readings(&self, query: &ReadingsQuery<'_>) -> Result<Vec<Reading>> {
+        self.readings_with_cost(query).map(|(readings, _)| readings)
+    }
+
+    /// [`readings`](Self::readings), and what it took.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn readings_with_cost(&self, query: &ReadingsQuery<'_>) -> Result<(Vec<Reading>, Cost)> {
+        let (mut found, manifest) = self.hot_readings(query);
+        keep_newest(&mut found, query.limit);
+        let mut files: Vec<&FileEntry> = manifest
+            .raw
+            .iter()
+            .filter(|file| file.may_hold(query.device, query.from.0, query.to.0))
+            .collect();
+        files.sort_unstable_by_key(|file| std::cmp::Reverse(file.at_max));
+        let mut cost = Cost::default();
+        for file in files {
+            // Files come newest first: one that ends before the oldest reading of a full answer
+            // has nothing to add, and neither has any behind it.
+            let full = found.len() >= query.limit;
+            if full && found.first().is_none_or(|oldest| file.at_max < oldest.at.0) {
+                break;
+            }
+            self.cold_readings(file, query, &mut found, &mut cost)?;
+            keep_newest(&mut found, query.limit);
+        }
+        Ok((found, cost))
+    }
+
+    /// Windows of one indicator in one area, in order of their starts; of a window that was
+    /// written more than once, the last one. Windows without readings are absent.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn windows(&self, query: &WindowsQuery<'_>) -> Result<Vec<WindowPoint>> {
+        self.windows_with_cost(query).map(|(points, _)| points)
+    }
+
+    /// [`windows`](Self::windows), and what it took.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn windows_with_cost(&self, query: &WindowsQuery<'_>) -> Result<(Vec<WindowPoint>, Cost)> {
+        let (hot, manifest) = self.hot_windows(query);
+        let mut cost = Cost::default();
+        let mut points: BTreeMap<Timestamp, WindowPoint> = BTreeMap::new();
+        for file in &manifest.windows {
+            if file.may_hold(query.indicator, query.from.0, query.to.0) {
+                self.cold_windows(file, query, &mut points, &mut cost)?;
+            }
+        }
+        points.extend(hot.into_iter().map(|point| (point.start, point)));
+        Ok((points.into_values().collect(), cost))
+    }
+
+    fn hot_readings(&self, query: &ReadingsQuery<'_>) -> (Vec<Reading>, Arc<Manifest>) {
+        let mut found = Vec::new();
+        let (from, to) = (query.from.0, query.to.0);
+        let state = self.shared.state.read();
+        let (closed, open) = state.readings.chunks();
+        for &(stream, _) in query.streams {
+            open.collect(stream, from, to, &mut found);
+        }
+        // Rows move from memory to files under the lock: both are taken as of the same moment.
+        let manifest = Arc::clone(&state.manifest);
+        drop(state);
+        for chunk in &closed {
+            for &(stream, _) in query.streams {
+                chunk.collect(stream, from, to, &mut found);
+            }
+        }
+        (found, manifest)
+    }
+
+    fn cold_readings(
+        &self,
+        file: &FileEntry,
+        query: &ReadingsQuery<'_>,
+        found: &mut Vec<Reading>,
+        cost: &mut Cost,
+    ) -> Result<()> {
+        let kinds: Vec<&str> = query.streams.iter().map(|&(_, kind)| kind).collect();
+        let wanted = Wanted {
+            words: &[(raw_column::DEVICE, &[query.device]), (raw_column::KIND, &kinds)],
+            time: (raw_column::AT, query.from.0..query.to.0),
+            columns: &[raw_column::KIND, raw_column::AT, raw_column::VALUE],
+        };
+        let path = self.shared.dir.join(&file.path);
+        let open = FileCache::open(&self.shared.cache, &self.shared.dir, &file.path)?;
+        for batch in read(&open, &path, &wanted, cost)? {
+            let ats = column::<TimestampMillisecondType>(&batch, 1).values();
+            let values = column::<Float64Type>(&batch, 2).values();
+            for (row, (&at, &value)) in ats.iter().zip(values).enumerate() {
+                let kind = word(&batch, 0, row);
+                let stream = query.streams.iter().find(|(_, known)| *known == kind);
+                if let Some(&(stream, _)) = stream {
+                    found.push(Reading { stream, at: Timestamp(at), value });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hot_windows(&self, query: &WindowsQuery<'_>) -> (Vec<WindowPoint>, Arc<Manifest>) {
+        let mut found = Vec::new();
+        let state = self.shared.state.read();
+        let manifest = Arc::clone(&state.manifest);
+        let (Some(indicator), Some(area)) =
+            (state.indicators.number(query.indicator), state.areas.number(query.area))
+        else {
+            return (found, manifest);
+        };
+        let key = window_key(indicator, area);
+        let (from, to) = (query.from.0, query.to.0);
+        let (closed, open) = state.windows.chunks();
+        let mut newest = Vec::new();
+        open.collect(key, from, to, &mut newest);
+        drop(state);
+        for chunk in &closed {
+            chunk.collect(key, from, to, &mut found);
+        }
+        // The growing chunk came last, so it overrules.
+        found.append(&mut newest);
+        (found, manifest)
+    }
+
+    fn cold_windows(
+        &self,
+        file: &FileEntry,
+        query: &WindowsQuery<'_>,
+        points: &mut BTreeMap<Timestamp, WindowPoint>,
+        cost: &mut Cost,
+    ) -> Result<()> {
+        let wanted = Wanted {
+            words: &[
+                (window_column::INDICATOR, &[query.indicator]),
+                (window_column::AREA, &[query.area]),
+            ],
+            time: (window_column::START, query.from.0..query.to.0),
+            columns: &[
+                window_column::START,
+                window_column::VALUE,
+                window_column::COVERAGE,
+                window_column::READINGS,
+            ],
+        };
+        let path = self.shared.dir.join(&file.path);
+        let open = FileCache::open(&self.shared.cache, &self.shared.dir, &file.path)?;
+        for batch in read(&open, &path, &wanted, cost)? {
+            let starts = column::<TimestampMillisecondType>(&batch, 0);
+            let values = column::<Float64Type>(&batch, 1);
+            let coverages = column::<Float32Type>(&batch, 2);
+            let readings = column::<UInt64Type>(&batch, 3);
+            for row in 0..batch.num_rows() {
+                let start = Timestamp(starts.value(row));
+                let value = values.is_valid(row).then(|| values.value(row));
+                let (coverage, readings) = (coverages.value(row), readings.value(row));
+                points.insert(start, WindowPoint { start, value, coverage, readings });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// In order of time, each once, and of too many the newest.
+fn keep_newest(found: &mut Vec<Reading>, limit: usize) {
+    found.sort_unstable_by_key(|r| (r.at, r.stream, r.value.to_bits()));
+    found.dedup_by_key(|r| (r.at, r.stream, r.value.to_bits()));
+    found.drain(..found.len().saturating_sub(limit));
+}

@@ -1,0 +1,9 @@
+//! What the history promises, tried from outside: one binary for all of it.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
+mod crash;
+mod files;
+mod readings;
+mod support;
+mod windows;

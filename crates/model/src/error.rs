@@ -1,0 +1,147 @@
+//! Numbered errors. Each has a stable number, what and how to mend it, in Chinese and English, so
+//! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
+//!
+//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases, 5xx access,
+//! 6xx the program's own state.
+
+use crate::Text;
+
+/// One row of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorCode {
+    /// Stable number, shown as `E-NNN`.
+    pub number: u16,
+    /// Stable word for counters and logs, `snake_case`.
+    pub name: &'static str,
+    /// HTTP status that goes with it.
+    pub status: u16,
+    /// What is wrong, in Chinese.
+    pub zh: &'static str,
+    /// What is wrong, in English.
+    pub en: &'static str,
+    /// How to mend it, in Chinese.
+    pub hint_zh: &'static str,
+    /// How to mend it, in English.
+    pub hint_en: &'static str,
+}
+
+impl ErrorCode {
+    /// `E-204`.
+    pub fn label(&self) -> String {
+        format!("E-{}", self.number)
+    }
+
+    /// What is wrong.
+    pub fn text(&self) -> Text {
+        Text::new(self.zh, self.en)
+    }
+
+    /// How to mend it.
+    pub fn hint(&self) -> Text {
+        Text::new(self.hint_zh, self.hint_en)
+    }
+}
+
+macro_rules! catalogue {
+    ($($ident:ident = $number:literal $name:literal $status:literal
+        $zh:literal / $en:literal ; $hint_zh:literal / $hint_en:literal)*) => {
+        $(#[doc = $en]
+        pub const $ident: ErrorCode = ErrorCode {
+            number: $number, name: $name, status: $status,
+            zh: $zh, en: $en, hint_zh: $hint_zh, hint_en: $hint_en,
+        };)*
+        /// Every error, by number.
+        pub const ALL: &[ErrorCode] = &[$($ident),*];
+    };
+}
+
+catalogue! {
+    MALFORMED = 101 "malformed" 400
+        "格式错误" / "not well formed" ; "按行号和字节位置更正后重发该行" / "mend the line at the byte named and send that line again"
+    NOT_FINITE = 102 "not_finite" 400
+        "数值不是有限数" / "the value is not a finite number" ; "不要发送 NaN 或无穷大；无读数就不发" / "do not send NaN or infinity; send nothing when there is no reading"
+    OUT_OF_RANGE = 103 "out_of_range" 400
+        "数值超出该类型的量程" / "the value is outside the kind's range" ; "检查单位与量程（见场景包 kinds.toml）" / "check unit and range in the pack's kinds.toml"
+    WRONG_UNIT = 104 "wrong_unit" 400
+        "单位与类型不符" / "the unit is not the kind's" ; "换算成该类型的单位后再发" / "convert to the kind's unit and send again"
+    FUTURE_TIME = 105 "future_time" 400
+        "时间在未来" / "the time stamp lies in the future" ; "校准设备时钟；检查 precision 参数" / "set the device's clock; check the precision parameter"
+    ID_TOO_LONG = 106 "id_too_long" 400
+        "标识过长" / "the id is too long" ; "设备标识最长 128 字节" / "device ids have at most 128 bytes"
+    BODY_TOO_LARGE = 107 "body_too_large" 413
+        "请求体超过上限" / "the body is over the limit" ; "分成较小的批次发送" / "send smaller batches"
+    UNKNOWN_DEVICE = 108 "unknown_device" 400
+        "设备未登记" / "the device is not registered" ; "先导入设备，或以 --register-unknown 启动" / "import the device first, or start with --register-unknown"
+    UNKNOWN_KIND = 109 "unknown_kind" 400
+        "没有场景包声明该类型" / "no pack declares this kind" ; "检查类型名，或在场景包 kinds.toml 中声明" / "check the name, or declare it in a pack's kinds.toml"
+    UNKNOWN_AREA = 110 "unknown_area" 400
+        "没有这个区域代码" / "there is no area with this code" ; "检查代码，或先导入区域" / "check the code, or import the areas first"
+    TIME_TOO_OLD = 111 "time_too_old" 400
+        "时间早于可接受的最早时间" / "the time stamp is before the earliest accepted" ; "检查 precision 参数与时钟" / "check the precision parameter and the clock"
+    BAD_ENCODING = 112 "bad_encoding" 400
+        "压缩或编码无法解开" / "the body cannot be decoded" ; "检查 Content-Encoding 与字符集" / "check Content-Encoding and the character set"
+    DUPLICATE = 113 "duplicate" 200
+        "与该流上一读数相同，未重复计入" / "the same reading as the stream's last one; not counted twice" ; "无需处理" / "nothing to do"
+    LATE = 114 "late" 200
+        "迟于可更正时限，只进入历史" / "later than the horizon; kept in history only" ; "无需处理；如常见请调大时限" / "nothing to do; raise the horizon if this is common"
+    FIELD_NOT_NUMERIC = 115 "field_not_numeric" 400
+        "字段不是数值" / "the field is not a number" ; "只发送数值字段；文字字段会被拒收" / "send numeric fields only; text fields are refused"
+    AREA_FILE = 201 "area_file" 400
+        "区域文件被整体拒绝" / "the area file is refused as a whole" ; "按行号更正后重新导入；未做任何改动" / "mend the lines named and import again; nothing was changed"
+    DEVICE_FILE = 202 "device_file" 400
+        "设备行无效" / "a device row is not valid" ; "按行号更正后重新导入该行" / "mend the lines named and import them again"
+    NOT_FOUND = 204 "not_found" 404
+        "没有找到，或不在您的辖区内" / "not found, or outside your areas" ; "检查编号；如需其他辖区权限请联系管理员" / "check the id; ask an administrator for access to other areas"
+    BAD_QUERY = 205 "bad_query" 400
+        "查询参数无效" / "a query parameter is not valid" ; "见 /api/openapi.json 中该接口的参数" / "see the route's parameters in /api/openapi.json"
+    BAD_BODY = 206 "bad_body" 400
+        "请求内容无效" / "the request body is not valid" ; "见 /api/openapi.json 中该接口的示例" / "see the route's example in /api/openapi.json"
+    PACK_INVALID = 301 "pack_invalid" 400
+        "场景包有误" / "the pack has faults" ; "运行 chengmai pack check 查看文件、行号与改法" / "run chengmai pack check for file, line and fix"
+    NOT_ALLOWED_NOW = 401 "not_allowed_now" 409
+        "当前状态不允许该操作" / "this step is not allowed in the present state" ; "刷新后查看可用操作" / "reload and look at the actions offered"
+    REASON_REQUIRED = 402 "reason_required" 422
+        "必须写明原因" / "a reason is required" ; "填写原因后重试" / "give the reason and try again"
+    NO_AGENCY = 403 "no_agency" 422
+        "没有可派遣的责任单位" / "no agency to dispatch to" ; "选择责任单位，或在城市包中配置" / "choose an agency, or configure one in the city's pack"
+    NO_STANDARD_ROW = 404 "no_standard_row" 422
+        "立案必须引用立结案标准的一行" / "filing must cite a row of the filing standard" ; "选择适用的立案条件" / "choose the condition that applies"
+    NOT_HOLDER = 405 "not_holder" 403
+        "该案件目前不由您办理" / "the case is not in your hands" ; "由当前持有人操作，或由上级收回" / "its holder must act, or a higher centre takes it over"
+    ALREADY_ANSWERED = 406 "already_answered" 409
+        "该预警已有人处理" / "this warning was already answered" ; "查看处理人与意见" / "see who answered it and how"
+    CASE_FILE = 407 "case_file" 400
+        "案件文件的一行无效" / "a row of the case file is not valid" ; "按行号更正后重新导入该行；已导入的不会重复" / "mend the lines named and import the file again; cases already imported are not doubled"
+    SIGN_IN = 501 "sign_in" 401
+        "请先登录" / "sign in first" ; "登录或携带有效令牌" / "sign in, or send a valid token"
+    BAD_CREDENTIALS = 502 "bad_credentials" 401
+        "用户名或密码不正确" / "name or password is not right" ; "重新输入；多次失败会暂时锁定" / "try again; repeated failures lock the account for a while"
+    FORBIDDEN = 503 "forbidden" 403
+        "您没有这项权限" / "you do not have this permission" ; "请联系管理员授权" / "ask an administrator to grant it"
+    LOCKED = 504 "locked" 429
+        "失败次数过多，已暂时锁定" / "too many failures; locked for a while" ; "请在十五分钟后重试" / "try again in fifteen minutes"
+    FOREIGN_ORIGIN = 505 "foreign_origin" 403
+        "请求来自其他网站" / "the request comes from another site" ; "请从本站页面操作" / "use this site's own pages"
+    WEAK_PASSWORD = 506 "weak_password" 422
+        "密码至少十个字符" / "passwords have at least ten characters" ; "换一个更长的密码" / "choose a longer password"
+    STOPPED = 601 "stopped" 503
+        "磁盘写入失败，已停止接收读数" / "a disk write failed; readings are not taken any more" ; "检查磁盘后重启；已确认的读数都在" / "mend the disk and restart; all acknowledged readings are safe"
+    OVERLOADED = 602 "overloaded" 503
+        "队列已满，请稍后重发" / "the queue is full; send again later" ; "放慢发送速度" / "send more slowly"
+    INTERNAL = 603 "internal" 500
+        "程序内部错误" / "an error inside the program" ; "请把编号和时间告诉管理员" / "tell the administrator the number and the time"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn numbers_and_names_are_unique_and_in_order() {
+        assert!(ALL.windows(2).all(|pair| pair[0].number < pair[1].number));
+        let mut names: Vec<_> = ALL.iter().map(|e| e.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of `model` against the packs as they are committed.
+
+mod chongqing;

@@ -1,0 +1,14 @@
+//! Handlers, a file per resource.
+
+pub(crate) mod agencies;
+pub(crate) mod areas;
+pub(crate) mod cases;
+pub(crate) mod devices;
+pub(crate) mod events;
+pub(crate) mod indicators;
+pub(crate) mod packs;
+pub(crate) mod readings;
+pub(crate) mod session;
+pub(crate) mod system;
+pub(crate) mod users;
+pub(crate) mod warnings;

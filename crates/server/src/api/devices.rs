@@ -1,0 +1,517 @@
+//! Devices: registry, health, last values, bulk import, and their readings.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, header};
+use chengmai_engine::Engine;
+use chengmai_model::error;
+use chengmai_model::time::DAY_MS;
+use chengmai_model::{AreaId, DeviceId, StreamId, Timestamp};
+use chengmai_wire::Decoded;
+use chengmai_wire::devices::{self, DeviceRow};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::city::City;
+use crate::city::registry::{DeviceEntry, Registry};
+use crate::clock;
+use crate::http::access::{Caller, Permission};
+use crate::http::list::{Page, Paging, time};
+use crate::http::problem::{Answer, Problem, TextJson};
+use crate::ingest;
+
+/// Most readings of one answer.
+const OBSERVATIONS_MAX: usize = 10_000;
+
+/// A kind of reading.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"id": "methane", "name": {"zh": "可燃气体浓度", "en": "Combustible gas"},
+    "unit": "%LEL", "range": [0.0, 100.0], "pack": "gas", "decimals": 1}))]
+pub(crate) struct KindJson {
+    id: String,
+    name: TextJson,
+    unit: String,
+    range: [f64; 2],
+    pack: String,
+    decimals: u8,
+}
+
+/// Kinds that the packs declare.
+#[utoipa::path(get, path = "/api/v1/kinds", tag = "devices",
+    responses((status = 200, body = Page<KindJson>)))]
+pub(crate) async fn list_kinds(
+    State(city): State<Arc<City>>,
+    caller: Caller,
+) -> Answer<Json<Page<KindJson>>> {
+    caller.need(Permission::Read)?;
+    let kinds = city.packs.iter().flat_map(|pack| {
+        pack.kinds.iter().map(|kind| KindJson {
+            id: kind.id.clone(),
+            name: (&kind.name).into(),
+            unit: kind.unit.clone(),
+            range: kind.range,
+            pack: pack.head.id.clone(),
+            decimals: kind.decimals,
+        })
+    });
+    Ok(Json(Page::whole(kinds.collect())))
+}
+
+/// One stream of a device.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StreamJson {
+    kind: String,
+    kind_name: TextJson,
+    unit: String,
+    value: Option<f64>,
+    at: Option<String>,
+    /// Worst alarm that stands, 0 to 4.
+    severity: u8,
+}
+
+/// A device with its health and last values.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"id": "m1", "name": null, "area": "500103", "area_name": "渝中区",
+    "path": "重庆市 / 渝中区", "position": [106.56, 29.55], "agency": null, "period_ms": 60000,
+    "simulated": false, "status": "online", "fault": null,
+    "registered_at": "2026-11-21T03:04:05.678Z", "streams": [{"kind": "methane",
+    "kind_name": {"zh": "可燃气体浓度", "en": "Combustible gas"}, "unit": "%LEL", "value": 2.4,
+    "at": "2026-11-21T03:04:05.678Z", "severity": 0}]}))]
+pub(crate) struct DeviceJson {
+    id: String,
+    name: Option<String>,
+    area: String,
+    area_name: String,
+    path: String,
+    #[schema(value_type = Option<Vec<f64>>)]
+    position: Option<[f64; 2]>,
+    agency: Option<String>,
+    period_ms: u32,
+    simulated: bool,
+    /// online, offline, fault, never.
+    status: &'static str,
+    /// stuck, when the device is suspect.
+    fault: Option<&'static str>,
+    registered_at: String,
+    streams: Vec<StreamJson>,
+}
+
+/// Health of a device: fault before offline before online; never without any reading.
+fn status(engine: &Engine, device: &DeviceEntry) -> (&'static str, Option<&'static str>) {
+    let (mut seen, mut online, mut stuck) = (false, false, false);
+    for &stream in &device.streams {
+        let view = engine.stream(stream);
+        seen |= view.last.is_some();
+        online |= view.online;
+        stuck |= view.stuck;
+    }
+    match (seen, stuck, online) {
+        (false, ..) => ("never", None),
+        (true, true, _) => ("fault", Some("stuck")),
+        (true, false, true) => ("online", None),
+        (true, false, false) => ("offline", None),
+    }
+}
+
+pub(crate) fn device_json(
+    city: &City,
+    registry: &Registry,
+    engine: &Engine,
+    id: DeviceId,
+) -> DeviceJson {
+    let device = registry.device(id);
+    let (status, fault) = status(engine, device);
+    let streams = device.streams.iter().map(|&stream| {
+        let kind = registry.kind(registry.stream(stream).kind);
+        let view = engine.stream(stream);
+        StreamJson {
+            kind: kind.name.to_string(),
+            kind_name: city.kind_name(&kind.name).into(),
+            unit: kind.unit.to_string(),
+            value: view.last.map(|(_, value)| value),
+            at: view.last.map(|(at, _)| at.to_rfc3339()),
+            severity: view.severity,
+        }
+    });
+    DeviceJson {
+        id: device.spec.name.clone(),
+        name: device.spec.title.clone(),
+        area: device.spec.area.to_string(),
+        area_name: city.areas.get(device.area).row.name.clone(),
+        path: city.path_names(device.area),
+        position: device.spec.position,
+        agency: device.spec.agency.clone(),
+        period_ms: device.spec.period_ms,
+        simulated: device.spec.simulated,
+        status,
+        fault,
+        registered_at: device.registered_at.to_rfc3339(),
+        streams: streams.collect(),
+    }
+}
+
+/// Filters of the list of devices.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeviceQuery {
+    /// Only in this area and below.
+    area: Option<String>,
+    /// Only devices with a stream of this kind.
+    kind: Option<String>,
+    /// online, offline, fault, never.
+    status: Option<String>,
+    /// Part of the id or the name.
+    q: Option<String>,
+    /// Only this agency's.
+    agency: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// Devices the caller sees.
+#[utoipa::path(get, path = "/api/v1/devices", tag = "devices", params(DeviceQuery),
+    responses((status = 200, body = Page<DeviceJson>)))]
+pub(crate) async fn list_devices(
+    State(city): State<Arc<City>>,
+    caller: Caller,
+    Query(query): Query<DeviceQuery>,
+) -> Answer<Json<Page<DeviceJson>>> {
+    caller.need(Permission::Read)?;
+    let scope = caller.scope(query.area.as_deref())?;
+    let registry = city.registry.read();
+    let engine = city.engine.read();
+    let kind = query.kind.as_deref().filter(|k| !k.is_empty());
+    let Some(kind) = kind.map_or(Some(None), |k| registry.kind_index(k).map(Some)) else {
+        return Ok(Json(Page::whole(Vec::new())));
+    };
+    let text = |t: &Option<String>| t.clone().filter(|t| !t.is_empty());
+    let (wanted_status, q, agency) = (text(&query.status), text(&query.q), text(&query.agency));
+    let matching = registry.devices().filter(|(_, device)| {
+        city.areas.contains(scope, device.area)
+            && kind.is_none_or(|k| device.streams.iter().any(|&s| registry.stream(s).kind == k))
+            && q.as_deref().is_none_or(|q| {
+                device.spec.name.contains(q)
+                    || device.spec.title.as_deref().is_some_and(|t| t.contains(q))
+            })
+            && agency.as_deref().is_none_or(|a| device.spec.agency.as_deref() == Some(a))
+            && wanted_status.as_deref().is_none_or(|s| status(&engine, device).0 == s)
+    });
+    let paging = Paging { limit: query.limit, cursor: query.cursor };
+    let page = paging.page(matching, |(id, _)| device_json(&city, &registry, &engine, id))?;
+    Ok(Json(page))
+}
+
+fn visible_device(caller: &Caller, registry: &Registry, id: &str) -> Answer<DeviceId> {
+    registry
+        .find(id)
+        .filter(|&device| caller.sees(registry.device(device).area))
+        .ok_or_else(|| Problem::not_found(format!("device {id}")))
+}
+
+/// One device.
+#[utoipa::path(get, path = "/api/v1/devices/{id}", tag = "devices",
+    params(("id" = String, Path, example = "m1")), responses((status = 200, body = DeviceJson)))]
+pub(crate) async fn get_device(
+    State(city): State<Arc<City>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<Json<DeviceJson>> {
+    caller.need(Permission::Read)?;
+    let registry = city.registry.read();
+    let device = visible_device(&caller, &registry, &id)?;
+    Ok(Json(device_json(&city, &registry, &city.engine.read(), device)))
+}
+
+/// One reading.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ObservationJson {
+    kind: String,
+    at: String,
+    value: f64,
+}
+
+/// Readings of one device, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"items": [{"kind": "methane", "at": "2026-11-21T03:04:05.678Z", "value": 2.4}],
+    "next_cursor": null, "total": 1, "units": {"methane": "%LEL"}}))]
+pub(crate) struct Observations {
+    items: Vec<ObservationJson>,
+    next_cursor: Option<String>,
+    total: u64,
+    /// Unit of each kind that occurs.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    units: std::collections::BTreeMap<String, String>,
+}
+
+/// Which readings.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ObservationQuery {
+    /// Only this kind.
+    kind: Option<String>,
+    /// From this time on (RFC 3339; default 24 h before `to`).
+    from: Option<String>,
+    /// Before this time (RFC 3339; default now).
+    to: Option<String>,
+    /// Rows wanted, 1 to 10000 (default 10000); the newest are kept.
+    limit: Option<usize>,
+}
+
+/// Readings of one device: from the journal's hot tail and the Parquet history together.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/observations", tag = "devices",
+    params(("id" = String, Path, example = "m1"), ObservationQuery),
+    responses((status = 200, body = Observations)))]
+pub(crate) async fn list_observations(
+    State(city): State<Arc<City>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<ObservationQuery>,
+) -> Answer<Json<Observations>> {
+    caller.need(Permission::Read)?;
+    let limit = query.limit.unwrap_or(OBSERVATIONS_MAX);
+    if !(1..=OBSERVATIONS_MAX).contains(&limit) {
+        return Err(Problem::bad_query(format!("limit={limit} is not 1 to {OBSERVATIONS_MAX}")));
+    }
+    let to = time("to", query.to.as_deref())?.unwrap_or_else(|| clock::now().plus_ms(1));
+    let from = time("from", query.from.as_deref())?.unwrap_or_else(|| to.plus_ms(-DAY_MS));
+    let kind = query.kind.filter(|k| !k.is_empty());
+    let streams: Vec<(StreamId, String, String)> = {
+        let registry = city.registry.read();
+        let device = visible_device(&caller, &registry, &id)?;
+        let streams = registry.device(device).streams.iter().map(|&stream| {
+            let kind = registry.kind(registry.stream(stream).kind);
+            (stream, kind.name.to_string(), kind.unit.to_string())
+        });
+        streams.filter(|(_, name, _)| kind.as_ref().is_none_or(|k| k == name)).collect()
+    };
+    let wanted = streams.iter().map(|(id, kind, _)| (*id, kind.clone())).collect();
+    let rows = city.device_readings(id, wanted, from, to, limit).await?;
+    let name = |id: StreamId| streams.iter().find(|s| s.0 == id).map(|s| s.1.clone());
+    let items: Vec<ObservationJson> = rows
+        .into_iter()
+        .filter_map(|r| {
+            Some(ObservationJson {
+                kind: name(r.stream)?,
+                at: r.at.to_rfc3339(),
+                value: r.value,
+            })
+        })
+        .collect();
+    let units = streams.into_iter().map(|(_, kind, unit)| (kind, unit)).collect();
+    let total = items.len() as u64;
+    Ok(Json(Observations { items, next_cursor: None, total, units }))
+}
+
+/// How many devices, and how well they are.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(example = json!({"total": 2, "online": 1, "offline": 1, "never": 0, "fault": 0,
+    "by_kind": [{"kind": "methane", "name": {"zh": "可燃气体浓度", "en": "Combustible gas"},
+    "total": 2, "online": 1}]}))]
+pub(crate) struct DeviceSummary {
+    total: u64,
+    online: u64,
+    offline: u64,
+    never: u64,
+    fault: u64,
+    by_kind: Vec<KindSummary>,
+}
+
+/// Streams of one kind.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct KindSummary {
+    kind: String,
+    name: TextJson,
+    total: u64,
+    online: u64,
+}
+
+/// Only an area.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AreaOnly {
+    /// Only in this area and below.
+    pub(crate) area: Option<String>,
+}
+
+/// Counts of devices by health and kind.
+#[utoipa::path(get, path = "/api/v1/devices/summary", tag = "devices", params(AreaOnly),
+    responses((status = 200, body = DeviceSummary)))]
+pub(crate) async fn summarise_devices(
+    State(city): State<Arc<City>>,
+    caller: Caller,
+    Query(query): Query<AreaOnly>,
+) -> Answer<Json<DeviceSummary>> {
+    caller.need(Permission::Read)?;
+    let scope = caller.scope(query.area.as_deref())?;
+    let registry = city.registry.read();
+    let engine = city.engine.read();
+    let mut summary = DeviceSummary::default();
+    let mut kinds = std::collections::BTreeMap::<u16, (u64, u64)>::new();
+    for (_, device) in registry.devices().filter(|(_, d)| city.areas.contains(scope, d.area)) {
+        summary.total += 1;
+        match status(&engine, device).0 {
+            "online" => summary.online += 1,
+            "offline" => summary.offline += 1,
+            "fault" => summary.fault += 1,
+            _ => summary.never += 1,
+        }
+        for &stream in &device.streams {
+            let counts = kinds.entry(registry.stream(stream).kind).or_default();
+            counts.0 += 1;
+            counts.1 += u64::from(engine.stream(stream).online);
+        }
+    }
+    summary.by_kind = kinds
+        .into_iter()
+        .map(|(kind, (total, online))| {
+            let kind = registry.kind(kind).name.to_string();
+            KindSummary { name: city.kind_name(&kind).into(), kind, total, online }
+        })
+        .collect();
+    Ok(Json(summary))
+}
+
+/// Devices for the map, as small as can be.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeviceMap {
+    kinds: Vec<String>,
+    /// `[lon, lat, kind index, status (0 online 1 offline 2 fault 3 never), severity, id]`.
+    #[schema(value_type = Vec<Vec<serde_json::Value>>)]
+    items: Vec<(f64, f64, u16, u8, u8, String)>,
+    /// How many there are with a position; more than `items` when the limit cut the list.
+    total: u64,
+}
+
+/// Filters of the map's devices.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MapQuery {
+    /// Only in this area and below.
+    area: Option<String>,
+    /// Only this kind.
+    kind: Option<String>,
+    /// Rows wanted, up to 200000 (default 20000).
+    limit: Option<usize>,
+}
+
+/// Positions, kinds and health of devices for the map.
+#[utoipa::path(get, path = "/api/v1/devices/map", tag = "devices", params(MapQuery),
+    responses((status = 200, body = DeviceMap)))]
+pub(crate) async fn map_devices(
+    State(city): State<Arc<City>>,
+    caller: Caller,
+    Query(query): Query<MapQuery>,
+) -> Answer<Json<DeviceMap>> {
+    caller.need(Permission::Read)?;
+    let scope = caller.scope(query.area.as_deref())?;
+    let limit = query.limit.unwrap_or(20_000).min(200_000);
+    let registry = city.registry.read();
+    let engine = city.engine.read();
+    let kind = query.kind.as_deref().filter(|k| !k.is_empty());
+    let mut map = DeviceMap { kinds: Vec::new(), items: Vec::new(), total: 0 };
+    let mut shown = std::collections::BTreeMap::<u16, u16>::new();
+    for (_, device) in registry.devices().filter(|(_, d)| city.areas.contains(scope, d.area)) {
+        let Some([lon, lat]) = device.spec.position else { continue };
+        let stream = device.streams.iter().copied().find(|&s| {
+            kind.is_none_or(|k| *registry.kind(registry.stream(s).kind).name == *k)
+        });
+        let Some(stream) = stream else { continue };
+        map.total += 1;
+        if map.items.len() >= limit {
+            continue;
+        }
+        let kind_index = registry.stream(stream).kind;
+        let next = u16::try_from(shown.len()).unwrap_or(u16::MAX);
+        let index = *shown.entry(kind_index).or_insert_with(|| {
+            map.kinds.push(registry.kind(kind_index).name.to_string());
+            next
+        });
+        let state = match status(&engine, device).0 {
+            "online" => 0,
+            "offline" => 1,
+            "fault" => 2,
+            _ => 3,
+        };
+        let severity = worst(&engine, &device.streams);
+        let round = |v: f64| (v * 1e5).round() / 1e5;
+        map.items.push((round(lon), round(lat), index, state, severity, device.spec.name.clone()));
+    }
+    Ok(Json(map))
+}
+
+fn worst(engine: &Engine, streams: &[StreamId]) -> u8 {
+    streams.iter().map(|&s| engine.stream(s).severity).max().unwrap_or(0)
+}
+
+/// What a bulk import did.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(example = json!({"registered": 2, "updated": 0, "refused": [{"line": 4, "code": "E-110",
+    "reason": {"zh": "没有这个区域代码", "en": "there is no area with this code"}, "detail": "999999"}]}))]
+pub(crate) struct Imported {
+    registered: u64,
+    updated: u64,
+    refused: Vec<RefusedRow>,
+}
+
+/// A row that was not taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RefusedRow {
+    pub(crate) line: u32,
+    /// `E-110`.
+    pub(crate) code: String,
+    pub(crate) reason: TextJson,
+    pub(crate) detail: String,
+}
+
+/// Registers devices in bulk, from CSV (`text/csv`) or GeoJSON points (`application/geo+json`). A
+/// bad row is refused by line; the others are kept. Answers when they are on disk.
+#[utoipa::path(post, path = "/api/v1/devices", tag = "devices",
+    request_body(content = String, content_type = "text/csv", example = "id,kinds,area,lon,lat\nm1,methane,500103,106.56,29.55\n"),
+    responses((status = 200, body = Imported)))]
+pub(crate) async fn import_devices(
+    State(city): State<Arc<City>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer<Json<Imported>> {
+    caller.need(Permission::DeviceManage)?;
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let body = ingest::decoded(&headers, body, city.config.body_bytes_max)?;
+    let decoded = if kind.contains("json") {
+        devices::decode_geojson(&body)
+    } else {
+        devices::decode_csv(&body)
+    };
+    let imported = register(&city, &decoded, caller.area, clock::now());
+    city.registrations_durable().await?;
+    Ok(Json(imported))
+}
+
+/// Registers decoded rows; the caller waits for durability.
+pub(crate) fn register(
+    city: &City,
+    decoded: &Decoded<DeviceRow>,
+    scope: AreaId,
+    now: Timestamp,
+) -> Imported {
+    let mut imported = Imported::default();
+    let refuse = |code: &'static error::ErrorCode, line: u32, detail: String| {
+        city.counters.refuse(code, 1);
+        RefusedRow { line, code: code.label(), reason: code.text().into(), detail }
+    };
+    for fault in &decoded.faults {
+        imported.refused.push(refuse(fault.code, fault.line, fault.reason.en.clone()));
+    }
+    let mut registry = city.registry.write();
+    for row in &decoded.rows {
+        match registry.import(row, scope, now) {
+            Ok(true) => imported.registered += 1,
+            Ok(false) => imported.updated += 1,
+            Err(refused) => imported.refused.push(refuse(refused.code, row.line, refused.detail)),
+        }
+    }
+    imported
+}

@@ -1,0 +1,210 @@
+//! A running city: everything its listeners share, and the threads behind it.
+//!
+//! Way of a reading: listener → [`sequencer`] (durable) → [`brain`] (engine) → [`decisions`]
+//! (warnings, cases), [`archive`] (Parquet) and [`hub`] (screens).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use chengmai_engine::Engine;
+use chengmai_history::{HistoryReader, ReadingsQuery, WindowPoint, WindowsQuery};
+use chengmai_model::city::City as Profile;
+use chengmai_model::case::Case;
+use chengmai_model::pack::{CaseType, Pack};
+use chengmai_model::{AreaId, AreaPath, AreaTree, Reading, StreamId, Text, Timestamp, error};
+use chengmai_store::records::Records;
+use chengmai_store::records::warnings::WarningRow;
+use parking_lot::RwLock;
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) mod agencies;
+pub(crate) mod archive;
+pub(crate) mod book;
+pub(crate) mod brain;
+pub(crate) mod counters;
+pub(crate) mod decisions;
+pub(crate) mod hub;
+pub(crate) mod layout;
+pub(crate) mod registry;
+pub(crate) mod sequencer;
+pub(crate) mod start;
+
+use crate::config::Config;
+use crate::http::problem::{Answer, Problem};
+use crate::mqtt::MqttCounters;
+use agencies::Agencies;
+use book::Book;
+use brain::Rate;
+use counters::Counters;
+use hub::Hub;
+use registry::Registry;
+use sequencer::{Batch, Message, Refusal, StopReason};
+
+/// What every listener and handler sees of the city.
+#[derive(Debug)]
+pub(crate) struct City {
+    pub(crate) config: Config,
+    pub(crate) areas: Arc<AreaTree>,
+    pub(crate) packs: Vec<Pack>,
+    pub(crate) profile: Profile,
+    pub(crate) registry: Arc<RwLock<Registry>>,
+    pub(crate) engine: Arc<RwLock<Engine>>,
+    pub(crate) history: HistoryReader,
+    pub(crate) records: Records,
+    pub(crate) agencies: Arc<Agencies>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) book: Arc<Book>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) rate: Arc<Rate>,
+    pub(crate) stop_reason: StopReason,
+    pub(crate) started_at: Timestamp,
+    pub(crate) mqtt: Arc<MqttCounters>,
+    pub(crate) mqtt_address: RwLock<Option<SocketAddr>>,
+    sequencer: mpsc::Sender<Message>,
+}
+
+impl City {
+    /// Resolves when the readings are on disk.
+    ///
+    /// # Errors
+    /// When the city does not take readings.
+    pub(crate) async fn make_durable(&self, readings: Vec<Reading>) -> Result<(), Refusal> {
+        let (done, wait) = oneshot::channel();
+        let message = Message::Batch(Batch { readings, done });
+        self.sequencer.send(message).await.map_err(|_closed| Refusal::Stopped)?;
+        wait.await.unwrap_or(Err(Refusal::Stopped))
+    }
+
+    /// Resolves when every registration made so far is on disk.
+    pub(crate) async fn registrations_durable(&self) -> Answer<()> {
+        let (done, wait) = oneshot::channel();
+        let sent = self.sequencer.send(Message::Registered(done)).await;
+        let outcome = match sent {
+            Ok(()) => wait.await.unwrap_or(Err(Refusal::Stopped)),
+            Err(_closed) => Err(Refusal::Stopped),
+        };
+        outcome.map_err(|refusal| crate::api::readings::stopped(self, refusal))
+    }
+
+    /// `重庆市 / 渝中区 / …`.
+    pub(crate) fn path_names(&self, area: AreaId) -> String {
+        path_names(&self.areas, area)
+    }
+
+    /// The name of a kind; its id for one that no pack declares.
+    pub(crate) fn kind_name(&self, id: &str) -> Text {
+        let kinds = self.packs.iter().flat_map(|p| &p.kinds);
+        kinds
+            .into_iter()
+            .find(|k| k.id == id)
+            .map_or_else(|| Text::new(id, id), |k| k.name.clone())
+    }
+
+    /// The name of an area by its code; the code itself when there is none.
+    pub(crate) fn area_name(&self, code: &str) -> String {
+        let area = self.areas.find(code);
+        area.map_or_else(|| code.to_owned(), |a| self.areas.get(a).row.name.clone())
+    }
+
+    /// The path of the whole city.
+    pub(crate) fn root_path(&self) -> AreaPath {
+        AreaPath::of(&self.areas, AreaId::ROOT)
+    }
+
+    /// The case type with that id.
+    pub(crate) fn case_type(&self, id: &str) -> Answer<&CaseType> {
+        let mut types = self.packs.iter().flat_map(|p| &p.case_types);
+        types
+            .find(|t| t.id == id)
+            .ok_or_else(|| Problem::new(&error::NO_STANDARD_ROW, format!("case type {id}")))
+    }
+
+    /// The row of the filing standard that a rule cites when it files by itself.
+    pub(crate) fn proposed_row(&self, rule: &str) -> usize {
+        let engine = self.engine.read();
+        let found = engine.catalog().find_rule(rule);
+        found.map_or(0, |r| engine.catalog().rules()[usize::from(r)].files_row)
+    }
+
+    /// The agency asked for, if it may be asked, or the one that answers for the kind of work.
+    pub(crate) fn agency_for(
+        &self,
+        asked: Option<&str>,
+        kind: &str,
+        area: &AreaPath,
+    ) -> Answer<Option<String>> {
+        match asked.filter(|a| !a.is_empty()) {
+            Some(id) => self.known_agency(id, area).map(|()| Some(id.to_owned())),
+            None => Ok(self.agencies.route(kind, area).map(|a| a.id.clone())),
+        }
+    }
+
+    /// Goes on only when the agency exists and looks after the area.
+    pub(crate) fn known_agency(&self, id: &str, area: &AreaPath) -> Answer<()> {
+        let known = self.agencies.get(id).is_some_and(|a| a.area.contains(area));
+        if known {
+            return Ok(());
+        }
+        Err(Problem::new(&error::NO_AGENCY, format!("agency {id} in {}", area.code())))
+    }
+
+    /// Tells the screens how a warning stands.
+    pub(crate) fn publish_warning(&self, row: &WarningRow) {
+        decisions::publish_warning(&self.hub, &self.book, &self.areas, row);
+    }
+
+    /// Tells the screens how a case stands.
+    pub(crate) fn publish_case(&self, case: &Case) {
+        decisions::publish_case(&self.hub, &self.book, &self.areas, &self.agencies, case);
+    }
+
+    /// Readings of some streams of a device, oldest first: hot tail and history together, the
+    /// newest `limit`.
+    pub(crate) async fn device_readings(
+        &self,
+        device: String,
+        streams: Vec<(StreamId, String)>,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Answer<Vec<Reading>> {
+        let history = self.history.clone();
+        let query = move || {
+            let streams: Vec<(StreamId, &str)> =
+                streams.iter().map(|(id, kind)| (*id, kind.as_str())).collect();
+            let device = &device;
+            history.readings(&ReadingsQuery { device, streams: &streams, from, to, limit })
+        };
+        blocking(query).await?.map_err(|error| internal(&error))
+    }
+
+    /// Closed windows of an indicator over an area, oldest first.
+    pub(crate) async fn indicator_windows(
+        &self,
+        indicator: String,
+        area: String,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Answer<Vec<WindowPoint>> {
+        let history = self.history.clone();
+        let query =
+            move || history.windows(&WindowsQuery { indicator: &indicator, area: &area, from, to });
+        blocking(query).await?.map_err(|error| internal(&error))
+    }
+}
+
+pub(crate) fn path_names(areas: &AreaTree, area: AreaId) -> String {
+    let names: Vec<&str> =
+        areas.path(area).into_iter().map(|a| areas.get(a).row.name.as_str()).collect();
+    names.join(" / ")
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))
+}
+
+/// An error of our own: logged here once, told to the caller by number only.
+pub(crate) fn internal(error: &dyn std::fmt::Display) -> Problem {
+    tracing::error!(%error, "a request failed inside the program");
+    Problem::new(&error::INTERNAL, "")
+}

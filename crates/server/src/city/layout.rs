@@ -1,0 +1,53 @@
+//! Where things lie in a data folder, and the lock that lets only one program use it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+/// The data folder of one city.
+#[derive(Debug)]
+pub(crate) struct DataFolder {
+    root: PathBuf,
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Opens or makes the folder and takes its lock.
+    ///
+    /// # Errors
+    /// When it cannot be made or another program holds it.
+    pub(crate) fn open(root: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(root)
+            .with_context(|| format!("cannot make the data folder {}", root.display()))?;
+        let lock = File::create(root.join("lock"))
+            .with_context(|| format!("cannot write in the data folder {}", root.display()))?;
+        if lock.try_lock().is_err() {
+            bail!(
+                "another chengmai uses {}: stop it first, or choose another --data folder",
+                root.display()
+            );
+        }
+        Ok(Self { root: root.to_owned(), _lock: lock })
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
+    pub(crate) fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    pub(crate) fn history(&self) -> PathBuf {
+        self.root.join("history")
+    }
+
+    pub(crate) fn records(&self) -> PathBuf {
+        self.root.join("records.db")
+    }
+
+    pub(crate) fn areas(&self) -> PathBuf {
+        self.root.join("areas.json")
+    }
+}

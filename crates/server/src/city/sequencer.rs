@@ -1,0 +1,230 @@
+//! The sequencer: one thread that puts everything in order, makes it durable and only then says so.
+//!
+//! It gathers what listeners hand in, writes registrations before the readings that need them, adds
+//! a tick once a second, commits (one fdatasync for the whole group), acknowledges, and passes the
+//! work on to the brain in the same order. After a failed write or sync it takes nothing more and
+//! says why: what was acknowledged is on disk, the rest is refused.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use chengmai_model::stream::Registration;
+use chengmai_model::{Reading, Timestamp};
+use chengmai_store::journal::{EntryRef, Journal};
+use parking_lot::RwLock;
+use tokio::sync::{mpsc, oneshot};
+
+use super::counters::{self, Counters};
+use super::registry::Registry;
+use crate::clock;
+
+/// Readings that one commit gathers at most.
+const GROUP_READINGS_MAX: usize = 2_000_000;
+/// Time between ticks.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Why readings are not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A disk write failed, or the program is stopping.
+    Stopped,
+}
+
+/// Readings on their way in.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) readings: Vec<Reading>,
+    pub(crate) done: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// One step for the brain, in journal order.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// New numbers.
+    Registrations { sequence: u64, list: Vec<Registration> },
+    /// Readings, durable.
+    Readings { sequence: u64, position: u64, received_at: Timestamp, readings: Vec<Reading> },
+    /// A second has passed.
+    Tick { sequence: u64, now: Timestamp },
+}
+
+/// Why the city does not take readings any more, once it does not.
+pub(crate) type StopReason = Arc<RwLock<Option<String>>>;
+
+/// What the sequencer thread owns.
+#[derive(Debug)]
+pub(crate) struct Sequencer {
+    pub(crate) journal: Journal,
+    pub(crate) next_position: u64,
+    pub(crate) registry: Arc<RwLock<Registry>>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) stop_reason: StopReason,
+    pub(crate) brain: SyncSender<Work>,
+}
+
+/// A message to the sequencer.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Readings to make durable.
+    Batch(Batch),
+    /// Only registrations wait in the registry; say when they are durable.
+    Registered(oneshot::Sender<Result<(), Refusal>>),
+    /// Everything up to this sequence is in a snapshot and in history: older segments may go.
+    Forget(u64),
+    /// Finish what is queued and stop.
+    Stop,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    batches: Vec<Batch>,
+    registered: Vec<oneshot::Sender<Result<(), Refusal>>>,
+    readings: usize,
+    stop: bool,
+}
+
+impl Sequencer {
+    /// Runs until told to stop, every sender is gone, or the disk fails.
+    pub(crate) fn run(mut self, mut inbox: mpsc::Receiver<Message>, runtime: tokio::runtime::Handle) {
+        let mut next_tick = Instant::now() + TICK;
+        loop {
+            let first = runtime.block_on(async {
+                tokio::time::timeout_at(next_tick.into(), inbox.recv()).await
+            });
+            let mut group = Group::default();
+            match first {
+                Ok(None) => return,
+                Ok(Some(message)) => self.gather(message, &mut inbox, &mut group),
+                Err(_elapsed) => {}
+            }
+            let tick = Instant::now() >= next_tick;
+            if tick {
+                next_tick += TICK;
+                if next_tick < Instant::now() {
+                    next_tick = Instant::now() + TICK;
+                }
+            }
+            let stop = group.stop;
+            if self.write(group, tick).is_break() || stop {
+                break;
+            }
+        }
+        self.refuse_rest(inbox);
+    }
+
+    fn gather(&mut self, first: Message, inbox: &mut mpsc::Receiver<Message>, group: &mut Group) {
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Batch(batch) => {
+                    group.readings += batch.readings.len();
+                    group.batches.push(batch);
+                }
+                Message::Registered(done) => group.registered.push(done),
+                Message::Forget(sequence) => self.forget(sequence),
+                Message::Stop => group.stop = true,
+            }
+            next = if group.readings < GROUP_READINGS_MAX { inbox.try_recv().ok() } else { None };
+        }
+    }
+
+    fn forget(&mut self, sequence: u64) {
+        if let Err(error) = self.journal.remove_before(sequence) {
+            tracing::warn!(%error, "old journal segments could not be removed");
+        }
+    }
+
+    /// Appends, commits, acknowledges and hands on. Breaks when the journal failed.
+    fn write(&mut self, group: Group, tick: bool) -> ControlFlow<()> {
+        let mut work = Vec::with_capacity(group.batches.len() + 2);
+        let mut acknowledge = group.registered;
+        let readings = group.readings as u64;
+        let outcome = self.append(group.batches, tick, &mut work, &mut acknowledge).and_then(|()| {
+            let began = Instant::now();
+            self.journal.commit()?;
+            let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            counters::add(&self.counters.commit_ns, spent);
+            counters::add(&self.counters.commits, 1);
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            tracing::error!(%error, "the journal failed: no more readings are taken");
+            *self.stop_reason.write() = Some(error.to_string());
+            for done in acknowledge {
+                // The sender may have hung up; its readings were never acknowledged.
+                let _ = done.send(Err(Refusal::Stopped));
+            }
+            return ControlFlow::Break(());
+        }
+        counters::add(&self.counters.accepted, readings);
+        self.counters.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
+        for done in acknowledge {
+            let _ = done.send(Ok(()));
+        }
+        for step in work {
+            if self.brain.send(step).is_err() {
+                tracing::error!("the brain stopped: no more readings are taken");
+                *self.stop_reason.write() = Some("the engine thread stopped".to_owned());
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn append(
+        &mut self,
+        batches: Vec<Batch>,
+        tick: bool,
+        work: &mut Vec<Work>,
+        acknowledge: &mut Vec<oneshot::Sender<Result<(), Refusal>>>,
+    ) -> chengmai_store::error::Result<()> {
+        let mut outcome = Ok(());
+        if self.registry.read().has_pending() {
+            let list = self.registry.write().take_pending();
+            outcome = self.journal.append(EntryRef::Registrations(&list)).map(|sequence| {
+                work.push(Work::Registrations { sequence, list });
+            });
+        }
+        let received_at = clock::now();
+        for batch in batches {
+            acknowledge.push(batch.done);
+            let readings = batch.readings;
+            let position = self.next_position;
+            if outcome.is_err() || readings.is_empty() {
+                continue;
+            }
+            let entry = EntryRef::Readings { position, received_at, readings: &readings };
+            outcome = self.journal.append(entry).map(|sequence| {
+                self.next_position += readings.len() as u64;
+                work.push(Work::Readings { sequence, position, received_at, readings });
+            });
+        }
+        if tick && outcome.is_ok() {
+            let now = clock::now();
+            outcome = self
+                .journal
+                .append(EntryRef::Tick { now })
+                .map(|sequence| work.push(Work::Tick { sequence, now }));
+        }
+        outcome
+    }
+
+    /// Refuses whatever still waits, and everything that comes until the last sender is gone.
+    fn refuse_rest(&self, mut inbox: mpsc::Receiver<Message>) {
+        if self.stop_reason.read().is_none() {
+            *self.stop_reason.write() = Some("the program is stopping".to_owned());
+        }
+        inbox.close();
+        while let Some(message) = inbox.blocking_recv() {
+            match message {
+                Message::Batch(Batch { done, .. }) | Message::Registered(done) => {
+                    let _ = done.send(Err(Refusal::Stopped));
+                }
+                Message::Forget(_) | Message::Stop => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! Starting and stopping a city: open the data folder, load packs and areas, restore the snapshot,
+//! replay the journal, start the threads; and the same backwards.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use chengmai_engine::{Engine, Settings};
+use chengmai_history::{History, HistorySettings};
+use chengmai_model::area::AreaRow;
+use chengmai_model::stream::Registration;
+use chengmai_model::{AreaPath, AreaTree, Timestamp};
+use chengmai_store::disk::{Disk, RealDisk};
+use chengmai_store::journal::{Entry, Journal, JournalSettings, replay};
+use chengmai_store::records::Records;
+use chengmai_store::records::agencies::AgencyRow;
+use chengmai_store::{error::Error as StoreError, snapshot};
+use parking_lot::RwLock;
+use tokio::sync::mpsc;
+
+use super::City;
+use super::agencies::Agencies;
+use super::archive::Archive;
+use super::book::Book;
+use super::brain::{Brain, ENGINE_PART, REGISTRY_PART, Rate, Seen};
+use super::counters::Counters;
+use super::decisions::Decisions;
+use super::hub::Hub;
+use super::layout::DataFolder;
+use super::registry::Registry;
+use super::sequencer::{Message, Sequencer, Work};
+use crate::clock;
+use crate::commands::import;
+use crate::config::Config;
+use crate::packs::{self, Loaded};
+
+/// Bodies that may wait for the sequencer; each is at most one body long.
+const INBOX_MAX: usize = 64;
+/// Steps that may wait for the brain and the archive.
+const WORK_MAX: usize = 64;
+
+/// A running city and what must be waited for when it stops.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) city: Arc<City>,
+    threads: Vec<JoinHandle<()>>,
+    decisions: tokio::task::JoinHandle<()>,
+}
+
+/// A city that is complete but whose threads do not run yet: the demo writes its past into it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    config: Config,
+    loaded: Loaded,
+    areas: Arc<AreaTree>,
+    records: Records,
+    agencies: Arc<Agencies>,
+    journal: Journal,
+    brain: Brain,
+    archive_thread: JoinHandle<()>,
+    history: chengmai_history::HistoryReader,
+    decisions: tokio::task::JoinHandle<()>,
+    book: Arc<Book>,
+    started_at: Timestamp,
+}
+
+/// The areas imported into a file, or the built-in city's.
+pub(crate) fn area_tree(path: &Path, loaded: &Loaded) -> anyhow::Result<AreaTree> {
+    let rows: Vec<AreaRow> = if path.exists() {
+        let text = std::fs::read(path)
+            .with_context(|| format!("cannot read the imported areas {}", path.display()))?;
+        serde_json::from_slice(&text)
+            .with_context(|| format!("the imported areas {} are damaged", path.display()))?
+    } else {
+        let built_in = loaded.profile.area_rows(&loaded.city_files);
+        built_in.map_err(|faults| import::faults(&faults))?
+    };
+    AreaTree::build(rows).map_err(|faults| import::faults(&faults))
+}
+
+/// Opens everything and brings the engine to where the journal ends.
+pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
+    let started_at = clock::now();
+    let folder = Arc::new(DataFolder::open(&config.data)?);
+    let loaded = packs::load(config.packs.as_deref())?;
+    let areas = Arc::new(area_tree(&folder.areas(), &loaded)?);
+    tracing::info!(areas = areas.len(), packs = loaded.packs.len(), "areas and packs are loaded");
+    let records = Records::open(&folder.records()).await?;
+    let agencies = Arc::new(sync_agencies(&records, &loaded, &areas).await?);
+    let book = Arc::new(Book::default());
+    let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
+    let counters = Arc::new(Counters::default());
+    let (opened, engine, registry) = restore(&config, &loaded, &areas, &folder)?;
+    let engine = Arc::new(RwLock::new(engine));
+    let registry = Arc::new(RwLock::new(registry));
+    let decisions = Decisions {
+        areas: Arc::clone(&areas),
+        catalog: loaded.catalog.clone(),
+        profile: loaded.profile.clone(),
+        agencies: Arc::clone(&agencies),
+        registry: Arc::clone(&registry),
+        records: records.clone(),
+        hub: Arc::clone(&hub),
+        book: Arc::clone(&book),
+    };
+    decisions.fill_book().await?;
+    let (decide, to_decide) = mpsc::unbounded_channel();
+    let decisions = tokio::spawn(decisions.run(to_decide));
+    let settings = HistorySettings {
+        utc_offset_ms: loaded.profile.utc_offset_ms(),
+        ..HistorySettings::default()
+    };
+    let history = History::open(&folder.history(), settings)?;
+    let reader = history.reader();
+    let watermark = history.watermark();
+    let archived = Arc::new(AtomicU64::new(watermark));
+    let (archive, to_archive) = sync_channel(WORK_MAX);
+    let archive_thread = {
+        let archive = Archive {
+            history,
+            areas: Arc::clone(&areas),
+            registry: Arc::clone(&registry),
+            engine: Arc::clone(&engine),
+            archived: Arc::clone(&archived),
+        };
+        spawn("archive", move || archive.run(to_archive))?
+    };
+    let mut brain = Brain {
+        registry,
+        engine,
+        counters,
+        hub,
+        rate: Arc::new(Rate::default()),
+        decisions: decide,
+        archive,
+        archived,
+        folder: Arc::clone(&folder),
+        disk: Arc::clone(&opened.disk),
+        snapshot_ms: config.snapshot_ms,
+        last_snapshot: started_at,
+        last_sequence: opened.snapshot_sequence,
+        seen: Seen::default(),
+        writing: None,
+    };
+    let journal = catch_up(&folder, &opened, watermark, &mut brain)?;
+    Ok(Prepared {
+        config,
+        loaded,
+        areas,
+        records,
+        agencies,
+        journal,
+        brain,
+        archive_thread,
+        history: reader,
+        decisions,
+        book,
+        started_at,
+    })
+}
+
+#[derive(Debug)]
+struct Opened {
+    disk: Arc<dyn Disk>,
+    /// Last journal frame that the restored engine has seen; 0 for none.
+    snapshot_sequence: u64,
+}
+
+/// Registry and engine from the newest snapshot, or empty ones.
+fn restore(
+    config: &Config,
+    loaded: &Loaded,
+    areas: &Arc<AreaTree>,
+    folder: &DataFolder,
+) -> anyhow::Result<(Opened, Engine, Registry)> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let settings = Settings {
+        lateness_ms: config.lateness_ms,
+        utc_offset_ms: loaded.profile.utc_offset_ms(),
+        ..Settings::default()
+    };
+    let mut registry = Registry::new(Arc::clone(areas), &loaded.catalog, config.register_unknown);
+    let empty = || Engine::new(loaded.catalog.clone(), Arc::clone(areas), settings);
+    let Some(found) = snapshot::latest(&*disk, &folder.snapshots())? else {
+        return Ok((Opened { disk, snapshot_sequence: 0 }, empty(), registry));
+    };
+    let registrations: Vec<Registration> = match found.part(REGISTRY_PART) {
+        Some(bytes) => postcard::from_bytes(bytes).context("the snapshot's registry")?,
+        None => Vec::new(),
+    };
+    for registration in &registrations {
+        registry.apply(registration);
+    }
+    let restored = found.part(ENGINE_PART).map(|bytes| {
+        Engine::restore(loaded.catalog.clone(), Arc::clone(areas), settings, bytes)
+    });
+    match restored {
+        Some(Ok(engine)) => {
+            let opened = Opened { disk, snapshot_sequence: found.sequence };
+            Ok((opened, engine, registry))
+        }
+        Some(Err(error)) => {
+            tracing::warn!(%error, "packs or areas changed: windows are derived again from the journal");
+            Ok((Opened { disk, snapshot_sequence: 0 }, empty(), registry))
+        }
+        None => Ok((Opened { disk, snapshot_sequence: 0 }, empty(), registry)),
+    }
+}
+
+/// Opens the journal and gives the brain what it has not seen.
+fn catch_up(
+    folder: &DataFolder,
+    opened: &Opened,
+    watermark: u64,
+    brain: &mut Brain,
+) -> anyhow::Result<Journal> {
+    let dir = folder.journal();
+    let settings = JournalSettings::default();
+    let (journal, recovered) = Journal::open(Arc::clone(&opened.disk), &dir, settings)?;
+    if recovered.torn_bytes > 0 {
+        tracing::warn!(
+            bytes = recovered.torn_bytes,
+            "a torn tail, never acknowledged, was cut off the journal"
+        );
+    }
+    // An engine that starts anew must know every stream of the registry first.
+    let known = brain.registry.read().to_registrations();
+    brain.register(&known);
+    let engine_from = opened.snapshot_sequence;
+    let from = engine_from.min(watermark) + 1;
+    let mut frames = 0_u64;
+    let mut each = |sequence: u64, entry: Entry| {
+        frames += 1;
+        brain.recall(sequence, entry, sequence > engine_from);
+        ControlFlow::Continue(())
+    };
+    match replay(&*opened.disk, &dir, from, &mut each) {
+        // Frames before the oldest segment are in the snapshot and in history.
+        Err(StoreError::Removed { first, .. }) => {
+            replay(&*opened.disk, &dir, first, &mut each)?;
+        }
+        other => {
+            other?;
+        }
+    }
+    tracing::info!(frames, "the journal is replayed");
+    Ok(journal)
+}
+
+impl Brain {
+    /// A frame of the journal at start: the engine has seen it already, or takes it now.
+    fn recall(&mut self, sequence: u64, entry: Entry, new_to_engine: bool) {
+        match entry {
+            Entry::Registrations(list) => {
+                {
+                    let mut registry = self.registry.write();
+                    for registration in &list {
+                        registry.apply(registration);
+                    }
+                }
+                self.step(Work::Registrations { sequence, list });
+            }
+            Entry::Readings { position, received_at, readings } => {
+                let work = Work::Readings { sequence, position, received_at, readings };
+                if new_to_engine { self.step(work) } else { self.archive_only(work) }
+            }
+            Entry::Tick { now } if new_to_engine => self.step(Work::Tick { sequence, now }),
+            Entry::Tick { .. } => {}
+        }
+    }
+}
+
+async fn sync_agencies(
+    records: &Records,
+    loaded: &Loaded,
+    areas: &AreaTree,
+) -> anyhow::Result<Agencies> {
+    let rows: Vec<AgencyRow> = loaded
+        .profile
+        .agencies(areas)
+        .into_iter()
+        .filter_map(|agency| {
+            let area = areas.find(agency.area.as_str())?;
+            Some(AgencyRow {
+                id: agency.id,
+                name: agency.name,
+                kind: agency.kind,
+                area: AreaPath::of(areas, area),
+                person: None,
+            })
+        })
+        .collect();
+    let known = records.agencies().all().await?;
+    let changed: Vec<AgencyRow> = rows.into_iter().filter(|row| !known.contains(row)).collect();
+    records.agencies().upsert(&changed).await?;
+    Ok(Agencies::new(records.agencies().all().await?))
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(work).with_context(|| format!("cannot start the {name} thread"))
+}
+
+impl Prepared {
+    pub(crate) fn areas(&self) -> &Arc<AreaTree> {
+        &self.areas
+    }
+
+    pub(crate) fn records(&self) -> &Records {
+        &self.records
+    }
+
+    pub(crate) fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// Journal and brain, for the demo's past: what goes through here takes the same way as live
+    /// readings, with a made-up clock.
+    pub(crate) fn past(&mut self) -> Past<'_> {
+        Past { journal: &mut self.journal, brain: &mut self.brain }
+    }
+
+    /// The path of the whole city.
+    pub(crate) fn root_path(&self) -> AreaPath {
+        AreaPath::of(&self.areas, chengmai_model::AreaId::ROOT)
+    }
+
+    /// Starts the threads.
+    pub(crate) fn start(self) -> anyhow::Result<Running> {
+        let (inbox, messages) = mpsc::channel(INBOX_MAX);
+        let (work, to_brain) = sync_channel(WORK_MAX);
+        let brain = self.brain;
+        let stop_reason = Arc::new(RwLock::new(None));
+        let city = Arc::new(City {
+            config: self.config,
+            areas: self.areas,
+            packs: self.loaded.packs,
+            profile: self.loaded.profile,
+            registry: Arc::clone(&brain.registry),
+            engine: Arc::clone(&brain.engine),
+            history: self.history,
+            records: self.records,
+            agencies: self.agencies,
+            hub: Arc::clone(&brain.hub),
+            book: self.book,
+            counters: Arc::clone(&brain.counters),
+            rate: Arc::clone(&brain.rate),
+            stop_reason: Arc::clone(&stop_reason),
+            started_at: self.started_at,
+            mqtt: Arc::default(),
+            mqtt_address: RwLock::new(None),
+            sequencer: inbox.clone(),
+        });
+        let sequencer = Sequencer {
+            next_position: self.journal.next_position(),
+            journal: self.journal,
+            registry: Arc::clone(&brain.registry),
+            counters: Arc::clone(&brain.counters),
+            stop_reason,
+            brain: work,
+        };
+        let runtime = tokio::runtime::Handle::current();
+        let weak = inbox.downgrade();
+        let threads = vec![
+            spawn("sequencer", move || sequencer.run(messages, runtime))?,
+            spawn("brain", move || brain.run(to_brain, weak))?,
+            self.archive_thread,
+        ];
+        Ok(Running { city, threads, decisions: self.decisions })
+    }
+}
+
+impl Running {
+    /// Takes nothing more, finishes what is queued, leaves a snapshot and writes history out.
+    pub(crate) async fn stop(self) {
+        // A closed inbox means that it stopped by itself.
+        let _ = self.city.sequencer.send(Message::Stop).await;
+        let threads = self.threads;
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a thread of the city panicked");
+                }
+            }
+        });
+        if joined.await.is_err() {
+            tracing::error!("the city's threads could not be waited for");
+        }
+        if self.decisions.await.is_err() {
+            tracing::error!("the decisions ended early");
+        }
+    }
+}
+
+/// The way into the past of a city that does not run yet.
+#[derive(Debug)]
+pub(crate) struct Past<'a> {
+    journal: &'a mut Journal,
+    brain: &'a mut Brain,
+}
+
+impl Past<'_> {
+    /// Registers through the registry, then journals what it queued.
+    pub(crate) fn registered(&mut self) -> anyhow::Result<()> {
+        use chengmai_store::journal::EntryRef;
+        let list = self.brain.registry.write().take_pending();
+        let sequence = self.journal.append(EntryRef::Registrations(&list))?;
+        self.brain.step(Work::Registrations { sequence, list });
+        Ok(())
+    }
+
+    /// Readings and the tick after them, as if they had come in at `now`.
+    pub(crate) fn readings(
+        &mut self,
+        now: Timestamp,
+        readings: Vec<chengmai_model::Reading>,
+    ) -> anyhow::Result<()> {
+        use chengmai_store::journal::EntryRef;
+        let position = self.journal.next_position();
+        let entry = EntryRef::Readings { position, received_at: now, readings: &readings };
+        let sequence = self.journal.append(entry)?;
+        let work = Work::Readings { sequence, position, received_at: now, readings };
+        self.brain.step(work);
+        let sequence = self.journal.append(EntryRef::Tick { now })?;
+        self.journal.commit()?;
+        self.brain.step(Work::Tick { sequence, now });
+        Ok(())
+    }
+
+    /// The registry, to find or make streams.
+    pub(crate) fn registry(&self) -> &RwLock<Registry> {
+        &self.brain.registry
+    }
+}

@@ -1,0 +1,238 @@
+//! The command line: what can be asked, in the words that `--help` shows.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::ServeFlags;
+
+/// Chengmai 城脉: a city brain in one program.
+///
+/// Try `chengmai demo`: a made-up afternoon in Chongqing with 100,000 simulated devices, on
+/// http://127.0.0.1:8080. For your own city: `chengmai import areas FILE`, then `chengmai serve`.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a city: web page, HTTP interface, MQTT listener
+    ///
+    /// Example: chengmai serve --data /var/lib/chengmai --http 0.0.0.0:8080 --mqtt 0.0.0.0:1883
+    /// The first start makes an administrator and prints the password once.
+    Serve(ServeFlags),
+    /// Run a made-up city with simulated devices and a scripted afternoon
+    ///
+    /// Everything in it is labelled as simulated. A new data folder gets a made-up past first.
+    Demo(DemoFlags),
+    /// Bring in areas, devices or other cities' cases from files
+    Import(Import),
+    /// Send the readings of a CSV file to a running city, at any speed
+    ///
+    /// Example: chengmai replay readings.csv --url http://127.0.0.1:8080 --token cm_… --speed 60
+    /// Columns: device, kind, value, time; more columns are refused by name.
+    Replay(Replay),
+    /// Check, test and start packs 场景包
+    Pack(Pack),
+    /// Accounts and tokens of a data folder
+    User(User),
+    /// Read a data folder's journal and snapshots from end to end and say whether they are sound
+    Verify(DataOnly),
+    /// Measure how many readings a second this machine can journal, roll up and judge, without HTTP
+    ///
+    /// The whole way over HTTP, with a separate load process, is measured by `cargo xtask bench ingest`.
+    Bench(Bench),
+    /// Print the OpenAPI document of the HTTP interface
+    #[command(hide = true)]
+    Openapi,
+}
+
+/// Flags of the demo.
+#[derive(Debug, Args)]
+pub(crate) struct DemoFlags {
+    #[command(flatten)]
+    pub(crate) serve: ServeFlags,
+    /// How many simulated devices
+    #[arg(long, env = "CHENGMAI_DEMO_DEVICES", default_value_t = 100_000, value_name = "N")]
+    pub(crate) devices: usize,
+}
+
+/// What to bring in.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(subcommand)]
+    pub(crate) what: ImportWhat,
+}
+
+/// Kinds of import.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportWhat {
+    /// Areas of five tiers from CSV, boundaries from GeoJSON; all or nothing
+    ///
+    /// Columns: code, parent, name, level (1 city to 5 grid) or tier; also kind, valid_from, valid_to,
+    /// lon, lat, generated, note. One bad row refuses the whole file and names its line. Where the
+    /// file has no grids they are generated and labelled so. Stop the city before importing areas.
+    Areas {
+        /// CSV file of areas
+        file: PathBuf,
+        /// GeoJSON file of boundaries, matched by code or name
+        #[arg(long, value_name = "FILE")]
+        boundaries: Option<PathBuf>,
+        /// Do not generate the fifth tier
+        #[arg(long)]
+        no_grids: bool,
+        /// Data folder
+        #[arg(long, env = "CHENGMAI_DATA", default_value = "./data", value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Devices from CSV or GeoJSON points into a running city
+    Devices {
+        /// CSV (id, kinds, area or lon and lat, …) or GeoJSON file
+        file: PathBuf,
+        #[command(flatten)]
+        to: Target,
+    },
+    /// Service requests of another city into a running city, as cases
+    Cases {
+        /// CSV file as that city publishes it
+        file: PathBuf,
+        /// nyc or boston
+        #[arg(long)]
+        format: String,
+        #[command(flatten)]
+        to: Target,
+    },
+}
+
+/// A running city.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// Where it runs
+    #[arg(long, env = "CHENGMAI_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// Bearer token: chengmai user token --data DIR NAME
+    #[arg(long, env = "CHENGMAI_TOKEN", hide_env_values = true)]
+    pub(crate) token: String,
+}
+
+/// What to send, and how fast.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// CSV file with the columns device, kind, value, time
+    pub(crate) file: PathBuf,
+    /// How much faster than it happened; 0 as fast as possible
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) speed: f64,
+    /// Keep the file's own times instead of moving its beginning to now
+    #[arg(long)]
+    pub(crate) original_times: bool,
+    #[command(flatten)]
+    pub(crate) to: Target,
+}
+
+/// What to do with packs.
+#[derive(Debug, Args)]
+pub(crate) struct Pack {
+    #[command(subcommand)]
+    pub(crate) what: PackWhat,
+}
+
+/// Work on packs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PackWhat {
+    /// Read packs and name every fault with file, line and fix
+    Check {
+        /// Folders of packs; none: the built-in ones
+        folders: Vec<PathBuf>,
+    },
+    /// Run the scenarios of packs
+    Test {
+        /// Folders of packs; none: the built-in ones
+        folders: Vec<PathBuf>,
+    },
+    /// Start a new pack from a small working example
+    New {
+        /// Its folder; the last part is its id
+        folder: PathBuf,
+    },
+}
+
+/// What to do with accounts.
+#[derive(Debug, Args)]
+pub(crate) struct User {
+    #[command(subcommand)]
+    pub(crate) what: UserWhat,
+}
+
+/// Work on accounts. The city may be running.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserWhat {
+    /// Print a new bearer token that acts as the account
+    Token {
+        /// Account name
+        name: String,
+        /// Data folder
+        #[arg(long, env = "CHENGMAI_DATA", default_value = "./data", value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Add an account; asks for nothing, prints a made-up password unless one is given
+    Add {
+        /// Account name
+        name: String,
+        /// Roles, separated by commas: admin, duty_officer, agency_staff, grid_worker, supervisor, engineer, viewer, ingest
+        #[arg(long, value_delimiter = ',', default_value = "viewer")]
+        roles: Vec<String>,
+        /// Code of the area it may see and act in [default: the whole city]
+        #[arg(long)]
+        area: Option<String>,
+        /// Agency it works for
+        #[arg(long)]
+        agency: Option<String>,
+        /// Password; read from the environment so that it stays out of process lists
+        #[arg(env = "CHENGMAI_PASSWORD", long, hide_env_values = true)]
+        password: Option<String>,
+        /// Data folder
+        #[arg(long, env = "CHENGMAI_DATA", default_value = "./data", value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Set a new password; prints a made-up one unless one is given
+    Password {
+        /// Account name
+        name: String,
+        /// Password; read from the environment so that it stays out of process lists
+        #[arg(env = "CHENGMAI_PASSWORD", long, hide_env_values = true)]
+        password: Option<String>,
+        /// Data folder
+        #[arg(long, env = "CHENGMAI_DATA", default_value = "./data", value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// List accounts
+    List {
+        /// Data folder
+        #[arg(long, env = "CHENGMAI_DATA", default_value = "./data", value_name = "DIR")]
+        data: PathBuf,
+    },
+}
+
+/// Only a data folder.
+#[derive(Debug, Args)]
+pub(crate) struct DataOnly {
+    /// Data folder
+    #[arg(long, env = "CHENGMAI_DATA", default_value = "./data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+}
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Simulated devices
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) devices: usize,
+    /// Readings in all
+    #[arg(long, default_value_t = 5_000_000)]
+    pub(crate) readings: usize,
+}

@@ -1,0 +1,230 @@
+//! `chengmai import`: areas into a data folder (all or nothing), devices and cases into a running
+//! city.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use chengmai_model::area::{AreaFault, AreaRow, Boundary, complete, merge_boundaries};
+use chengmai_model::{AreaTree, Tier};
+use chengmai_wire::areas::{decode_boundaries, decode_rows};
+
+use super::{progress, say};
+use crate::city::layout::DataFolder;
+use crate::cli::{Import, ImportWhat, Target};
+use crate::packs;
+
+/// Faults shown one by one; all are counted.
+const FAULTS_SHOWN_MAX: usize = 50;
+/// Bytes of one request to a running city.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+
+pub(crate) fn run(import: Import) -> anyhow::Result<()> {
+    match import.what {
+        ImportWhat::Areas { file, boundaries, no_grids, data } => {
+            areas(&file, boundaries.as_deref(), !no_grids, &data)
+        }
+        ImportWhat::Devices { file, to } => devices(&file, &to),
+        ImportWhat::Cases { file, format, to } => cases(&file, &format, &to),
+    }
+}
+
+/// Faults of an area file as one error.
+pub(crate) fn faults(faults: &[AreaFault]) -> anyhow::Error {
+    let mut text = format!("E-201 the area file is refused, nothing was changed: {} faults", faults.len());
+    for fault in faults.iter().take(FAULTS_SHOWN_MAX) {
+        let _ = write!(text, "\n  line {}: {} / {}", fault.line, fault.reason.zh, fault.reason.en);
+    }
+    if faults.len() > FAULTS_SHOWN_MAX {
+        let _ = write!(text, "\n  and {} more", faults.len() - FAULTS_SHOWN_MAX);
+    }
+    anyhow::anyhow!(text)
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+fn areas(
+    file: &Path,
+    boundaries: Option<&Path>,
+    grids: bool,
+    data: &Path,
+) -> anyhow::Result<()> {
+    let folder = DataFolder::open(data)?;
+    let rows = area_rows(&read(file)?, boundaries.map(read).transpose()?.as_deref(), grids)?;
+    let given = rows.iter().filter(|r| !r.generated).count();
+    let tree = AreaTree::build(rows.clone()).map_err(|f| faults(&f))?;
+    write_whole(&folder.areas(), &serde_json::to_vec(&rows)?)?;
+    say(format!("{given} areas from {} are in {}", file.display(), data.display()));
+    for tier in Tier::ALL {
+        let of_tier = tree.iter().filter(|(_, a)| a.row.tier == tier);
+        let (generated, all) = of_tier.fold((0, 0), |(generated, all), (_, area)| {
+            (generated + u32::from(area.row.generated), all + 1)
+        });
+        let note = if generated > 0 { " (generated: no open data)" } else { "" };
+        say(format!("  {:<10} {all}{note}", tier.word()));
+    }
+    Ok(())
+}
+
+/// Rows of the files, checked, with what open data lacks made up and labelled.
+fn area_rows(
+    file: &[u8],
+    boundaries: Option<&[u8]>,
+    grids: bool,
+) -> anyhow::Result<Vec<AreaRow>> {
+    let decoded = decode_rows(file);
+    let mut found: Vec<AreaFault> = decoded.faults.into_iter().map(Into::into).collect();
+    let mut rows = decoded.rows;
+    let outlines = boundaries.map(decode_boundaries).unwrap_or_default();
+    found.extend(outlines.faults.into_iter().map(AreaFault::from));
+    // Every fault at once: whoever mends a file wants to mend it once.
+    if let Err(more) = AreaTree::build(rows.clone()) {
+        found.extend(more);
+    }
+    if !found.is_empty() {
+        found.sort_by_key(|f| f.line);
+        return Err(faults(&found));
+    }
+    let outlines: Vec<Boundary> = outlines
+        .rows
+        .into_iter()
+        .map(|b| Boundary {
+            line: b.line,
+            code: b.code,
+            name: b.name,
+            center: b.center,
+            shape: b.shape,
+        })
+        .collect();
+    let changes = packs::load(None)?.profile.recoded;
+    merge_boundaries(&mut rows, outlines, &changes).map_err(|f| faults(&f))?;
+    if grids { complete(rows).map_err(|f| faults(&f)) } else { Ok(rows) }
+}
+
+/// The whole file or the old one: written beside it, synced, renamed.
+fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let partial = path.with_extension("partial");
+    let mut file = std::fs::File::create(&partial)
+        .with_context(|| format!("cannot write {}", partial.display()))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&partial, path)
+        .with_context(|| format!("cannot put {} in place", path.display()))?;
+    let folder = path.parent().context("the file lies in a folder")?;
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+/// A request to a running city; its answer as JSON.
+pub(crate) fn post(
+    to: &Target,
+    path: &str,
+    content_type: &str,
+    body: &[u8],
+) -> anyhow::Result<serde_json::Value> {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+    let mut response = ureq::Agent::new_with_config(config)
+        .post(format!("{}{path}", to.url.trim_end_matches('/')))
+        .header("authorization", format!("Bearer {}", to.token))
+        .header("content-type", content_type)
+        .send(body)
+        .with_context(|| format!("no city answers at {}", to.url))?;
+    let status = response.status();
+    let text = response.body_mut().read_to_string()?;
+    let json = serde_json::from_str(&text).unwrap_or(serde_json::Value::Null);
+    if status.is_success() || (status == 400 && json.get("refused").is_some()) {
+        return Ok(json);
+    }
+    bail!("{status}: {text}")
+}
+
+/// Sends a CSV in chunks of whole lines, each under the header.
+pub(crate) fn in_chunks(
+    text: &str,
+    mut send: impl FnMut(&str, u32) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let (header, mut rest) = text.split_once('\n').context("the file has no rows")?;
+    let mut first_line = 2_u32;
+    while !rest.is_empty() {
+        let cut = match rest.char_indices().nth(CHUNK_BYTES) {
+            Some((at, _)) => rest[..at].rfind('\n').map_or(rest.len(), |end| end + 1),
+            None => rest.len(),
+        };
+        let (part, after) = rest.split_at(cut);
+        send(&format!("{header}\n{part}"), first_line)?;
+        first_line += u32::try_from(part.lines().count()).unwrap_or(u32::MAX);
+        rest = after;
+    }
+    Ok(())
+}
+
+/// Adds up the answers to several chunks and prints the refusals with the file's own lines.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) counts: std::collections::BTreeMap<String, u64>,
+    shown: usize,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, answer: &serde_json::Value, first_line: u32) {
+        for (name, value) in answer.as_object().into_iter().flatten() {
+            if let Some(count) = value.as_u64() {
+                *self.counts.entry(name.clone()).or_default() += count;
+            }
+        }
+        let refused = answer.get("refused").and_then(|r| r.as_array());
+        for row in refused.into_iter().flatten() {
+            if self.shown < FAULTS_SHOWN_MAX {
+                let line = row["line"].as_u64().unwrap_or(0) + u64::from(first_line) - 2;
+                let (code, reason) = (&row["code"], &row["reason"]["en"]);
+                say(format!("  line {line}: {} {}", text(code), text(reason)));
+            }
+            self.shown += 1;
+        }
+    }
+
+    pub(crate) fn say(&self) {
+        for (name, count) in &self.counts {
+            say(format!("{name}: {count}"));
+        }
+        if self.shown > 0 {
+            say(format!("refused: {}", self.shown));
+        }
+    }
+}
+
+fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn devices(file: &Path, to: &Target) -> anyhow::Result<()> {
+    let body = read(file)?;
+    let mut tally = Tally::default();
+    if file.extension().is_some_and(|e| e == "geojson" || e == "json") {
+        tally.add(&post(to, "/api/v1/devices", "application/geo+json", &body)?, 2);
+        tally.say();
+        return Ok(());
+    }
+    let body = String::from_utf8(body).context("the file is not UTF-8")?;
+    let bar = progress(body.len() as u64, "devices");
+    in_chunks(&body, |part, line| {
+        tally.add(&post(to, "/api/v1/devices", "text/csv", part.as_bytes())?, line);
+        bar.inc(part.len() as u64);
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    tally.say();
+    Ok(())
+}
+
+fn cases(file: &Path, format: &str, to: &Target) -> anyhow::Result<()> {
+    let path = format!("/api/v1/cases/import?format={format}");
+    let answer = post(to, &path, "text/csv", &read(file)?)?;
+    let mut tally = Tally::default();
+    tally.add(&answer, 2);
+    tally.say();
+    Ok(())
+}

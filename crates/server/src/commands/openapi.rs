@@ -1,0 +1,9 @@
+//! `chengmai openapi`: prints the OpenAPI document, for `cargo xtask gen api`.
+
+use super::say;
+use crate::http::router::openapi_json;
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    say(openapi_json());
+    Ok(())
+}

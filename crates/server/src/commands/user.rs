@@ -1,0 +1,116 @@
+//! `chengmai user`: accounts and tokens of a data folder, while the city runs or not.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use chengmai_model::{AreaId, AreaPath, Role};
+use chengmai_store::records::Records;
+
+use super::{runtime, say};
+use crate::accounts::{self, NewUser, random_token};
+use crate::city::start::area_tree;
+use crate::cli::{User, UserWhat};
+use crate::http::problem::Problem;
+use crate::packs;
+
+pub(crate) fn run(user: User) -> anyhow::Result<()> {
+    runtime()?.block_on(async {
+        match user.what {
+            UserWhat::Token { name, data } => token(&data, &name).await,
+            UserWhat::Add { name, roles, area, agency, password, data } => {
+                let records = open(&data).await?;
+                add(&records, &data, &name, &roles, area, agency, password).await
+            }
+            UserWhat::Password { name, password, data } => {
+                set_password(&open(&data).await?, &name, password).await
+            }
+            UserWhat::List { data } => list(&data).await,
+        }
+    })
+}
+
+async fn open(data: &Path) -> anyhow::Result<Records> {
+    let path = data.join("records.db");
+    if !path.exists() {
+        bail!("{} holds no city yet: start `chengmai serve` there first", data.display());
+    }
+    Ok(Records::open(&path).await?)
+}
+
+fn explain(problem: Problem) -> anyhow::Error {
+    let Problem { code, detail } = problem;
+    anyhow::anyhow!("{} {}: {detail} ({})", code.label(), code.en, code.hint_en)
+}
+
+async fn token(data: &Path, name: &str) -> anyhow::Result<()> {
+    let records = open(data).await?;
+    if records.users().find(name).await?.is_none() {
+        bail!("there is no account {name}; `chengmai user list` shows all");
+    }
+    say(accounts::new_token(&records, name).await?);
+    Ok(())
+}
+
+async fn add(
+    records: &Records,
+    data: &Path,
+    name: &str,
+    roles: &[String],
+    area: Option<String>,
+    agency: Option<String>,
+    password: Option<String>,
+) -> anyhow::Result<()> {
+    let roles: Vec<Role> = roles
+        .iter()
+        .map(|word| Role::from_word(word).with_context(|| format!("there is no role {word}")))
+        .collect::<anyhow::Result<_>>()?;
+    let areas = area_tree(&data.join("areas.json"), &packs::load(None)?)?;
+    let area = match area {
+        Some(code) => areas.find(&code).with_context(|| format!("there is no area {code}"))?,
+        None => AreaId::ROOT,
+    };
+    if let Some(agency) = &agency {
+        let known = records.agencies().find(agency).await?;
+        known.with_context(|| format!("there is no agency {agency}"))?;
+    }
+    let made_up = password.is_none().then(random_token).map(|t| t[3..19].to_owned());
+    let new = NewUser {
+        name: name.to_owned(),
+        display_name: name.to_owned(),
+        password: password.or_else(|| made_up.clone()).unwrap_or_default(),
+        roles,
+        area: AreaPath::of(&areas, area),
+        agency,
+    };
+    accounts::create(records, new, accounts::COMMAND_LINE).await.map_err(explain)?;
+    say(format!("account {name} is there"));
+    if let Some(password) = made_up {
+        say(format!("password, shown once: {password}"));
+    }
+    Ok(())
+}
+
+async fn set_password(
+    records: &Records,
+    name: &str,
+    password: Option<String>,
+) -> anyhow::Result<()> {
+    let made_up = password.is_none().then(random_token).map(|t| t[3..19].to_owned());
+    let password = password.or_else(|| made_up.clone()).unwrap_or_default();
+    accounts::set_password(records, name, &password).await.map_err(explain)?;
+    say(format!("{name} has a new password; all sessions ended"));
+    if let Some(password) = made_up {
+        say(format!("password, shown once: {password}"));
+    }
+    Ok(())
+}
+
+async fn list(data: &Path) -> anyhow::Result<()> {
+    let records = open(data).await?;
+    let areas = area_tree(&data.join("areas.json"), &packs::load(None)?)?;
+    for user in records.users().list(&[AreaPath::of(&areas, AreaId::ROOT)]).await? {
+        let roles: Vec<&str> = user.roles.iter().map(|r| r.word()).collect();
+        say(format!("{:<20} {:<24} {}", user.name, roles.join(","), user.area.code()));
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! The MQTT doors of a city: who may come in, and what their messages become.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context as _;
+use chengmai_model::AreaId;
+use chengmai_wire::line_protocol::Precision;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::accounts;
+use crate::city::City;
+use crate::clock;
+use crate::http::access::{Caller, Permission};
+use crate::ingest;
+use crate::mqtt::{
+    BrokerUrl, Content, Limits, Message, MqttSink, TakeError, Taken, listen, subscribe,
+};
+
+/// What a sender of readings may do: speak for devices of one area.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Permit {
+    area: AreaId,
+}
+
+impl MqttSink for City {
+    type Permit = Permit;
+
+    fn authenticate<'a>(
+        &'a self,
+        _user: Option<&'a str>,
+        password: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Option<Permit>> {
+        async move {
+            let token = std::str::from_utf8(password?).ok()?;
+            let user = accounts::by_token(self, token).await.ok()?;
+            let caller = Caller::new(user, Arc::clone(&self.areas)).ok()?;
+            caller.need(Permission::Ingest).ok()?;
+            Some(Permit { area: caller.area })
+        }
+        .boxed()
+    }
+
+    fn take<'a>(
+        &'a self,
+        permit: &'a Permit,
+        message: Message,
+    ) -> BoxFuture<'a, Result<Taken, TakeError>> {
+        async move {
+            let now = clock::now();
+            let outcome = match message.content() {
+                Err(fault) => {
+                    self.counters.refuse(fault.code, 1);
+                    return Ok(Taken { accepted: 0, refused: 1 });
+                }
+                Ok(Content::Lines(body)) => {
+                    ingest::take_lines(self, permit.area, body, Precision::default(), now).await
+                }
+                Ok(Content::Observations { observations, faults }) => {
+                    ingest::take_values(self, permit.area, &observations, faults, now).await
+                }
+            };
+            let outcome = outcome.map_err(|_stopped| TakeError::Stopped)?;
+            Ok(Taken { accepted: outcome.accepted, refused: outcome.refused })
+        }
+        .boxed()
+    }
+}
+
+/// Open MQTT doors.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Opens the listener and the subscription that the settings name.
+pub(crate) async fn open(city: &Arc<City>) -> anyhow::Result<Doors> {
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = Vec::new();
+    if let Some(address) = city.config.mqtt {
+        let socket = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on mqtt {address}: is a broker there? Choose --mqtt, or off")
+        })?;
+        *city.mqtt_address.write() = Some(socket.local_addr()?);
+        let counters = Arc::clone(&city.mqtt);
+        let sink = Arc::clone(city);
+        let stopped = stopped.clone();
+        tasks.push(tokio::spawn(listen(socket, sink, Limits::default(), counters, stopped)));
+    }
+    if let Some(url) = &city.config.mqtt_broker {
+        let url: BrokerUrl =
+            url.parse().map_err(|fault: String| anyhow::anyhow!("--mqtt-broker: {fault}"))?;
+        let permit = Permit { area: AreaId::ROOT };
+        let (sink, counters) = (Arc::clone(city), Arc::clone(&city.mqtt));
+        tasks.push(tokio::spawn(async move {
+            if let Err(error) = subscribe(url, sink, permit, counters, stopped).await {
+                tracing::error!(%error, "the subscription to the broker ended");
+            }
+        }));
+    }
+    Ok(Doors { stop, tasks })
+}
+
+impl Doors {
+    /// Takes nothing new and waits until what is in flight is acknowledged.
+    pub(crate) async fn close(self) {
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            if task.await.is_err() {
+                tracing::error!("an MQTT door panicked");
+            }
+        }
+    }
+}
+
+/// Address of the listener and how many connections are open, for the system page.
+pub(crate) fn status(city: &City) -> (Option<SocketAddr>, u64) {
+    (*city.mqtt_address.read(), city.mqtt.connections.load(Ordering::Relaxed))
+}

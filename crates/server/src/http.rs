@@ -1,0 +1,7 @@
+//! HTTP: routes, access, errors, lists, pages.
+
+pub(crate) mod access;
+pub(crate) mod assets;
+pub(crate) mod list;
+pub(crate) mod problem;
+pub(crate) mod router;

@@ -1,0 +1,96 @@
+//! `application/problem+json` (RFC 9457) with our stable number and the words in Chinese and
+//! English. Every error that leaves the server over HTTP is one of these.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chengmai_model::Text;
+use chengmai_model::error::{self, ErrorCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Words in Chinese and in English.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(example = json!({"zh": "渝中区", "en": "Yuzhong"}))]
+pub(crate) struct TextJson {
+    zh: String,
+    en: String,
+}
+
+impl From<&Text> for TextJson {
+    fn from(text: &Text) -> Self {
+        Self { zh: text.zh.clone(), en: text.en.clone() }
+    }
+}
+
+impl From<Text> for TextJson {
+    fn from(text: Text) -> Self {
+        Self { zh: text.zh, en: text.en }
+    }
+}
+
+/// Body of every error answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"type": "about:blank", "title": "not found, or outside your areas", "status": 404,
+    "code": "E-204", "detail": "device x7", "text": {"zh": "没有找到，或不在您的辖区内", "en": "not found, or outside your areas"},
+    "hint": {"zh": "检查编号", "en": "check the id"}}))]
+pub(crate) struct ProblemBody {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    /// Stable number, `E-204`.
+    code: String,
+    /// What exactly, for this request.
+    detail: String,
+    text: TextJson,
+    hint: TextJson,
+}
+
+/// An error on its way out.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) code: &'static ErrorCode,
+    pub(crate) detail: String,
+}
+
+/// Result of a handler.
+pub(crate) type Answer<T> = Result<T, Problem>;
+
+impl Problem {
+    pub(crate) fn new(code: &'static ErrorCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+
+    pub(crate) fn not_found(what: impl Into<String>) -> Self {
+        Self::new(&error::NOT_FOUND, what)
+    }
+
+    pub(crate) fn bad_query(what: impl Into<String>) -> Self {
+        Self::new(&error::BAD_QUERY, what)
+    }
+}
+
+impl From<crate::city::registry::Refused> for Problem {
+    fn from(refused: crate::city::registry::Refused) -> Self {
+        Self::new(refused.code, refused.detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let body = ProblemBody {
+            r#type: "about:blank",
+            title: self.code.en,
+            status: status.as_u16(),
+            code: self.code.label(),
+            detail: self.detail,
+            text: self.code.text().into(),
+            hint: self.code.hint().into(),
+        };
+        let mut response = (status, Json(body)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}

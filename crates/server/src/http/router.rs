@@ -1,0 +1,151 @@
+//! The map of the HTTP interface: every route, grouped by what it is about. Who may use a route is
+//! decided in its handler's first lines (`Caller::need`, `Caller::scope`).
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use chengmai_model::error;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::Modify;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::assets;
+use super::problem::{Problem, ProblemBody};
+use crate::api::{
+    agencies, areas, cases, devices, events, indicators, packs, readings, session, system, users,
+    warnings,
+};
+use crate::city::City;
+
+/// Title and text of the OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Chengmai 城脉", license(name = "Apache-2.0"),
+        description = "City brain: readings in, indicators, warnings, cases. Every answer is limited to the caller's area and below; things outside it answer 404. Times are RFC 3339. Errors are application/problem+json with a stable number."),
+    components(schemas(ProblemBody)),
+    security(("bearer" = []), ("session" = [])),
+    modifiers(&Doors),
+)]
+struct Document;
+
+struct Doors;
+
+impl Modify for Doors {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_with(Default::default);
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let cookie = ApiKey::Cookie(ApiKeyValue::new(super::access::COOKIE));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+    }
+}
+
+fn routes() -> OpenApiRouter<Arc<City>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        // Who is there.
+        .routes(routes!(session::sign_in, session::get_session, session::sign_out))
+        .routes(routes!(session::change_password))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::delete_user))
+        .routes(routes!(users::create_token))
+        // Readings in.
+        .routes(routes!(readings::write_lines))
+        .routes(routes!(readings::post_observations))
+        // The city.
+        .routes(routes!(system::get_city))
+        .routes(routes!(areas::list_areas))
+        .routes(routes!(areas::get_area))
+        .routes(routes!(areas::get_shapes))
+        .routes(routes!(areas::list_overlays))
+        // Devices and indicators.
+        .routes(routes!(devices::list_kinds))
+        .routes(routes!(devices::list_devices, devices::import_devices))
+        .routes(routes!(devices::summarise_devices))
+        .routes(routes!(devices::map_devices))
+        .routes(routes!(devices::get_device))
+        .routes(routes!(devices::list_observations))
+        .routes(routes!(indicators::list_indicators))
+        .routes(routes!(indicators::get_indicator))
+        .routes(routes!(indicators::list_values))
+        .routes(routes!(indicators::get_history))
+        .routes(routes!(indicators::list_sources))
+        // Warnings, cases, who answers for them.
+        .routes(routes!(warnings::list_warnings))
+        .routes(routes!(warnings::get_warning))
+        .routes(routes!(warnings::confirm_warning))
+        .routes(routes!(warnings::dismiss_warning))
+        .routes(routes!(warnings::file_warning))
+        .routes(routes!(packs::list_case_types))
+        .routes(routes!(cases::list_cases, cases::file_case))
+        .routes(routes!(cases::summarise_cases))
+        .routes(routes!(cases::import_cases))
+        .routes(routes!(cases::get_case))
+        .routes(routes!(cases::act_on_case))
+        .routes(routes!(agencies::list_agencies))
+        .routes(routes!(agencies::list_ratings))
+        // Packs, the live stream, the program itself.
+        .routes(routes!(packs::list_packs))
+        .routes(routes!(packs::get_pack))
+        .routes(routes!(events::listen))
+        .routes(routes!(system::get_system))
+        .routes(routes!(system::healthz))
+        .routes(routes!(system::readyz))
+        .routes(routes!(system::get_metrics))
+}
+
+/// The OpenAPI document as JSON.
+pub(crate) fn openapi_json() -> String {
+    let document = routes().into_openapi();
+    document.to_pretty_json().unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
+}
+
+/// Everything the HTTP listener serves.
+pub(crate) fn router(city: Arc<City>) -> Router {
+    let bytes_max = city.config.body_bytes_max;
+    let document: Arc<str> = openapi_json().into();
+    let (router, _) = routes().split_for_parts();
+    let compressed = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
+    let header = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    let layers = ServiceBuilder::new()
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(header(header::REFERRER_POLICY, "same-origin"))
+        .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CompressionLayer::new().compress_when(compressed));
+    router
+        .route("/api/openapi.json", get(move || openapi(Arc::clone(&document))))
+        .fallback(assets::serve)
+        .layer(DefaultBodyLimit::max(bytes_max))
+        .layer(layers)
+        .with_state(city)
+}
+
+/// Pages load only from us. MapLibre draws through blob workers and inline styles.
+const CONTENT_SECURITY: &str = "default-src 'self'; img-src 'self' data: blob:; \
+    style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; connect-src 'self'; \
+    frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+async fn openapi(document: Arc<str>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response()
+}
+
+fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response {
+    // The panic's own words were logged by the panic hook; they may hold data and stay inside.
+    let mut response = Problem::new(&error::INTERNAL, "").into_response();
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}

@@ -1,0 +1,94 @@
+//! MQTT, both ways in: our own listener for devices that have nothing else, and a subscriber to the
+//! city's broker. Both hand messages to one [`MqttSink`] and acknowledge a message only after the
+//! sink says its readings are on disk.
+//!
+//! What it is not: a broker. Nobody can subscribe here, nothing is retained, wills are not kept, and
+//! there are no sessions: what is not acknowledged when a connection ends, its sender sends again.
+//! That makes every quality of service above 0 "at least once"; the engine drops the repeats.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::future::BoxFuture;
+
+mod connection;
+mod listener;
+mod packets;
+mod payload;
+mod subscriber;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use listener::{Limits, listen};
+pub(crate) use payload::{Content, Message};
+pub(crate) use subscriber::{BrokerUrl, subscribe};
+
+/// What takes the readings: accounts, registry and journal stand behind it.
+pub(crate) trait MqttSink: Send + Sync + 'static {
+    /// What a sender may do, found out once when it connects.
+    type Permit: Send + Sync + 'static;
+
+    /// Checks a user name and password (the password is a bearer token). Some permit when the
+    /// sender may send readings.
+    fn authenticate<'a>(
+        &'a self,
+        user: Option<&'a str>,
+        password: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Option<Self::Permit>>;
+
+    /// Takes the readings of one message; resolves when they are on disk or refused, every refusal
+    /// counted. Messages of one sender are given in their order, the next before the last has
+    /// resolved. The future may be dropped when its connection breaks: whether the readings were
+    /// kept is then open, and the sender sends them again.
+    fn take<'a>(
+        &'a self,
+        permit: &'a Self::Permit,
+        message: Message,
+    ) -> BoxFuture<'a, Result<Taken, TakeError>>;
+}
+
+/// What became of a message's readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Taken {
+    /// On disk.
+    pub(crate) accepted: u64,
+    /// Refused for good: sending them again changes nothing.
+    pub(crate) refused: u64,
+}
+
+/// Why a message was not taken; it may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TakeError {
+    /// A disk write failed; readings are not taken any more.
+    #[error("readings are not taken any more")]
+    Stopped,
+    /// The queue is full.
+    #[error("the queue is full")]
+    Overloaded,
+}
+
+/// Counts since the start, and the number of open connections.
+#[derive(Debug, Default)]
+pub(crate) struct MqttCounters {
+    /// Connections that are open now.
+    pub(crate) connections: AtomicU64,
+    /// Connections that were accepted with their CONNECT.
+    pub(crate) connected: AtomicU64,
+    /// Connections refused because too many were open.
+    pub(crate) over_limit: AtomicU64,
+    /// Connections refused for their name, token or protocol.
+    pub(crate) unauthorised: AtomicU64,
+    /// Connections closed for a packet that breaks the protocol or the size limit.
+    pub(crate) malformed: AtomicU64,
+    /// Connections closed because nothing came within the keep-alive time.
+    pub(crate) silent: AtomicU64,
+    /// Connections closed because the sink was overloaded or stopped.
+    pub(crate) turned_away: AtomicU64,
+    /// Messages received, by the listener and the subscriber.
+    pub(crate) messages: AtomicU64,
+    /// Connections made to the city's broker.
+    pub(crate) broker_connects: AtomicU64,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

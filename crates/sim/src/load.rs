@@ -1,0 +1,234 @@
+//! The load process: sends ready-made requests over a few kept connections, one at a time on each,
+//! and measures from the first byte sent to the acknowledgement. It does as little as it can, for it
+//! shares the machine with the server it measures.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Barrier, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::machine;
+use crate::workload::{Plan, Request, requests};
+
+/// What to send where.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LoadArgs {
+    /// Address of the server
+    #[arg(long, value_name = "ADDR")]
+    pub http: SocketAddr,
+    /// Bearer token of an account that may send readings
+    #[arg(long, env = "CHENGMAI_TOKEN", hide_env_values = true)]
+    pub token: String,
+    /// How many devices report
+    #[arg(long, default_value_t = 100_000)]
+    pub devices: u64,
+    /// Readings in one request
+    #[arg(long, default_value_t = 10_000)]
+    pub lines: u64,
+    /// Connections
+    #[arg(long, default_value_t = 4)]
+    pub connections: usize,
+    /// How long to measure, after every device has been registered and two seconds of load
+    #[arg(long, default_value_t = 20)]
+    pub seconds: u64,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoadReport {
+    /// Readings acknowledged as on disk.
+    pub readings: u64,
+    /// Requests answered 204.
+    pub requests: u64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// From the first byte sent to the acknowledgement read, in milliseconds.
+    pub p50_ms: f64,
+    /// The same for the slowest hundredth.
+    pub p99_ms: f64,
+    /// The slowest.
+    pub max_ms: f64,
+    /// CPU time of the load process meanwhile.
+    pub cpu_s: f64,
+    /// Requests whose answer was not 204.
+    pub refused: u64,
+}
+
+/// Said on standard output when measuring begins, so that a parent can look at the server's clock.
+pub const MEASURING: &str = "measuring";
+
+struct Counted {
+    readings: AtomicU64,
+    refused: AtomicU64,
+    times: Mutex<Vec<Duration>>,
+}
+
+/// Runs the load; calls `measuring` when it begins to count.
+///
+/// # Errors
+/// When the server cannot be reached, closes a connection, or refuses a request while warming up.
+pub fn run(args: &LoadArgs, measuring: &(dyn Fn() + Sync)) -> Result<LoadReport> {
+    let plan = Plan {
+        devices: args.devices,
+        lines: args.lines.min(args.devices).max(1),
+        host: args.http.to_string(),
+        token: args.token.clone(),
+    };
+    let all = requests(&plan);
+    let per_round = usize::try_from(plan.devices.div_ceil(plan.lines)).unwrap_or(1);
+    let connections = args.connections.clamp(1, per_round);
+    let mut shares: Vec<Vec<Request>> = (0..connections).map(|_| Vec::new()).collect();
+    for (index, request) in all.into_iter().enumerate() {
+        shares[index % per_round % connections].push(request);
+    }
+    let counted = Counted {
+        readings: AtomicU64::new(0),
+        refused: AtomicU64::new(0),
+        times: Mutex::new(Vec::new()),
+    };
+    let warm = Barrier::new(connections + 1);
+    let began = Mutex::new((Instant::now(), 0.0));
+    let outcome = std::thread::scope(|threads| {
+        let workers: Vec<_> = shares
+            .into_iter()
+            .map(|share| {
+                let (warm, counted) = (&warm, &counted);
+                let seconds = args.seconds;
+                threads.spawn(move || connection(args.http, share, seconds, warm, counted))
+            })
+            .collect();
+        warm.wait();
+        *began.lock().unwrap_or_else(PoisonError::into_inner) =
+            (Instant::now(), machine::cpu_seconds(std::process::id()).unwrap_or(0.0));
+        measuring();
+        workers.into_iter().try_for_each(|w| w.join().unwrap_or_else(|_| bail!("a thread ended")))
+    });
+    outcome?;
+    let (since, cpu) = *began.lock().unwrap_or_else(PoisonError::into_inner);
+    report(&counted, since.elapsed().as_secs_f64(), cpu)
+}
+
+fn report(counted: &Counted, seconds: f64, cpu_before: f64) -> Result<LoadReport> {
+    let mut times = counted.times.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    times.sort_unstable();
+    anyhow::ensure!(!times.is_empty(), "nothing was acknowledged");
+    let at = |share: f64| machine::percentile(&times, share).as_secs_f64() * 1_000.0;
+    Ok(LoadReport {
+        readings: counted.readings.load(Ordering::Relaxed),
+        requests: times.len() as u64,
+        seconds,
+        p50_ms: at(0.50),
+        p99_ms: at(0.99),
+        max_ms: at(1.0),
+        cpu_s: machine::cpu_seconds(std::process::id())? - cpu_before,
+        refused: counted.refused.load(Ordering::Relaxed),
+    })
+}
+
+/// One connection: warms up, waits for the others, then sends until the time is over.
+fn connection(
+    address: SocketAddr,
+    mut share: Vec<Request>,
+    seconds: u64,
+    warm: &Barrier,
+    counted: &Counted,
+) -> Result<()> {
+    let mut line = Line::open(address);
+    let warmed = line.as_mut().map_or(Ok(()), |line| warm_up(line, &mut share));
+    warm.wait();
+    let mut line = line?;
+    warmed?;
+    let mut times = Vec::new();
+    let (mut readings, mut refused) = (0, 0);
+    let until = Instant::now() + Duration::from_secs(seconds);
+    for next in (0..share.len()).cycle() {
+        let begun = Instant::now();
+        if begun >= until {
+            break;
+        }
+        if line.exchange(share[next].at(now_ms()))? == 204 {
+            times.push(begun.elapsed());
+            readings += share[next].lines();
+        } else {
+            refused += 1;
+        }
+    }
+    counted.readings.fetch_add(readings, Ordering::Relaxed);
+    counted.refused.fetch_add(refused, Ordering::Relaxed);
+    counted.times.lock().unwrap_or_else(PoisonError::into_inner).append(&mut times);
+    Ok(())
+}
+
+/// Every request once, which registers every device, and at least two seconds in all.
+fn warm_up(line: &mut Line, share: &mut [Request]) -> Result<()> {
+    let mut registered = 0;
+    let mut until = Instant::now();
+    for next in (0..share.len()).cycle() {
+        if registered < share.len() {
+            registered += 1;
+            until = Instant::now() + Duration::from_secs(2);
+        } else if Instant::now() >= until {
+            break;
+        }
+        let status = line.exchange(share[next].at(now_ms()))?;
+        anyhow::ensure!(status == 204, "status {status}: {}", line.body());
+    }
+    Ok(())
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A kept connection.
+struct Line {
+    stream: TcpStream,
+    answer: Vec<u8>,
+    body_at: usize,
+}
+
+impl Line {
+    fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).with_context(|| format!("connect {address}"))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_mins(2)))?;
+        Ok(Self { stream, answer: Vec::with_capacity(4_096), body_at: 0 })
+    }
+
+    /// Sends a request and reads the whole answer; its status.
+    fn exchange(&mut self, request: &[u8]) -> Result<u16> {
+        self.stream.write_all(request)?;
+        self.answer.clear();
+        let mut chunk = [0; 4_096];
+        loop {
+            let n = self.stream.read(&mut chunk)?;
+            anyhow::ensure!(n > 0, "the server closed the connection");
+            self.answer.extend_from_slice(&chunk[..n]);
+            let Some(head_end) = find(&self.answer, b"\r\n\r\n") else { continue };
+            let head = String::from_utf8_lossy(&self.answer[..head_end]).to_ascii_lowercase();
+            let length = head.lines().find_map(|l| l.strip_prefix("content-length:"));
+            let length: usize = length.map_or(Ok(0), |text| text.trim().parse())?;
+            self.body_at = head_end + 4;
+            while self.answer.len() < self.body_at + length {
+                let n = self.stream.read(&mut chunk)?;
+                anyhow::ensure!(n > 0, "the server closed the connection");
+                self.answer.extend_from_slice(&chunk[..n]);
+            }
+            let status = head.split_ascii_whitespace().nth(1).unwrap_or_default();
+            return status.parse().with_context(|| format!("answer {head}"));
+        }
+    }
+
+    fn body(&self) -> String {
+        String::from_utf8_lossy(&self.answer[self.body_at..]).chars().take(500).collect()
+    }
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}

@@ -1,0 +1,59 @@
+//! `chengmai-sim`: the load process and the benchmark. The map of its commands.
+
+use std::io::Write as _;
+
+use anyhow::Result;
+use chengmai_sim::{bench, load, say};
+use clap::{Parser, Subcommand};
+
+/// Loads and measures a Chengmai server from outside.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Send line protocol as fast as the server acknowledges it; prints one line of JSON
+    ///
+    /// The server must know the areas of the workload or register unknown devices.
+    Load(load::LoadArgs),
+    /// Measure
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Readings per second over HTTP: durable, rolled up over five tiers, rules on
+    ///
+    /// Starts a server of its own (CHENGMAI_BIN, or `chengmai` beside this program) in a new data
+    /// folder, sends from a process of its own, and writes the numbers down.
+    Ingest(bench::IngestArgs),
+}
+
+fn main() -> std::process::ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do when even that cannot be said.
+            let _ = writeln!(std::io::stderr(), "chengmai-sim: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Load(args) => {
+            let report = load::run(&args, &|| say(load::MEASURING))?;
+            say(&serde_json::to_string(&report)?);
+            Ok(())
+        }
+        Command::Bench { what: Bench::Ingest(args) } => bench::ingest(&args),
+    }
+}

@@ -1,0 +1,13 @@
+//! The journal of the senses and the records of decisions. The only crate that writes them to disk.
+//!
+//! What it is not: it decides nothing and derives nothing. Raw readings and closed windows for charts
+//! and SQL are in `chengmai-history`; they can be made again from the journal.
+//!
+//! Invariants: what was acknowledged is on disk and reads back, or its loss is reported by file and
+//! place. Journal and snapshots touch files only through [`disk::Disk`].
+
+pub mod disk;
+pub mod error;
+pub mod journal;
+pub mod records;
+pub mod snapshot;

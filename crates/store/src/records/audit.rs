@@ -1,0 +1,79 @@
+//! Who did what to which object: sign-ins, changes of accounts and devices, answers to warnings. Steps
+//! of cases are in `case_event`. Append-only. Never personal data beyond the account's name.
+
+use chengmai_model::Timestamp;
+use sea_orm::{ConnectionTrait, QueryResult};
+
+use super::page::{Cursor, page};
+use super::sql::{Columns, Sql};
+use super::{Page, PageRequest, Records, Result};
+
+/// One line of the audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// When.
+    pub at: Timestamp,
+    /// Account name.
+    pub who: String,
+    /// What: `warning.dismiss`.
+    pub what: String,
+    /// To which object: its id.
+    pub object: String,
+    /// A remark.
+    pub detail: String,
+}
+
+/// Methods on the audit.
+#[derive(Debug, Clone, Copy)]
+pub struct Audit<'a>(pub(super) &'a Records);
+
+impl Audit<'_> {
+    /// Adds a line.
+    pub async fn add(&self, row: &AuditRow) -> Result<()> {
+        add(&self.0.write, row).await
+    }
+
+    /// Lines, newest first, of one account or of all.
+    pub async fn list(&self, who: Option<&str>, request: &PageRequest) -> Result<Page<AuditRow>> {
+        let mut from = Sql::new(" FROM audit WHERE 1 = 1");
+        from.and_if("who =", who);
+        let total = from.with_head("SELECT count(*)").count(&self.0.read).await?;
+        let mut sql = from.with_head("SELECT *");
+        page(&mut sql, request, "id", "''", true)?;
+        let rows = sql.all(&self.0.read).await?;
+        let items = rows
+            .iter()
+            .map(|row| Ok((row.get("id")?, read(row)?)))
+            .collect::<Result<Vec<(i64, AuditRow)>>>()?;
+        let cut =
+            Page::cut(items, request, total, |(key, _)| Cursor { key: *key, id: String::new() });
+        Ok(Page {
+            items: cut.items.into_iter().map(|(_, row)| row).collect(),
+            next_cursor: cut.next_cursor,
+            total: cut.total,
+        })
+    }
+}
+
+pub(super) async fn add<C: ConnectionTrait>(db: &C, row: &AuditRow) -> Result<()> {
+    let mut sql = Sql::new("INSERT INTO audit (at, who, what, object, detail) VALUES (");
+    sql.values([
+        row.at.0.into(),
+        row.who.clone().into(),
+        row.what.clone().into(),
+        row.object.clone().into(),
+        row.detail.clone().into(),
+    ]);
+    sql.add(")").run(db).await?;
+    Ok(())
+}
+
+fn read(row: &QueryResult) -> Result<AuditRow> {
+    Ok(AuditRow {
+        at: row.time("at")?,
+        who: row.get("who")?,
+        what: row.get("what")?,
+        object: row.get("object")?,
+        detail: row.get("detail")?,
+    })
+}

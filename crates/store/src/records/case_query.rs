@@ -1,0 +1,272 @@
+//! Questions about cases: lists, counts for a screen, counts behind ratings.
+
+use chengmai_engine::rating::CaseCounts;
+use chengmai_model::case::{Case, CaseState, Light};
+use chengmai_model::{Actor, AreaPath, Role, Text, Timestamp};
+use sea_orm::{QueryResult, Value};
+
+use super::cases::{Cases, read};
+use super::page::{Cursor, page};
+use super::sql::{Columns, Sql};
+use super::{Page, PageRequest, Result};
+
+/// Which cases by their state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CaseStateFilter {
+    /// All.
+    #[default]
+    All,
+    /// Not closed.
+    Open,
+    /// In this state.
+    In(CaseState),
+}
+
+/// Order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CaseOrder {
+    /// Newest filed first.
+    #[default]
+    Filed,
+    /// Soonest due first; those without a deadline last.
+    Due,
+}
+
+/// Which cases to list. `areas` must be the caller's own or below.
+#[derive(Debug, Clone, Default)]
+pub struct CaseFilter {
+    /// In one of these areas or below; none: nothing.
+    pub areas: Vec<AreaPath>,
+    /// By state.
+    pub state: CaseStateFilter,
+    /// That this agency answers for.
+    pub agency: Option<String>,
+    /// Of this type.
+    pub type_id: Option<String>,
+    /// Whose running clock has this colour at this moment.
+    pub light: Option<(Light, Timestamp)>,
+    /// Filed at or after.
+    pub from: Option<Timestamp>,
+    /// Filed before.
+    pub to: Option<Timestamp>,
+    /// Whose number, title, type or description holds these words, whatever their case.
+    pub words: Option<String>,
+    /// That this actor, or the actor's centre or agency, has in hand.
+    pub held_by: Option<Actor>,
+    /// Order.
+    pub order: CaseOrder,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+/// Counts for a screen.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CaseSummary {
+    /// Closed in the period, open at its end, and what is behind the on-time rate.
+    pub counts: CaseCounts,
+    /// Open at the end, not overdue, with 80 % or more of the whole limit used.
+    pub due_soon: u64,
+    /// Of the cases counted, by the state they are in now.
+    pub by_state: Vec<(CaseState, u64)>,
+    /// Of the cases counted, by type, most first.
+    pub by_type: Vec<TypeCount>,
+}
+
+/// Cases of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeCount {
+    /// Id of the type.
+    pub type_id: String,
+    /// Its name.
+    pub name: Text,
+    /// Open at the end of the period.
+    pub open: u64,
+    /// Closed in it.
+    pub closed: u64,
+}
+
+/// Cases of one agency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgencyCounts {
+    /// Id of the agency.
+    pub agency: String,
+    /// What is behind its rating.
+    pub counts: CaseCounts,
+}
+
+impl Cases<'_> {
+    /// Cases in pages.
+    pub async fn list(&self, filter: &CaseFilter) -> Result<Page<Case>> {
+        let from = filtered(filter);
+        let total = from.with_head("SELECT count(*)").count(&self.0.read).await?;
+        let mut sql = from.with_head("SELECT body");
+        match filter.order {
+            CaseOrder::Filed => page(&mut sql, &filter.page, "filed_at", "id", true)?,
+            CaseOrder::Due => page(&mut sql, &filter.page, DUE, "id", false)?,
+        }
+        let rows = sql.all(&self.0.read).await?;
+        let items = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+        Ok(Page::cut(items, &filter.page, total, |case| Cursor {
+            key: match filter.order {
+                CaseOrder::Filed => case.filed_at.0,
+                CaseOrder::Due => case.due_at.map_or(i64::MAX, |t| t.0),
+            },
+            id: case.id.to_string(),
+        }))
+    }
+
+    /// Counts over the cases of these areas in a period: closed from `from` on and before `to`, or open
+    /// at its end, which is `to` or, when that lies ahead, `now`.
+    pub async fn summary(
+        &self,
+        areas: &[AreaPath],
+        from: Timestamp,
+        to: Timestamp,
+        now: Timestamp,
+    ) -> Result<CaseSummary> {
+        let end = to.min(now.plus_ms(1));
+        let db = &self.0.read;
+        let row = counted(&counts_columns(), areas, from, end).one(db).await?;
+        let Some(row) = row else { return Ok(CaseSummary::default()) };
+        let mut summary = CaseSummary {
+            counts: read_counts(&row)?,
+            due_soon: row.count("due_soon")?,
+            ..CaseSummary::default()
+        };
+        let mut sql = counted("state, count(*) AS n", areas, from, end);
+        for row in sql.add(" GROUP BY state").all(db).await? {
+            summary.by_state.push((row.word("state", CaseState::from_word)?, row.count("n")?));
+        }
+        summary.by_state.sort_unstable();
+        let columns = "type_id, max(type_zh) AS zh, max(type_en) AS en, count(*) AS n, \
+                       sum(open) AS open_n, sum(closed) AS closed_n";
+        let mut sql = counted(columns, areas, from, end);
+        for row in sql.add(" GROUP BY type_id ORDER BY n DESC, type_id").all(db).await? {
+            summary.by_type.push(TypeCount {
+                type_id: row.get("type_id")?,
+                name: Text { zh: row.get("zh")?, en: row.get("en")? },
+                open: row.count("open_n")?,
+                closed: row.count("closed_n")?,
+            });
+        }
+        Ok(summary)
+    }
+
+    /// Counts by agency over the same cases as [`Self::summary`], without those that wait for dispatch:
+    /// they are in no agency's hands.
+    pub async fn ratings(
+        &self,
+        areas: &[AreaPath],
+        from: Timestamp,
+        to: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<AgencyCounts>> {
+        let end = to.min(now.plus_ms(1));
+        let mut sql = counted(&format!("agency, {}", counts_columns()), areas, from, end);
+        sql.add(" AND agency IS NOT NULL AND state NOT IN ('filed', 'returned')");
+        let rows = sql.add(" GROUP BY agency ORDER BY agency").all(&self.0.read).await?;
+        rows.iter()
+            .map(|row| Ok(AgencyCounts { agency: row.get("agency")?, counts: read_counts(row)? }))
+            .collect()
+    }
+}
+
+/// The order of cases by their deadline, as its index has it.
+const DUE: &str = "ifnull(due_at, 9223372036854775807)";
+
+fn filtered(filter: &CaseFilter) -> Sql {
+    let mut sql = Sql::new(" FROM \"case\" WHERE 1 = 1");
+    sql.within("area_path", &filter.areas);
+    match filter.state {
+        CaseStateFilter::All => {}
+        CaseStateFilter::Open => {
+            sql.add(" AND closed_at IS NULL");
+        }
+        CaseStateFilter::In(state) => {
+            sql.add(" AND state = ").value(state.word());
+        }
+    }
+    sql.and_if("agency =", filter.agency.as_deref());
+    sql.and_if("type_id =", filter.type_id.as_deref());
+    sql.and_if("filed_at >=", filter.from.map(|t| t.0));
+    sql.and_if("filed_at <", filter.to.map(|t| t.0));
+    if let Some((light, now)) = filter.light {
+        light_is(&mut sql, light, now);
+    }
+    if let Some(words) = &filter.words {
+        sql.add(" AND instr(words, ").value(words.to_lowercase()).add(") > 0");
+    }
+    if let Some(actor) = &filter.held_by {
+        held_by(&mut sql, actor);
+    }
+    sql
+}
+
+/// The same question as [`chengmai_model::case::StageClock::light`].
+fn light_is(sql: &mut Sql, light: Light, now: Timestamp) {
+    let overdue = |sql: &mut Sql, test: &str| {
+        sql.add(" AND clock_due ").add(test).value(now.0);
+    };
+    let used = |sql: &mut Sql, test: &str| {
+        sql.add(" AND (").value(now.0).add(" - clock_started) * 10 ").add(test);
+        sql.add(" (clock_due - clock_started) * 8");
+    };
+    match light {
+        Light::Red => overdue(sql, "< "),
+        Light::Yellow => {
+            overdue(sql, ">= ");
+            used(sql, ">=");
+        }
+        Light::Green => {
+            overdue(sql, ">= ");
+            used(sql, "<");
+        }
+    }
+}
+
+fn held_by(sql: &mut Sql, actor: &Actor) {
+    sql.add(" AND closed_at IS NULL AND (1 = 0");
+    if let Some(agency) = actor.agency.as_deref().filter(|_| actor.acts_as(Role::AgencyStaff)) {
+        sql.add(" OR (holder_role = 'agency_staff' AND agency = ").value(agency).add(")");
+    }
+    if actor.acts_as(Role::DutyOfficer) {
+        sql.add(" OR (holder_role = 'duty_officer' AND holder_area = ");
+        sql.value(actor.area.as_str()).add(")");
+    }
+    if actor.acts_as(Role::Supervisor) || actor.acts_as(Role::GridWorker) {
+        sql.add(" OR holder_role = 'supervisor'");
+    }
+    sql.add(")");
+}
+
+/// A question about the cases closed in `[from, end)` or open just before `end`.
+fn counted(columns: &str, areas: &[AreaPath], from: Timestamp, end: Timestamp) -> Sql {
+    let mut sql = Sql::new("WITH counted AS (SELECT *, ");
+    sql.add("closed_at IS NULL OR closed_at >= ").value(end.0).add(" AS open, ");
+    sql.add("closed_at IS NOT NULL AND closed_at < ").value(end.0).add(" AS closed, ");
+    sql.value(Value::from(end.0 - 1)).add(" AS seen_at FROM \"case\" WHERE filed_at < ");
+    sql.value(end.0).add(" AND (closed_at IS NULL OR closed_at >= ").value(from.0).add(")");
+    sql.within("area_path", areas).add(") SELECT ").add(columns);
+    sql.add(" FROM counted WHERE 1 = 1");
+    sql
+}
+
+fn counts_columns() -> String {
+    "sum(closed) AS closed_n, sum(closed AND due_at IS NOT NULL) AS closed_due, \
+     sum(closed AND on_time = 1) AS closed_on_time, sum(open) AS open_n, \
+     sum(open AND due_at < seen_at) AS open_overdue, sum(reworks > 0) AS reworked, \
+     sum(open AND due_at >= seen_at AND (seen_at - filed_at) * 10 >= (due_at - filed_at) * 8) \
+     AS due_soon"
+        .to_owned()
+}
+
+fn read_counts(row: &QueryResult) -> Result<CaseCounts> {
+    Ok(CaseCounts {
+        closed: row.count("closed_n")?,
+        closed_with_due: row.count("closed_due")?,
+        closed_on_time: row.count("closed_on_time")?,
+        open: row.count("open_n")?,
+        open_overdue: row.count("open_overdue")?,
+        reworked: row.count("reworked")?,
+    })
+}

@@ -1,0 +1,103 @@
+//! The schema as ordered migrations. A migration that was released is never edited: a change is a new
+//! one at the end.
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
+
+use super::sql::Sql;
+use super::{RecordsError, Result};
+
+/// What is done to reach version 1, 2, ... Each runs in one transaction.
+const MIGRATIONS: &[&str] = &[FIRST];
+
+/// Brings the schema up to the newest version.
+pub(super) async fn migrate(db: &DatabaseConnection) -> Result<()> {
+    db.execute_unprepared(
+        "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY)",
+    )
+    .await?;
+    let row = Sql::new("SELECT max(version) AS version FROM schema_version").one(db).await?;
+    let found: Option<i64> = row.map_or(Ok(None), |r| r.try_get("", "version"))?;
+    let found = found.unwrap_or(0);
+    for (version, batch) in (1_i64..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or(0)) {
+        let tx = db.begin().await?;
+        tx.execute_unprepared(batch).await?;
+        let mut done = Sql::new("INSERT INTO schema_version (version) VALUES (");
+        done.value(version).add(")").run(&tx).await?;
+        tx.commit().await?;
+    }
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known { Err(RecordsError::TooNew { found, known }) } else { Ok(()) }
+}
+
+const FIRST: &str = r#"
+CREATE TABLE agency (
+    id TEXT PRIMARY KEY, name_zh TEXT NOT NULL, name_en TEXT NOT NULL, kind TEXT NOT NULL,
+    area_path TEXT NOT NULL, person TEXT);
+CREATE INDEX agency_area ON agency (area_path);
+
+CREATE TABLE "user" (
+    name TEXT PRIMARY KEY, display_name TEXT NOT NULL, password_hash TEXT NOT NULL,
+    roles TEXT NOT NULL, area_path TEXT NOT NULL, agency TEXT,
+    failed_count INTEGER NOT NULL DEFAULT 0, locked_until INTEGER, created_at INTEGER NOT NULL);
+
+CREATE TABLE token (
+    hash TEXT PRIMARY KEY, user_name TEXT NOT NULL REFERENCES "user" (name) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('session', 'api')),
+    created_at INTEGER NOT NULL, expires_at INTEGER);
+CREATE INDEX token_user ON token (user_name);
+
+CREATE TABLE warning (
+    id TEXT PRIMARY KEY, rule TEXT NOT NULL, severity INTEGER NOT NULL, peak_severity INTEGER NOT NULL,
+    area_path TEXT NOT NULL, state TEXT NOT NULL, raised_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL, answer_due INTEGER, escalated_to TEXT, answered_by TEXT,
+    answered_at INTEGER, note TEXT, case_id TEXT, cleared_at INTEGER, body TEXT NOT NULL);
+CREATE INDEX warning_time ON warning (raised_at, id);
+CREATE INDEX warning_area ON warning (area_path);
+CREATE INDEX warning_open ON warning (answer_due) WHERE answered_at IS NULL AND cleared_at IS NULL;
+
+CREATE TABLE "case" (
+    id TEXT PRIMARY KEY, seq INTEGER NOT NULL, type_id TEXT NOT NULL, type_zh TEXT NOT NULL,
+    type_en TEXT NOT NULL, words TEXT NOT NULL, state TEXT NOT NULL, severity INTEGER NOT NULL,
+    area_path TEXT NOT NULL, agency TEXT, holder_role TEXT NOT NULL, holder_area TEXT NOT NULL,
+    filed_at INTEGER NOT NULL, due_at INTEGER, clock_started INTEGER, clock_due INTEGER,
+    closed_at INTEGER, on_time INTEGER, returns INTEGER NOT NULL, reworks INTEGER NOT NULL,
+    warning TEXT UNIQUE REFERENCES warning (id), external TEXT UNIQUE, body TEXT NOT NULL,
+    CHECK ((closed_at IS NULL) = (clock_due IS NOT NULL)));
+CREATE INDEX case_filed ON "case" (filed_at, id);
+CREATE INDEX case_due ON "case" (ifnull(due_at, 9223372036854775807), id);
+CREATE INDEX case_area ON "case" (area_path);
+CREATE INDEX case_agency ON "case" (agency);
+
+CREATE TABLE case_serial (
+    code TEXT NOT NULL, day TEXT NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (code, day));
+
+CREATE TABLE case_event (
+    case_id TEXT NOT NULL REFERENCES "case" (id), seq INTEGER NOT NULL, at INTEGER NOT NULL,
+    body TEXT NOT NULL, PRIMARY KEY (case_id, seq)) WITHOUT ROWID;
+-- Also refuses INSERT OR REPLACE, which deletes without asking the trigger on DELETE.
+CREATE TRIGGER case_event_no_gap BEFORE INSERT ON case_event
+    WHEN NEW.seq <> (SELECT ifnull(max(seq), 0) + 1 FROM case_event WHERE case_id = NEW.case_id)
+    BEGIN SELECT RAISE(ABORT, 'case_event is append-only and has no gaps'); END;
+CREATE TRIGGER case_event_no_update BEFORE UPDATE ON case_event
+    BEGIN SELECT RAISE(ABORT, 'case_event is append-only'); END;
+CREATE TRIGGER case_event_no_delete BEFORE DELETE ON case_event
+    BEGIN SELECT RAISE(ABORT, 'case_event is append-only'); END;
+CREATE TRIGGER case_no_replace BEFORE INSERT ON "case"
+    WHEN EXISTS (SELECT 1 FROM "case" WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'a case is never replaced'); END;
+CREATE TRIGGER case_no_delete BEFORE DELETE ON "case"
+    BEGIN SELECT RAISE(ABORT, 'a case is never deleted'); END;
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
+    object TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit
+    WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+
+CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+"#;

@@ -1,0 +1,75 @@
+//! Journals written by earlier versions stay readable. The files under `tests/fixtures` are never
+//! written again; a new format adds a folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chengmai_model::Timestamp;
+use chengmai_store::disk::RealDisk;
+use chengmai_store::journal::Entry;
+use chengmai_store::snapshot;
+
+use crate::journal::{as_ref, entries_of, open, reading, registrations};
+
+const SEGMENT: &str = "00000000000000000001.journal";
+const SNAPSHOT: &str = "00000000000000000006.snapshot";
+const PARTS: [(&str, &[u8]); 2] = [("engine", &[0, 1, 254, 255]), ("registry", b"")];
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// What was written into `journal-v1`.
+fn written() -> Vec<Entry> {
+    let minute = 1_795_226_400_000;
+    vec![
+        Entry::Registrations(registrations()),
+        Entry::Tick { now: Timestamp(minute) },
+        Entry::Readings {
+            position: 0,
+            received_at: Timestamp(minute + 250),
+            readings: vec![
+                reading(0, minute, 0.25),
+                reading(1, minute + 200, -40.5),
+                reading(4_000_000_000, minute + 255, 1e-300),
+            ],
+        },
+        Entry::Readings {
+            position: 3,
+            received_at: Timestamp(minute + 900),
+            readings: vec![reading(2, minute - 86_400_000, 29.55), reading(0, minute + 1, 0.5)],
+        },
+        Entry::Readings { position: 5, received_at: Timestamp(minute + 901), readings: vec![] },
+        Entry::Tick { now: Timestamp(minute + 1_000) },
+    ]
+}
+
+#[test]
+fn a_journal_of_format_1_reads_back_every_value() {
+    assert_eq!(entries_of(&fixture("journal-v1"), 1), written());
+}
+
+#[test]
+fn the_journal_still_writes_format_1_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, _) = open(dir.path(), 1 << 20);
+    for (entry, number) in written().iter().zip(1..) {
+        journal.append(as_ref(entry)).unwrap();
+        if number % 2 == 0 {
+            journal.commit().unwrap();
+        }
+    }
+    let expected = fs::read(fixture("journal-v1").join(SEGMENT)).unwrap();
+    assert_eq!(fs::read(dir.path().join(SEGMENT)).unwrap(), expected);
+}
+
+#[test]
+fn a_snapshot_of_format_1_reads_back_and_is_still_written_so() {
+    let file = fixture("snapshot-v1").join(SNAPSHOT);
+    let snapshot = snapshot::latest(&RealDisk, &fixture("snapshot-v1")).unwrap().unwrap();
+    assert_eq!(snapshot.sequence, 6);
+    assert_eq!(snapshot.parts, PARTS.map(|(name, data)| (name.to_owned(), data.to_vec())));
+    let dir = tempfile::tempdir().unwrap();
+    snapshot::write(&RealDisk, dir.path(), 6, &PARTS).unwrap();
+    assert_eq!(fs::read(dir.path().join(SNAPSHOT)).unwrap(), fs::read(file).unwrap());
+}

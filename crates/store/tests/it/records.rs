@@ -1,0 +1,171 @@
+//! The records database: what the database itself enforces, and what its methods promise.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
+mod cases;
+mod database;
+mod people;
+mod scope;
+mod warnings;
+
+use std::collections::BTreeSet;
+
+use chengmai_engine::case::{FilingRequest, apply, decide, file, replay};
+use chengmai_model::case::{
+    Case, CaseEvent, CaseId, CaseSource, CaseState, Command, CommandKind, Level, Light, Refusal,
+};
+use chengmai_model::pack::{CaseObject, CaseType, LimitRow};
+use chengmai_model::time::{HOUR_MS, MINUTE_MS};
+use chengmai_model::warning::{WarningId, WarningStep};
+use chengmai_model::{Actor, AreaPath, Role, Severity, Text, Tier, Timestamp};
+use chengmai_store::records::agencies::AgencyRow;
+use chengmai_store::records::audit::AuditRow;
+use chengmai_store::records::cases::{CaseFilter, CaseOrder, CaseStateFilter};
+use chengmai_store::records::tokens::TokenKind;
+use chengmai_store::records::users::UserRow;
+use chengmai_store::records::warnings::{
+    WarningAnswer, WarningFacts, WarningFilter, WarningRow, WarningState, WarningStepRow,
+    WarningView,
+};
+use chengmai_store::records::{PageRequest, Records, RecordsError};
+use sea_orm::ConnectionTrait as _;
+
+const TOWN: &str = "/50/500103/500103001/";
+
+fn path(text: &str) -> AreaPath {
+    AreaPath::parse(text).unwrap()
+}
+
+fn at(minutes: i64) -> Timestamp {
+    Timestamp(1_800_000_000_000 + minutes * MINUTE_MS)
+}
+
+fn duty(area: &str) -> Actor {
+    Actor { name: "duty".into(), roles: vec![Role::DutyOfficer], area: path(area), agency: None }
+}
+
+fn pothole() -> CaseType {
+    CaseType {
+        id: "pothole".into(),
+        name: Text::new("路面坑洞", "Pothole"),
+        class: "01-13".into(),
+        object: CaseObject::Event,
+        severity: Severity::MINOR,
+        level: Tier::Town,
+        lead: "road".into(),
+        helpers: Vec::new(),
+        limits: vec![LimitRow {
+            condition: Text::new("深", "deep"),
+            handle: "1 urgent_hour".into(),
+            closes: Text::new("补好", "filled"),
+            source: "our default".into(),
+        }],
+    }
+}
+
+fn filing(area: &str, warning: Option<WarningId>, now: Timestamp) -> (CaseId, Vec<CaseEvent>) {
+    let case_type = pothole();
+    let request = FilingRequest {
+        case_type: &case_type,
+        row: 0,
+        area: path(area),
+        position: None,
+        level: None,
+        severity: None,
+        title: None,
+        description: "Deep hole".into(),
+        agency: Some("roads".into()),
+        warning,
+        source: CaseSource::DutyOfficer,
+        simulated: false,
+    };
+    let draft = CaseId::draft(&path(area), "2026-11-21".parse().unwrap());
+    (draft, file(&request, &duty(area), now).unwrap())
+}
+
+async fn filed(records: &Records, area: &str, now: Timestamp) -> Case {
+    let (draft, events) = filing(area, None, now);
+    records.cases().file(draft, &events, None).await.unwrap().case
+}
+
+/// Takes a case through the loop: `dispatch`, `start`, ... at one moment.
+async fn step(records: &Records, case: Case, kinds: &[CommandKind], now: Timestamp) -> Case {
+    let mut case = case;
+    for &kind in kinds {
+        let staff =
+            Actor { roles: vec![Role::AgencyStaff], agency: case.agency.clone(), ..duty("/50/") };
+        let actor = match kind {
+            CommandKind::Start | CommandKind::Finish | CommandKind::Return => staff,
+            _ => duty(case.holder.area.as_str()),
+        };
+        let command = Command { reason: Some("because".into()), ..Command::new(kind) };
+        let events = decide(&case, &command, &actor, now).unwrap();
+        case = records.cases().append(&case, &events).await.unwrap();
+    }
+    case
+}
+
+const WHOLE_LOOP: &[CommandKind] = &[
+    CommandKind::Dispatch,
+    CommandKind::Start,
+    CommandKind::Finish,
+    CommandKind::CheckPass,
+    CommandKind::Close,
+];
+
+fn warning_step(
+    number: u64,
+    step: WarningStep,
+    severity: u8,
+    minute: i64,
+    area: &str,
+) -> WarningStepRow {
+    WarningStepRow {
+        id: WarningId(number),
+        step,
+        severity: Severity::new(severity).unwrap(),
+        area: path(area),
+        at: at(minute),
+        answer_due: Some(at(minute + 5)),
+        facts: WarningFacts {
+            rule: "gas/methane".into(),
+            rule_name: Text::new("甲烷", "Methane"),
+            pack: "gas".into(),
+            label: Text::new("黄色", "Yellow"),
+            subject_kind: "device".into(),
+            subject_id: format!("d{number}"),
+            position: Some([106.5, 29.5]),
+            value: f64::from(severity) * 10.0,
+            unit: "%LEL".into(),
+            kind: Some("methane".into()),
+            proposes: None,
+            simulated: true,
+            evidence: Vec::new(),
+        },
+    }
+}
+
+fn refused<T: std::fmt::Debug>(result: Result<T, RecordsError>) -> &'static str {
+    match result.unwrap_err() {
+        RecordsError::Refused(Refusal { code, .. }) => code.name,
+        other => panic!("{other}"),
+    }
+}
+
+async fn memory() -> Records {
+    Records::open_in_memory().await.unwrap()
+}
+
+fn user(name: &str, area: &str) -> UserRow {
+    UserRow {
+        name: name.into(),
+        display_name: format!("User {name}"),
+        password_hash: "$argon2id$x".into(),
+        roles: vec![Role::DutyOfficer, Role::Supervisor],
+        area: path(area),
+        agency: None,
+        failed_count: 0,
+        locked_until: None,
+        created_at: at(0),
+    }
+}

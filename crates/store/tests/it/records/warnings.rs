@@ -1,0 +1,91 @@
+//! Warnings: steps, answers, escalation.
+
+use super::*;
+
+#[tokio::test]
+async fn steps_of_a_warning_apply_once_and_in_order() {
+    let records = memory().await;
+    let warnings = records.warnings();
+    let raised = warning_step(1, WarningStep::Raised, 2, 0, TOWN);
+    let worse = warning_step(1, WarningStep::Regraded, 4, 2, TOWN);
+    let better = warning_step(1, WarningStep::Regraded, 1, 3, TOWN);
+    let cleared = warning_step(1, WarningStep::Cleared, 1, 4, TOWN);
+    let apply = async |steps: &[&WarningStepRow]| {
+        let steps: Vec<_> = steps.iter().map(|&s| s.clone()).collect();
+        warnings.apply(&steps).await.unwrap()
+    };
+    let shape = |rows: &[WarningRow]| -> Vec<(u8, u8, &str)> {
+        rows.iter()
+            .map(|w| (w.severity.number(), w.peak_severity.number(), w.state.word()))
+            .collect()
+    };
+    assert_eq!(shape(&apply(&[&raised, &worse]).await), [(2, 2, "raised"), (4, 4, "raised")]);
+    assert_eq!(shape(&apply(&[&raised, &worse]).await), []);
+    assert_eq!(shape(&apply(&[&better]).await), [(1, 4, "raised")]);
+    assert_eq!(shape(&apply(&[&worse]).await), [], "an older step changes nothing");
+    let last = apply(&[&cleared, &cleared]).await;
+    assert_eq!(shape(&last), [(1, 4, "cleared")]);
+    assert_eq!((last[0].answer_due, last[0].cleared_at), (None, Some(at(4))));
+    assert_eq!(shape(&apply(&[&better, &raised]).await), []);
+    // One whose raising was lost with the process is raised by its next step.
+    let lost = warning_step(2, WarningStep::Regraded, 3, 0, TOWN);
+    assert_eq!(shape(&apply(&[&lost]).await), [(3, 3, "raised")]);
+}
+
+#[tokio::test]
+async fn a_warning_is_answered_once_unless_it_grows_worse_after_dismissal() {
+    let records = memory().await;
+    let warnings = records.warnings();
+    warnings.apply(&[warning_step(1, WarningStep::Raised, 2, 0, TOWN)]).await.unwrap();
+    let (id, dismiss) = (WarningId(1), WarningAnswer::Dismiss);
+    let row = warnings.answer(id, "ann", dismiss, Some("sewer gas"), at(1)).await.unwrap();
+    assert_eq!((row.state, row.answer_due), (WarningState::Dismissed, None));
+    let confirm = WarningAnswer::Confirm;
+    assert_eq!(refused(warnings.answer(id, "bob", confirm, None, at(2)).await), "already_answered");
+    assert_eq!(
+        refused(warnings.answer(WarningId(9), "bob", confirm, None, at(2)).await),
+        "not_found"
+    );
+
+    let same = warning_step(1, WarningStep::Regraded, 2, 3, TOWN);
+    assert_eq!(warnings.apply(&[same]).await.unwrap()[0].state, WarningState::Dismissed);
+    let worse = warning_step(1, WarningStep::Regraded, 4, 4, TOWN);
+    let row = warnings.apply(&[worse]).await.unwrap().remove(0);
+    assert_eq!(
+        (row.state, row.answered_by, row.answer_due),
+        (WarningState::Raised, None, Some(at(9)))
+    );
+    let row = warnings.answer(id, "bob", confirm, None, at(5)).await.unwrap();
+    assert_eq!(row.state, WarningState::Confirmed);
+    let cleared = warning_step(1, WarningStep::Cleared, 4, 6, TOWN);
+    let row = warnings.apply(&[cleared]).await.unwrap().remove(0);
+    assert_eq!((row.state, row.cleared_at), (WarningState::Confirmed, Some(at(6))));
+    // Filing a confirmed one is the second half of its answer.
+    let (draft, events) = filing(TOWN, Some(id), at(7));
+    assert!(records.cases().file(draft, &events, None).await.unwrap().created);
+    assert_eq!(records.audit().list(Some("ann"), &PageRequest::default()).await.unwrap().total, 1);
+}
+
+#[tokio::test]
+async fn an_unanswered_warning_is_found_and_goes_up_until_it_is_answered() {
+    let records = memory().await;
+    let warnings = records.warnings();
+    let steps: Vec<_> =
+        (1..=3).map(|n| warning_step(n, WarningStep::Raised, 2, n.cast_signed(), TOWN)).collect();
+    warnings.apply(&steps).await.unwrap();
+    let late = async |minute| -> Vec<u64> {
+        warnings.unanswered(at(minute), 10).await.unwrap().iter().map(|w| w.id.0).collect()
+    };
+    assert!(late(6).await.is_empty());
+    assert_eq!(late(8).await, [1, 2]);
+    assert!(warnings.escalate(WarningId(1), Tier::District, Some(at(20))).await.unwrap());
+    assert_eq!(late(8).await, [2]);
+    let confirm = WarningAnswer::Confirm;
+    warnings.answer(WarningId(2), "x", confirm, None, at(8)).await.unwrap();
+    assert!(!warnings.escalate(WarningId(2), Tier::District, None).await.unwrap());
+    assert_eq!(late(9).await, [3]);
+    let row = warnings.find(WarningId(1)).await.unwrap().unwrap();
+    assert_eq!((row.escalated_to, row.answer_due), (Some(Tier::District), Some(at(20))));
+    assert_eq!(warnings.open_counts(&[path(TOWN)]).await.unwrap(), [0, 2, 0, 0]);
+    assert_eq!(warnings.open_counts(&[]).await.unwrap(), [0; 4]);
+}

@@ -1,0 +1,8 @@
+//! Area files: rows of the tree as CSV, boundaries as GeoJSON.
+//!
+//! Not here: whether the rows make a tree ([`chengmai_model::AreaTree::build`]), and refusing a file
+//! as a whole when one row is wrong (the importer, which sees all faults at once).
+
+mod decode;
+
+pub use decode::{Boundary, decode_boundaries, decode_rows};

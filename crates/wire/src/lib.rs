@@ -1,0 +1,17 @@
+//! Codecs between bytes and the model, a folder each with the same file names: `decode.rs` from
+//! bytes, `encode.rs` where we also write the format. No I/O, no state, no clock.
+//!
+//! Every decoder takes what is right, names what is wrong ([`Fault`]: line, byte, numbered code and
+//! reason) and never panics, whatever the bytes are.
+
+pub mod areas;
+pub mod devices;
+pub mod error;
+pub mod line_protocol;
+pub mod observations;
+pub mod service_requests;
+
+mod json;
+mod table;
+
+pub use error::{Decoded, Fault};

@@ -1,0 +1,187 @@
+// Starts a real server on a fresh data folder and a real browser, and knows how to sign in and send readings.
+// Everything waits on a condition with a limit; nothing sleeps a fixed time.
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const BINARY = process.env.CHENGMAI_BIN ?? join(homedir(), ".cache/chengmai/target/debug/chengmai");
+export const NAME = process.env.CHENGMAI_NAME ?? "admin";
+export const PASSWORD = process.env.CHENGMAI_ADMIN_PASSWORD ?? "e2e-only-Passw0rd";
+/** A grid of Yuzhong district in the pack of Chongqing. */
+export const GRID = "500103001001001";
+const READY_MS = 120_000;
+
+const BROWSER_FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu-sandbox",
+  "--use-angle=swiftshader",
+  "--enable-unsafe-swiftshader",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Asks until the answer is true; the pause between two questions is short and the whole has a limit. */
+export async function until(what, question, limitMs = 30_000) {
+  const end = Date.now() + limitMs;
+  for (;;) {
+    const answer = await question();
+    if (answer) return answer;
+    if (Date.now() > end) throw new Error(`gave up waiting until ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** A running city. With CHENGMAI_URL set, one that somebody else runs. */
+export async function startServer() {
+  if (process.env.CHENGMAI_URL) {
+    return { url: process.env.CHENGMAI_URL, mine: false, log: () => "", stop: async () => {}, start: async () => {}, end: async () => {} };
+  }
+  const data = await mkdtemp(join(tmpdir(), "chengmai-e2e-"));
+  const [http, mqtt] = [await freePort(), await freePort()];
+  const url = `http://127.0.0.1:${http}`;
+  let child = null;
+  let output = "";
+
+  async function start() {
+    child = spawn(
+      BINARY,
+      ["serve", "--data", data, "--http", `127.0.0.1:${http}`, "--mqtt", `127.0.0.1:${mqtt}`, "--register-unknown"],
+      { cwd: ROOT, env: { ...process.env, CHENGMAI_ADMIN_PASSWORD: PASSWORD }, stdio: ["ignore", "pipe", "pipe"] },
+    );
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
+    let failed = null;
+    child.once("error", (error) => (failed = error));
+    child.once("exit", (code) => (failed ??= new Error(`the server ended with ${code}`)));
+    await until(
+      "the server is ready",
+      async () => {
+        if (failed) throw new Error(`${failed.message}\n${output.slice(-4000)}`);
+        return fetch(`${url}/readyz`).then((answer) => answer.ok, () => false);
+      },
+      READY_MS,
+    );
+  }
+  async function stop() {
+    if (!child || child.exitCode !== null) return;
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGTERM");
+    await ended;
+  }
+  async function end() {
+    await stop();
+    await rm(data, { recursive: true, force: true });
+  }
+  await start();
+  return { url, mine: true, log: () => output, start, stop, end };
+}
+
+/** A session of its own for calls that no screen makes (devices, not people, send readings). */
+export async function signInByHttp(url) {
+  const answer = await fetch(`${url}/api/v1/session`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ name: NAME, password: PASSWORD }),
+  });
+  if (!answer.ok) throw new Error(`sign-in answered ${answer.status}: ${await answer.text()}`);
+  return answer.headers.getSetCookie().map((cookie) => cookie.split(";")[0]).join("; ");
+}
+
+/** A bearer token that may send readings. */
+export async function ingestToken(url) {
+  const cookie = await signInByHttp(url);
+  const call = (method, path, body) =>
+    fetch(`${url}/api/v1${path}`, {
+      method,
+      headers: { cookie, "content-type": "application/json", origin: url },
+      body: JSON.stringify(body),
+    });
+  const made = await call("POST", "/users", {
+    name: "feed",
+    display_name: "接入",
+    password: "feed-only-Passw0rd",
+    roles: ["ingest"],
+    area: "50",
+    agency: null,
+  });
+  if (!made.ok && made.status !== 409) throw new Error(`making the feed user answered ${made.status}: ${await made.text()}`);
+  const answer = await call("POST", "/users/feed/token", {});
+  if (!answer.ok) throw new Error(`issuing a token answered ${answer.status}: ${await answer.text()}`);
+  return (await answer.json()).token;
+}
+
+export async function write(url, token, lines) {
+  const answer = await fetch(`${url}/api/v2/write?precision=ms`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    body: lines.join("\n"),
+  });
+  if (!answer.ok) throw new Error(`write answered ${answer.status}: ${await answer.text()}`);
+}
+
+export async function startBrowser() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: BROWSER_FLAGS });
+}
+
+/** A page that remembers every console error and every request that left this machine. */
+export async function openPage(browser, url, { width = 1366, height = 768, lang = "zh", theme = "light" } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, reducedMotion: "reduce", baseURL: url });
+  await context.addInitScript(
+    ([chosen, look]) => {
+      localStorage.setItem("chengmai.lang", chosen);
+      localStorage.setItem("chengmai.theme", look);
+      localStorage.setItem("chengmai.muted", "yes");
+    },
+    [lang, theme],
+  );
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  const faults = [];
+  const outside = [];
+  page.on("console", (message) => {
+    // The browser notes every refused request; "am I signed in?" answered with no is not a fault.
+    if (message.type() === "error" && !message.location().url.endsWith("/api/v1/session")) faults.push(message.text());
+  });
+  page.on("pageerror", (error) => faults.push(String(error.stack ?? error)));
+  page.on("request", (request) => {
+    const target = new URL(request.url());
+    if (/^https?:$/.test(target.protocol) && target.origin !== url) outside.push(request.url());
+  });
+  return { page, context, faults, outside };
+}
+
+export async function signIn(page) {
+  await page.goto("/signin");
+  await page.locator("#name").fill(NAME);
+  await page.locator("#password").fill(PASSWORD);
+  await page.locator("button[type=submit]").click();
+  await page.locator("nav").first().waitFor();
+}
+
+/** The screen has what it asked for: a heading is there and no skeleton is left. */
+export async function settled(page) {
+  await page.waitForFunction(() => document.querySelector("h1") && !document.querySelector("#main .skel"));
+}
+
+export async function mapDrawn(page) {
+  const map = page.locator(".canvas").first();
+  if ((await map.count()) > 0) await page.locator('.canvas[data-ready="true"]').first().waitFor();
+}

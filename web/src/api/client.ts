@@ -1,0 +1,83 @@
+// A thin client over fetch: builds the address, reads JSON, turns problem+json into one typed error.
+// It knows nothing of screens, caches or languages.
+import type { Problem } from "./types";
+
+export type Params = Record<string, string | number | boolean | null | undefined>;
+
+/** Every failed call ends as this: a refusal by the server (`status` > 0) or no answer at all (`status` 0). */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail ?? problem.title ?? `HTTP ${problem.status}`);
+    this.name = "ApiError";
+    this.status = problem.status;
+    this.problem = problem;
+  }
+}
+
+let onSignedOut: () => void = () => undefined;
+
+/** Called whenever the server says that the session is no longer valid. */
+export function whenSignedOut(listener: () => void): void {
+  onSignedOut = listener;
+}
+
+/** `/api/v1` + path + the parameters that have a value. */
+export function address(path: string, params: Params = {}): string {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(params)) {
+    if (value !== undefined && value !== null && value !== "") query.set(key, String(value));
+  }
+  const text = query.toString();
+  return `/api/v1${path}${text ? `?${text}` : ""}`;
+}
+
+async function problemOf(response: Response): Promise<Problem> {
+  const fallback: Problem = { status: response.status, title: response.statusText };
+  try {
+    const body: unknown = await response.json();
+    if (body && typeof body === "object") return { ...fallback, ...(body as Problem), status: response.status };
+  } catch {
+    // A proxy in between answers with HTML; the status is all there is to say then.
+  }
+  return fallback;
+}
+
+async function send<T>(method: string, url: string, init: RequestInit = {}, quiet401 = false): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(url, { method, credentials: "same-origin", ...init });
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+    throw new ApiError({ status: 0 });
+  }
+  if (!response.ok) {
+    const error = new ApiError(await problemOf(response));
+    if (error.status === 401 && !quiet401) onSignedOut();
+    throw error;
+  }
+  if (response.status === 204) return undefined as T;
+  return (await response.json()) as T;
+}
+
+const json = (body: unknown): RequestInit => ({
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body),
+});
+
+export const api = {
+  get: <T>(path: string, params?: Params, signal?: AbortSignal) =>
+    send<T>("GET", address(path, params), { signal: signal ?? null }),
+  /** As `get`, but a 401 is an answer, not the end of the session. */
+  probe: <T>(path: string) => send<T>("GET", address(path), {}, true),
+  post: <T>(path: string, body: unknown = {}, quiet401 = false) =>
+    send<T>("POST", address(path), json(body), quiet401),
+  postText: <T>(path: string, type: string, body: string, params?: Params) =>
+    send<T>("POST", address(path, params), { headers: { "content-type": type }, body }),
+  delete: <T>(path: string) => send<T>("DELETE", address(path)),
+};
+
+/** A path segment made of an id from outside. */
+export const segment = (id: string): string => encodeURIComponent(id);

@@ -1,0 +1,241 @@
+// Every question that the screens put to the server, with the key under which the answer is kept.
+// Keys start with the noun, so that the live stream can find and mend all answers about it.
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/vue-query";
+import { computed, toValue, type MaybeRefOrGetter } from "vue";
+import { api, segment, type Params } from "./client";
+import type * as T from "./types";
+
+type In<V> = MaybeRefOrGetter<V>;
+const LIST_SIZE = 100;
+
+/** A list that grows by pages ("load more"), keyed by its filter. */
+function useList<Item>(noun: string, path: string, filter: In<Params>, enabled: In<boolean> = true) {
+  const query = useInfiniteQuery({
+    queryKey: computed(() => [noun, "list", toValue(filter)]),
+    queryFn: ({ pageParam, signal }) =>
+      api.get<T.List<Item>>(path, { limit: LIST_SIZE, ...toValue(filter), cursor: pageParam }, signal),
+    initialPageParam: "",
+    getNextPageParam: (last: T.List<Item>) => last.next_cursor ?? undefined,
+    enabled: () => toValue(enabled),
+    placeholderData: keepPreviousData,
+  });
+  const items = computed<Item[]>(() => query.data.value?.pages.flatMap((page) => page.items) ?? []);
+  const total = computed(() => query.data.value?.pages[0]?.total ?? items.value.length);
+  return { query, items, total };
+}
+
+export const useWarnings = (filter: In<Params>) => useList<T.Warning>("warnings", "/warnings", filter);
+export const useCases = (filter: In<Params>) => useList<T.Case>("cases", "/cases", filter);
+export const useDevices = (filter: In<Params>) => useList<T.Device>("devices", "/devices", filter);
+export const useUsers = (enabled: In<boolean>) => useList<T.Account>("users", "/users", {}, enabled);
+
+/** Every warning nobody has answered yet; the live stream keeps this answer current. */
+export const useOpenWarnings = (area: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["warnings", "open", toValue(area)]),
+    queryFn: ({ signal }) =>
+      api.get<T.List<T.Warning>>("/warnings", { area: toValue(area), state: "open", limit: 1000 }, signal),
+  });
+
+export const useUrgentCases = (area: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["cases", "urgent", toValue(area)]),
+    queryFn: ({ signal }) =>
+      api.get<T.List<T.Case>>("/cases", { area: toValue(area), state: "open", sort: "due", limit: 30 }, signal),
+  });
+
+export const useWarning = (id: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["warning", toValue(id)]),
+    queryFn: ({ signal }) => api.get<T.Warning>(`/warnings/${segment(toValue(id))}`, {}, signal),
+    enabled: () => toValue(id) !== "",
+  });
+
+export const useCase = (id: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["case", toValue(id)]),
+    queryFn: ({ signal }) => api.get<T.Case>(`/cases/${segment(toValue(id))}`, {}, signal),
+    enabled: () => toValue(id) !== "",
+  });
+
+export const useCaseSummary = (area: In<string>, time: In<{ from: string; to: string }>) =>
+  useQuery({
+    queryKey: computed(() => ["cases", "summary", toValue(area), toValue(time)]),
+    queryFn: ({ signal }) =>
+      api.get<T.CaseSummary>("/cases/summary", { area: toValue(area), ...toValue(time) }, signal),
+    placeholderData: keepPreviousData,
+  });
+
+export const useCaseTypes = (enabled: In<boolean> = true) =>
+  useQuery({
+    queryKey: ["case-types"],
+    queryFn: ({ signal }) => api.get<T.List<T.CaseType>>("/case-types", {}, signal),
+    staleTime: 600_000,
+    enabled: () => toValue(enabled),
+  });
+
+export const useAgencies = (area: In<string>, enabled: In<boolean> = true) =>
+  useQuery({
+    queryKey: computed(() => ["agencies", toValue(area)]),
+    queryFn: ({ signal }) => api.get<T.List<T.Agency>>("/agencies", { area: toValue(area), limit: 1000 }, signal),
+    staleTime: 600_000,
+    enabled: () => toValue(enabled),
+  });
+
+export const useArea = (code: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["area", toValue(code)]),
+    queryFn: ({ signal }) => api.get<T.Area>(`/areas/${segment(toValue(code))}`, {}, signal),
+    enabled: () => toValue(code) !== "",
+    staleTime: 600_000,
+    placeholderData: keepPreviousData,
+  });
+
+export const useShapes = (code: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["shapes", toValue(code)]),
+    queryFn: ({ signal }) => api.get<T.Shapes>(`/areas/${segment(toValue(code))}/shapes`, {}, signal),
+    enabled: () => toValue(code) !== "",
+    staleTime: Number.POSITIVE_INFINITY,
+    placeholderData: keepPreviousData,
+  });
+
+export const useIndicators = (area: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["indicators", toValue(area)]),
+    queryFn: ({ signal }) =>
+      api.get<T.List<T.Indicator>>("/indicators", { area: toValue(area), limit: 1000 }, signal),
+    placeholderData: keepPreviousData,
+  });
+
+export const useIndicator = (code: In<string>, area: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["indicator", toValue(code), toValue(area)]),
+    queryFn: ({ signal }) =>
+      api.get<T.Indicator>(`/indicators/${segment(toValue(code))}`, { area: toValue(area) }, signal),
+    placeholderData: keepPreviousData,
+  });
+
+export const useAreaValues = (code: In<string>, parent: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["area-values", toValue(code), toValue(parent)]),
+    queryFn: ({ signal }) =>
+      api.get<T.List<T.AreaValue>>(
+        `/indicators/${segment(toValue(code))}/areas`,
+        { parent: toValue(parent) },
+        signal,
+      ),
+    enabled: () => toValue(code) !== "",
+    placeholderData: keepPreviousData,
+  });
+
+export const useHistory = (
+  code: In<string>,
+  area: In<string>,
+  time: In<{ from: string; to: string }>,
+  enabled: In<boolean> = true,
+) =>
+  useQuery({
+    queryKey: computed(() => ["history", toValue(code), toValue(area), toValue(time)]),
+    queryFn: ({ signal }) =>
+      api.get<T.History>(
+        `/indicators/${segment(toValue(code))}/history`,
+        { area: toValue(area), ...toValue(time) },
+        signal,
+      ),
+    enabled: () => toValue(enabled) && toValue(code) !== "",
+    placeholderData: keepPreviousData,
+  });
+
+export const useSources = (code: In<string>, area: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["sources", toValue(code), toValue(area)]),
+    queryFn: ({ signal }) =>
+      api.get<T.List<T.SourceReading>>(
+        `/indicators/${segment(toValue(code))}/sources`,
+        { area: toValue(area), limit: 50 },
+        signal,
+      ),
+    placeholderData: keepPreviousData,
+  });
+
+export const useDevice = (id: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["device", toValue(id)]),
+    queryFn: ({ signal }) => api.get<T.Device>(`/devices/${segment(toValue(id))}`, {}, signal),
+    refetchInterval: 10_000,
+  });
+
+export const useObservations = (
+  id: In<string>,
+  kind: In<string>,
+  time: In<{ from: string; to: string }>,
+) =>
+  useQuery({
+    queryKey: computed(() => ["observations", toValue(id), toValue(kind), toValue(time)]),
+    queryFn: ({ signal }) =>
+      api.get<T.Observations>(
+        `/devices/${segment(toValue(id))}/observations`,
+        { kind: toValue(kind), ...toValue(time), limit: 10_000 },
+        signal,
+      ),
+    enabled: () => toValue(kind) !== "",
+    placeholderData: keepPreviousData,
+    refetchInterval: 15_000,
+  });
+
+export const useDeviceSummary = (area: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["devices", "summary", toValue(area)]),
+    queryFn: ({ signal }) => api.get<T.DeviceSummary>("/devices/summary", { area: toValue(area) }, signal),
+    placeholderData: keepPreviousData,
+    refetchInterval: 30_000,
+  });
+
+export const useDeviceMap = (area: In<string>, kind: In<string>, enabled: In<boolean>) =>
+  useQuery({
+    queryKey: computed(() => ["devices", "map", toValue(area), toValue(kind)]),
+    queryFn: ({ signal }) =>
+      api.get<T.DeviceMap>("/devices/map", { area: toValue(area), kind: toValue(kind), limit: 200_000 }, signal),
+    enabled: () => toValue(enabled),
+    placeholderData: keepPreviousData,
+    refetchInterval: 60_000,
+    // A hundred thousand rows: comparing them with the last answer costs more than drawing them again.
+    structuralSharing: false,
+  });
+
+export const useKinds = () =>
+  useQuery({
+    queryKey: ["kinds"],
+    queryFn: ({ signal }) => api.get<T.List<T.Kind>>("/kinds", {}, signal),
+    staleTime: 600_000,
+  });
+
+export const useRatings = (area: In<string>, time: In<{ from: string; to: string }>) =>
+  useQuery({
+    queryKey: computed(() => ["ratings", toValue(area), toValue(time)]),
+    queryFn: ({ signal }) =>
+      api.get<T.Ratings>("/agencies/ratings", { area: toValue(area), ...toValue(time) }, signal),
+    placeholderData: keepPreviousData,
+  });
+
+export const usePacks = () =>
+  useQuery({
+    queryKey: ["packs"],
+    queryFn: ({ signal }) => api.get<T.List<T.Pack>>("/packs", {}, signal),
+    staleTime: 600_000,
+  });
+
+export const usePack = (id: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["pack", toValue(id)]),
+    queryFn: ({ signal }) => api.get<T.PackDetail>(`/packs/${segment(toValue(id))}`, {}, signal),
+    staleTime: 600_000,
+  });
+
+export const useSystem = () =>
+  useQuery({
+    queryKey: ["system"],
+    queryFn: ({ signal }) => api.get<T.SystemState>("/system", {}, signal),
+    refetchInterval: 5_000,
+  });

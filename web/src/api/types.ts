@@ -1,0 +1,497 @@
+// The shapes that the server's HTTP interface answers with. Kept in one file, so that they can be compared with the
+// generated openapi.ts in one place. Times are RFC 3339 UTC strings; durations are whole milliseconds (`*_ms`).
+
+export type Text = { zh: string; en: string };
+export type Position = [lon: number, lat: number];
+export type Severity = 0 | 1 | 2 | 3 | 4;
+export type Tier = "city" | "district" | "town" | "community" | "grid" | (string & {});
+export type Iso = string;
+
+export interface List<T> {
+  items: T[];
+  next_cursor: string | null;
+  total: number;
+}
+
+export interface Problem {
+  type?: string;
+  title?: string;
+  status: number;
+  code?: string;
+  detail?: string;
+  text?: Text;
+  hint?: Text;
+}
+
+export type Permission =
+  | "read"
+  | "warning_decide"
+  | "case_decide"
+  | "case_handle"
+  | "case_check"
+  | "device_manage"
+  | "user_manage"
+  | "ingest"
+  | "area_manage";
+
+export interface User {
+  name: string;
+  display_name: string;
+  roles: string[];
+  area: string;
+  area_name: string;
+  tier: Tier;
+  agency: string | null;
+  permissions: Permission[];
+}
+
+/** An account as the administrator lists it. */
+export interface Account {
+  name: string;
+  display_name: string;
+  roles: string[];
+  area: string;
+  agency: string | null;
+}
+
+export interface NewUser {
+  name: string;
+  display_name: string;
+  password: string;
+  roles: string[];
+  area: string;
+  agency: string | null;
+}
+
+export interface City {
+  name: Text;
+  root: string;
+  time_zone: string;
+  tiers: { id: Tier; name: Text }[];
+  sections: { id: string; name: Text }[];
+  severities: { severity: Severity; name: Text; color: string }[];
+  simulated: boolean;
+  version: string;
+}
+
+export interface AreaRef {
+  code: string;
+  name: string;
+  tier: Tier;
+}
+
+export interface Area extends AreaRef {
+  parent: string | null;
+  center: Position | null;
+  generated: boolean;
+  valid_from: string | null;
+  valid_to: string | null;
+  children: number;
+  shape: "official" | "generated" | "none";
+  note: string | null;
+  ancestors?: AreaRef[];
+}
+
+export interface ShapeProperties {
+  code: string;
+  name: string;
+  tier: Tier;
+  role: "outline" | "child";
+  generated: boolean;
+  center: Position | null;
+}
+
+export interface Shapes {
+  type: "FeatureCollection";
+  features: { type: "Feature"; geometry: GeoJSON.Geometry | null; properties: ShapeProperties }[];
+}
+
+export interface IndicatorValue {
+  indicator: string;
+  area: string;
+  value: number | null;
+  coverage: number | null;
+  uncertain: boolean;
+  severity: Severity;
+  window_start: Iso | null;
+  window_end: Iso | null;
+  readings: number;
+  previous: number | null;
+}
+
+export interface AreaValue extends IndicatorValue {
+  name: string;
+  role?: "parent" | "child";
+}
+
+export interface Levels {
+  blue: number | null;
+  yellow: number | null;
+  orange: number | null;
+  red: number | null;
+  hysteresis: number | null;
+}
+
+export interface Indicator {
+  code: string;
+  name: Text;
+  pack: string;
+  section: string;
+  track: Text | null;
+  unit: string;
+  better: "higher" | "lower" | "band";
+  formula: string;
+  window_ms: number;
+  tiers: Tier[];
+  levels: Levels | null;
+  coverage_min: number;
+  owner: string | null;
+  source: string | null;
+  decimals: number;
+  value: IndicatorValue | null;
+}
+
+export interface HistoryPoint {
+  t: Iso;
+  value: number | null;
+  coverage: number | null;
+  readings: number;
+}
+
+export interface History {
+  unit: string;
+  points: HistoryPoint[];
+}
+
+export interface SourceReading {
+  device: string;
+  kind: string;
+  unit: string;
+  value: number | null;
+  at: Iso | null;
+  area: string;
+  area_name: string;
+  simulated: boolean;
+}
+
+export interface Kind {
+  id: string;
+  name: Text;
+  unit: string;
+  range: [number, number] | null;
+  pack: string;
+  decimals: number;
+}
+
+export type DeviceStatus = "online" | "offline" | "fault" | "never";
+
+export interface DeviceStream {
+  kind: string;
+  kind_name: Text;
+  unit: string;
+  value: number | null;
+  at: Iso | null;
+  severity: Severity;
+}
+
+export interface Device {
+  id: string;
+  name: string | null;
+  area: string;
+  area_name: string;
+  path: string;
+  position: Position | null;
+  agency: string | null;
+  period_ms: number;
+  simulated: boolean;
+  status: DeviceStatus;
+  fault: null | "stuck" | "out_of_range";
+  registered_at: Iso | null;
+  streams: DeviceStream[];
+}
+
+export interface Observations {
+  items: { kind: string; at: Iso; value: number }[];
+  units: Record<string, string>;
+}
+
+export interface DeviceSummary {
+  total: number;
+  online: number;
+  offline: number;
+  never: number;
+  fault: number;
+  by_kind: { kind: string; name: Text; total: number; online: number }[];
+}
+
+/** lon, lat, index into `kinds`, status (0 online, 1 offline, 2 fault, 3 never), severity, id. */
+export type DevicePoint = [number, number, number, number, number, string];
+
+export interface DeviceMap {
+  kinds: string[];
+  items: DevicePoint[];
+}
+
+export interface ImportReport {
+  registered?: number;
+  updated?: number;
+  imported?: number;
+  refused: { line: number; code: string; reason: Text }[];
+}
+
+export type WarningState = "raised" | "confirmed" | "dismissed" | "filed" | "cleared";
+
+export interface Warning {
+  id: string;
+  rule: string;
+  rule_name: Text;
+  pack: string;
+  severity: Severity;
+  peak_severity: Severity;
+  label: Text;
+  area: string;
+  area_name: string;
+  path: string;
+  subject: { kind: "device" | "indicator"; id: string };
+  position: Position | null;
+  value: number | null;
+  unit: string;
+  kind: string | null;
+  state: WarningState;
+  raised_at: Iso;
+  changed_at: Iso;
+  answer_due: Iso | null;
+  escalated_to: Tier | null;
+  answered_by: string | null;
+  answered_at: Iso | null;
+  note: string | null;
+  case: string | null;
+  cleared_at: Iso | null;
+  proposes: string | null;
+  simulated: boolean;
+  evidence: { device: string; kind: string; value: number; at: Iso }[];
+}
+
+export interface CaseRow {
+  index: number;
+  condition: Text;
+  closes: Text;
+  limit: string;
+  source: string | null;
+}
+
+export type CaseState =
+  | "filed"
+  | "dispatched"
+  | "handling"
+  | "handled"
+  | "checked"
+  | "returned"
+  | "rework"
+  | "closed";
+
+export type CaseAction =
+  | "dispatch"
+  | "start"
+  | "finish"
+  | "return"
+  | "check_pass"
+  | "check_fail"
+  | "close"
+  | "hand_up"
+  | "hand_down"
+  | "hand_sideways";
+
+export type Light = "green" | "yellow" | "red";
+
+export interface CaseClock {
+  stage: "dispatch" | "handle" | "check" | "close" | (string & {});
+  started_at: Iso;
+  due_at: Iso;
+  used_share: number;
+  light: Light;
+}
+
+export interface CaseEvent {
+  seq: number;
+  at: Iso;
+  kind: string;
+  name: Text;
+  actor: string;
+  actor_agency: string | null;
+  from: string | null;
+  to: string;
+  note: string | null;
+  agency: string | null;
+  agency_name?: Text | null;
+  used_ms: number | null;
+  overdue: boolean | null;
+}
+
+export interface Case {
+  id: string;
+  type: string;
+  type_name: Text;
+  class: string | null;
+  severity: Severity;
+  title: Text;
+  description: string | null;
+  row: CaseRow | null;
+  state: CaseState;
+  state_name: Text;
+  area: string;
+  area_name: string;
+  path: string;
+  position: Position | null;
+  agency: string | null;
+  agency_name: Text | null;
+  level: Tier;
+  holder: { role: string; agency: string | null; area: string };
+  filed_at: Iso;
+  due_at: Iso | null;
+  clock: CaseClock | null;
+  closed_at: Iso | null;
+  on_time: boolean | null;
+  warning: string | null;
+  source: "warning" | "duty_officer" | "import" | "public" | (string & {});
+  returns: number;
+  reworks: number;
+  simulated: boolean;
+  actions?: CaseAction[];
+  events?: CaseEvent[];
+}
+
+export interface Rate {
+  numerator: number;
+  denominator: number;
+  rate: number | null;
+}
+
+export interface CaseSummary {
+  open: number;
+  overdue: number;
+  due_soon: number;
+  closed: number;
+  on_time: Rate;
+  by_state: { state: string; name: Text; count: number }[];
+  by_type: { type: string; name: Text; open: number; closed: number }[];
+}
+
+export interface CaseType {
+  id: string;
+  name: Text;
+  pack: string;
+  class: string | null;
+  lead_kind: string | null;
+  rows: CaseRow[];
+}
+
+export interface Agency {
+  id: string;
+  name: Text;
+  area: string;
+  area_name: string;
+  kind: string;
+  person?: string | null;
+}
+
+export interface Rating {
+  agency: string;
+  name: Text;
+  area_name: string;
+  stars: 1 | 2 | 3 | 4 | 5 | null;
+  score: number | null;
+  closed: number;
+  open: number;
+  open_overdue: number;
+  on_time: Rate;
+  rework: Rate;
+  count: number;
+}
+
+export interface Ratings extends List<Rating> {
+  formula: Text;
+}
+
+export interface PackCounts {
+  kinds: number;
+  indicators: number;
+  rules: number;
+  case_types: number;
+  scenarios: number;
+}
+
+export interface Pack {
+  id: string;
+  version: string;
+  name: Text;
+  section: string;
+  track: Text | null;
+  counts: PackCounts;
+  layers: { id: string; name: Text; kind: string; color: string; symbol: string }[];
+}
+
+export interface PackRule {
+  id: string;
+  name: Text;
+  on: string;
+  when: string;
+  grades: { severity: Severity; when: string }[];
+  files: string | null;
+  source: string | null;
+}
+
+/** As written in the pack: lengths of time are its own text, `5m`. */
+export interface PackIndicator {
+  code: string;
+  name: Text;
+  unit: string;
+  formula: string;
+  window: string;
+  source: string | null;
+}
+
+export interface PackKind {
+  id: string;
+  name: Text;
+  unit: string;
+  range: [number, number] | null;
+  period: string | null;
+  source: string | null;
+}
+
+export interface PackDetail extends Pack {
+  kinds: PackKind[];
+  indicators: PackIndicator[];
+  rules: PackRule[];
+  case_types: CaseType[];
+  readme: string;
+}
+
+export interface SystemState {
+  readings_per_second: number;
+  readings_total: number;
+  refused_total: number;
+  refused: { reason: string; code: string; name: Text; count: number }[];
+  devices: number;
+  online: number;
+  streams: number;
+  journal_bytes: number;
+  started_at: Iso;
+  taking_readings: boolean;
+  stopped_reason: string | null;
+  mqtt: { listen: string | null; connections: number };
+  http: string;
+  version: string;
+}
+
+export interface Tick {
+  at: Iso;
+  readings_per_second: number;
+  online: number;
+  /** Open warnings by severity 1..4. */
+  open_warnings: [number, number, number, number];
+  unanswered: number;
+  open_cases: number;
+  overdue_cases: number;
+}

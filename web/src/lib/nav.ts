@@ -1,0 +1,26 @@
+// What can be opened, in the order of a duty officer's day.
+import type { IconName } from "@/components/Icon.vue";
+import type { Permission } from "@/api/types";
+
+export interface NavItem {
+  name: string;
+  icon: IconName;
+  /** Other screens that belong under this one. */
+  also?: string[];
+  needs?: Permission;
+}
+
+export const NAV: NavItem[] = [
+  { name: "overview", icon: "overview" },
+  { name: "warnings", icon: "warning" },
+  { name: "cases", icon: "case", also: ["case"] },
+  { name: "indicators", icon: "pulse", also: ["indicator"] },
+  { name: "devices", icon: "device", also: ["device"] },
+  { name: "ratings", icon: "star" },
+  { name: "packs", icon: "pack", also: ["pack"] },
+  { name: "users", icon: "users", needs: "user_manage" },
+  { name: "system", icon: "system" },
+];
+
+export const isHere = (item: NavItem, route: unknown): boolean =>
+  item.name === route || (item.also?.includes(String(route)) ?? false);

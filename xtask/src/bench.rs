@@ -1,0 +1,31 @@
+//! `cargo xtask bench`: builds for speed, then lets the simulator measure.
+//!
+//! It measures nothing itself: a number is printed and dated by the program that saw it.
+
+use anyhow::Result;
+
+use crate::{setup, shell};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Bench {
+    /// Readings per second, durable, with roll-up and rules; writes docs/benchmarks/ingest.md
+    Ingest {
+        /// Passed on to `chengmai-sim bench ingest`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    let Bench::Ingest { args } = bench;
+    setup::web_build()?;
+    let folder = shell::build_binaries(true, &["chengmai-server", "chengmai-sim"])?;
+    shell::announce("measure");
+    let mut command = std::process::Command::new(folder.join("chengmai-sim"));
+    command
+        .args(["bench", "ingest"])
+        .args(args)
+        .env("CHENGMAI_BIN", folder.join("chengmai"))
+        .current_dir(shell::root());
+    shell::become_program(&mut command)
+}

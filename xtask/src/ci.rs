@@ -1,0 +1,18 @@
+//! `cargo xtask ci`: what a merge must pass, cheapest first.
+//!
+//! It is not the CI itself: `.ci/run` calls the same steps by name so that its log shows them.
+
+use anyhow::Result;
+
+use crate::{setup, shell, test, tidy};
+
+pub(crate) fn run() -> Result<()> {
+    shell::announce("tidy");
+    tidy::run()?;
+    shell::run("format", shell::cargo().args(["fmt", "--all", "--check"]))?;
+    // The server embeds the built web, so even a lint of it needs that to exist.
+    setup::web_build()?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    shell::run("clippy", shell::cargo().args(clippy))?;
+    test::run(&test::TestArgs::default())
+}

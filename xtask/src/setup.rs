@@ -1,0 +1,284 @@
+//! Brings a fresh machine to where the other commands can work: npm packages, the built web, and
+//! for tests a browser, Chinese fonts and an MQTT broker.
+//!
+//! It installs system packages only when it runs as root on a machine with apt; otherwise it says
+//! in one line what to install. Work is redone only when its inputs changed, by content, not by
+//! time stamp, because a fresh clone makes every file new.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::shell;
+
+/// The oldest Node.js that the web's tools run on.
+const NODE_MAJOR_MIN: u32 = 20;
+
+/// Names a browser may be installed under; the first that starts is used.
+const BROWSERS: [&str; 4] =
+    ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+
+/// Parts of `web/` that do not change what `npm run build` writes.
+const NOT_BUILT: [&str; 5] = ["node_modules", "dist", "e2e", "test-results", "coverage"];
+
+/// What the browser tests need to find.
+#[derive(Debug)]
+pub(crate) struct TestTools {
+    pub(crate) browser: PathBuf,
+    pub(crate) broker: PathBuf,
+}
+
+/// Installs the web's npm packages when its lock file changed since the last time.
+pub(crate) fn web_packages() -> Result<()> {
+    let web = shell::root().join("web");
+    let stamp = web.join("node_modules/.installed");
+    let wanted = digest(&[web.join("package.json"), web.join("package-lock.json")])?;
+    if read(&stamp) == wanted || npm_is_newer(&web) {
+        return Ok(());
+    }
+    check_node()?;
+    let mut npm = Command::new("npm");
+    // The build needs the development packages even where NODE_ENV says production.
+    npm.args(["ci", "--include=dev", "--no-audit", "--no-fund"]).current_dir(&web);
+    shell::run("install the web's packages", &mut npm)?;
+    std::fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+/// Whether a developer's own `npm install` came after the last change of the two files.
+fn npm_is_newer(web: &Path) -> bool {
+    let changed = |file: &str| std::fs::metadata(web.join(file)).and_then(|data| data.modified());
+    let Ok(installed) = changed("node_modules/.package-lock.json") else { return false };
+    ["package.json", "package-lock.json"]
+        .iter()
+        .all(|file| changed(file).is_ok_and(|changed| changed <= installed))
+}
+
+/// Builds `web/dist` when the sources changed; the server embeds it, so this comes first.
+pub(crate) fn web_build() -> Result<()> {
+    web_packages()?;
+    let web = shell::root().join("web");
+    let stamp = web.join("node_modules/.built");
+    let mut sources = Vec::new();
+    collect(&web, &mut sources)?;
+    let wanted = digest(&sources)?;
+    if read(&stamp) == wanted && web.join("dist/index.html").is_file() {
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    shell::run("build the web", npm.args(["run", "build"]).current_dir(&web))?;
+    std::fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+/// Makes sure that there is something to embed, for builds whose web nobody will look at.
+pub(crate) fn web_placeholder() -> Result<()> {
+    let page = shell::root().join("web/dist/index.html");
+    if page.is_file() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(page.with_file_name(""))?;
+    std::fs::write(page, "<!doctype html><title>Chengmai</title>the web is not built\n")?;
+    Ok(())
+}
+
+/// Finds a browser that starts, Chinese fonts and an MQTT broker; installs them when it may.
+pub(crate) fn test_tools() -> Result<TestTools> {
+    let missing = missing_packages();
+    if !missing.is_empty() {
+        install(&missing)?;
+    }
+    let left = missing_packages();
+    if !left.is_empty() {
+        bail!(advice(&left));
+    }
+    let browser = find_browser().context("no browser starts; set CHENGMAI_CHROMIUM to its path")?;
+    let broker = shell::find_program("mosquitto").context("mosquitto is not on the PATH")?;
+    Ok(TestTools { browser, broker })
+}
+
+fn check_node() -> Result<()> {
+    let wanted = format!("Node.js {NODE_MAJOR_MIN} or newer with npm is needed");
+    let mut node = Command::new("node");
+    let version =
+        shell::output("ask for Node's version", node.arg("--version")).context(wanted.clone())?;
+    if node_major(&version).is_none_or(|major| major < NODE_MAJOR_MIN) {
+        bail!("{wanted}; this is {}", version.trim());
+    }
+    Ok(())
+}
+
+fn node_major(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+/// The Debian packages whose work nothing on this machine does yet.
+fn missing_packages() -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    if find_browser().is_none() {
+        missing.push(browser_package(&read(Path::new("/etc/os-release"))));
+    }
+    if !has_chinese_font() {
+        missing.push("fonts-noto-cjk");
+    }
+    if shell::find_program("mosquitto").is_none() {
+        missing.push("mosquitto");
+    }
+    missing
+}
+
+/// Ubuntu's package of the same browser has another name.
+fn browser_package(os_release: &str) -> &'static str {
+    if os_release.lines().any(|line| line == "ID=ubuntu") { "chromium-browser" } else { "chromium" }
+}
+
+fn find_browser() -> Option<PathBuf> {
+    let named = std::env::var_os("CHENGMAI_CHROMIUM").map(PathBuf::from);
+    let found = BROWSERS.iter().filter_map(|name| shell::find_program(name));
+    // Ubuntu installs a wrapper that exists but cannot start without snapd, so ask it.
+    named.into_iter().chain(found).find(|browser| {
+        Command::new(browser).arg("--version").output().is_ok_and(|output| output.status.success())
+    })
+}
+
+fn has_chinese_font() -> bool {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let folders = [
+        PathBuf::from("/usr/share/fonts"),
+        PathBuf::from("/usr/local/share/fonts"),
+        PathBuf::from("/Library/Fonts"),
+        home.join(".fonts"),
+        home.join(".local/share/fonts"),
+    ];
+    folders.iter().any(|folder| {
+        let mut files = Vec::new();
+        collect(folder, &mut files).is_ok()
+            && files.iter().any(|file| is_chinese_font(&file.to_string_lossy()))
+    })
+}
+
+fn is_chinese_font(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    ["cjk", "sourcehan", "wqy", "notosanssc", "pingfang", "droidsansfallback"]
+        .iter()
+        .any(|part| name.contains(part))
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+    if !is_root || shell::find_program("apt-get").is_none() {
+        bail!(advice(packages));
+    }
+    let apt = |args: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    shell::run("refresh the package lists", &mut apt(&["update", "--quiet"]))?;
+    let mut args = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
+    args.extend(packages);
+    shell::run("install what the tests need", &mut apt(&args))?;
+    if packages.contains(&"mosquitto") && shell::find_program("systemctl").is_some() {
+        // The tests start a broker of their own; Debian's would hold port 1883, which is ours.
+        let mut systemctl = Command::new("systemctl");
+        let stopped = systemctl.args(["disable", "--now", "mosquitto"]).output();
+        if !stopped.is_ok_and(|output| output.status.success()) {
+            eprintln!("note: the mosquitto service could not be stopped; it may hold port 1883");
+        }
+    }
+    Ok(())
+}
+
+fn advice(packages: &[&str]) -> String {
+    let list = packages.join(" ");
+    format!("the tests need {list}; install with: sudo apt-get install {list}")
+}
+
+/// All files below a folder, sorted, without those that no build reads.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<_>>()?;
+    entries.sort();
+    for entry in entries {
+        let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if NOT_BUILT.contains(&name.as_str()) || name.contains(".test.") {
+            continue;
+        }
+        if entry.is_dir() { collect(&entry, files)? } else { files.push(entry) }
+    }
+    Ok(())
+}
+
+/// A short text that changes when a file of the list, or the list, changes.
+fn digest(files: &[PathBuf]) -> Result<String> {
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        file.hash(&mut hasher);
+        let bytes =
+            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        bytes.hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+/// A file's text, empty when there is none: to the callers both mean "not done yet".
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{advice, browser_package, collect, digest, is_chinese_font, node_major};
+
+    #[test]
+    fn node_versions_are_read() {
+        assert_eq!(node_major("v20.20.2\n"), Some(20));
+        assert_eq!(node_major("20"), None);
+    }
+
+    #[test]
+    fn ubuntu_calls_the_browser_by_another_name() {
+        assert_eq!(browser_package("NAME=x\nID=ubuntu\n"), "chromium-browser");
+        assert_eq!(browser_package("ID=debian\n"), "chromium");
+    }
+
+    #[test]
+    fn a_latin_font_does_not_count_as_chinese() {
+        assert!(is_chinese_font("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"));
+        assert!(!is_chinese_font("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"));
+    }
+
+    #[test]
+    fn a_missing_tool_is_one_line_that_can_be_pasted() {
+        let line = advice(&["chromium", "mosquitto"]);
+        assert!(line.ends_with("sudo apt-get install chromium mosquitto"), "{line}");
+        assert_eq!(line.lines().count(), 1);
+    }
+
+    #[test]
+    fn the_digest_follows_contents_and_skips_what_no_build_reads() {
+        let name = format!("chengmai-xtask-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(folder.join("node_modules")).unwrap();
+        let list = || {
+            let mut files = Vec::new();
+            collect(&folder, &mut files).unwrap();
+            files
+        };
+        std::fs::write(folder.join("a.ts"), "1").unwrap();
+        let before = digest(&list()).unwrap();
+        std::fs::write(folder.join("node_modules/b.ts"), "2").unwrap();
+        std::fs::write(folder.join("a.test.ts"), "3").unwrap();
+        assert_eq!(digest(&list()).unwrap(), before);
+        std::fs::write(folder.join("a.ts"), "4").unwrap();
+        let after = digest(&list()).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_ne!(after, before);
+    }
+}
