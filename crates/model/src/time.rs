@@ -1,7 +1,7 @@
 //! Time as the program keeps it: whole milliseconds since 1970-01-01T00:00:00Z. Finer times are
 //! rounded down at the edge. Nothing here reads a clock: "now" is always an argument.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,12 +90,12 @@ pub fn format_duration(ms: i64) -> String {
     let mut text = if ms < 0 { "-".to_owned() } else { String::new() };
     for (unit, width) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
         if rest >= width {
-            text.push_str(&format!("{}{unit}", rest / width));
+            write!(text, "{}{unit}", rest / width).expect("writing to a string cannot fail");
             rest %= width;
         }
     }
     if rest > 0 {
-        text.push_str(&format!("{rest}ms"));
+        write!(text, "{rest}ms").expect("writing to a string cannot fail");
     }
     text
 }

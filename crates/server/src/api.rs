@@ -2,7 +2,10 @@
 
 pub(crate) mod agencies;
 pub(crate) mod areas;
+pub(crate) mod case_import;
+pub(crate) mod case_summary;
 pub(crate) mod cases;
+pub(crate) mod device_summary;
 pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod indicators;

@@ -5,16 +5,19 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chengmai_engine::Engine;
 use chengmai_history::{HistoryReader, ReadingsQuery, WindowPoint, WindowsQuery};
 use chengmai_model::city::City as Profile;
+use chengmai_model::area::AreaHistory;
 use chengmai_model::case::Case;
 use chengmai_model::pack::{CaseType, Pack};
 use chengmai_model::{AreaId, AreaPath, AreaTree, Reading, StreamId, Text, Timestamp, error};
 use chengmai_store::records::Records;
 use chengmai_store::records::warnings::WarningRow;
 use parking_lot::RwLock;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) mod agencies;
@@ -40,11 +43,16 @@ use hub::Hub;
 use registry::Registry;
 use sequencer::{Batch, Message, Refusal, StopReason};
 
+/// How long a sender waits for a place in the queue before it is told to come back.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What every listener and handler sees of the city.
 #[derive(Debug)]
 pub(crate) struct City {
     pub(crate) config: Config,
     pub(crate) areas: Arc<AreaTree>,
+    /// Areas of other days than today.
+    pub(crate) area_history: Arc<AreaHistory>,
     pub(crate) packs: Vec<Pack>,
     pub(crate) profile: Profile,
     pub(crate) registry: Arc<RwLock<Registry>>,
@@ -71,17 +79,24 @@ impl City {
     pub(crate) async fn make_durable(&self, readings: Vec<Reading>) -> Result<(), Refusal> {
         let (done, wait) = oneshot::channel();
         let message = Message::Batch(Batch { readings, done });
-        self.sequencer.send(message).await.map_err(|_closed| Refusal::Stopped)?;
+        self.send(message).await?;
         wait.await.unwrap_or(Err(Refusal::Stopped))
+    }
+
+    async fn send(&self, message: Message) -> Result<(), Refusal> {
+        let sent = self.sequencer.send_timeout(message, QUEUE_PATIENCE).await;
+        sent.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => Refusal::Overloaded,
+            SendTimeoutError::Closed(_) => Refusal::Stopped,
+        })
     }
 
     /// Resolves when every registration made so far is on disk.
     pub(crate) async fn registrations_durable(&self) -> Answer<()> {
         let (done, wait) = oneshot::channel();
-        let sent = self.sequencer.send(Message::Registered(done)).await;
-        let outcome = match sent {
+        let outcome = match self.send(Message::Registered(done)).await {
             Ok(()) => wait.await.unwrap_or(Err(Refusal::Stopped)),
-            Err(_closed) => Err(Refusal::Stopped),
+            Err(refusal) => Err(refusal),
         };
         outcome.map_err(|refusal| crate::api::readings::stopped(self, refusal))
     }
@@ -199,7 +214,7 @@ pub(crate) fn path_names(areas: &AreaTree, area: AreaId) -> String {
     names.join(" / ")
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
     tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))
 }
 

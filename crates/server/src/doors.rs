@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::accounts;
 use crate::city::City;
+use crate::city::sequencer::Refusal;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
 use crate::ingest;
@@ -65,7 +66,10 @@ impl MqttSink for City {
                     ingest::take_values(self, permit.area, &observations, faults, now).await
                 }
             };
-            let outcome = outcome.map_err(|_stopped| TakeError::Stopped)?;
+            let outcome = outcome.map_err(|refusal| match refusal {
+                Refusal::Stopped => TakeError::Stopped,
+                Refusal::Overloaded => TakeError::Overloaded,
+            })?;
             Ok(Taken { accepted: outcome.accepted, refused: outcome.refused })
         }
         .boxed()

@@ -42,7 +42,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::User(user) => commands::user::run(user),
         Command::Verify(verify) => commands::verify::run(&verify),
         Command::Bench(bench) => commands::bench::run(&bench),
-        Command::Openapi => commands::openapi::run(),
+        Command::Openapi => {
+            commands::openapi::run();
+            Ok(())
+        }
     }
 }
 

@@ -5,4 +5,5 @@
 
 mod decode;
 
-pub use decode::{Boundary, decode_boundaries, decode_rows};
+pub use chengmai_model::area::Boundary;
+pub use decode::{decode_boundaries, decode_rows};

@@ -10,4 +10,6 @@ mod determinism;
 #[cfg(test)]
 mod packs;
 #[cfg(test)]
+mod real_streams;
+#[cfg(test)]
 mod scenarios;

@@ -8,7 +8,7 @@ use chengmai_engine::rating::{formula, rate};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::cases::{PeriodQuery, RateJson};
+use super::case_summary::{PeriodQuery, RateJson};
 use crate::city::City;
 use crate::clock;
 use crate::http::access::{Caller, Permission};

@@ -107,23 +107,20 @@ pub(crate) async fn list_areas(
     Query(query): Query<AreaQuery>,
 ) -> Answer<Json<Page<AreaJson>>> {
     caller.need(Permission::Read)?;
-    let areas = &city.areas;
-    let tier = query
-        .tier
-        .as_deref()
-        .filter(|t| !t.is_empty())
-        .map(|word| {
-            Tier::from_word(word).ok_or_else(|| Problem::bad_query(format!("tier={word}")))
-        })
-        .transpose()?;
-    let at: Option<jiff::civil::Date> = query
-        .at
-        .as_deref()
-        .map(|text| text.parse().map_err(|_bad| Problem::bad_query(format!("at={text}"))))
-        .transpose()?;
-    let candidates: Box<dyn Iterator<Item = AreaId> + Send> = match query.parent.as_deref() {
-        Some(code) => Box::new(areas.children(caller.scope(Some(code))?)),
-        None => Box::new(areas.subtree(caller.area).map(AreaId)),
+    let tier = query.tier.as_deref().filter(|t| !t.is_empty()).map(|word| {
+        Tier::from_word(word).ok_or_else(|| Problem::bad_query(format!("tier={word}")))
+    });
+    let tier = tier.transpose()?;
+    let scope = caller.scope(query.parent.as_deref())?;
+    let (areas, scope) = match query.at.as_deref().filter(|t| !t.is_empty()) {
+        None => (Arc::clone(&city.areas), scope),
+        Some(text) => on_day(&city, text, scope).await?,
+    };
+    let children = query.parent.as_deref().is_some_and(|p| !p.is_empty());
+    let candidates: Box<dyn Iterator<Item = AreaId>> = if children {
+        Box::new(areas.children(scope))
+    } else {
+        Box::new(areas.subtree(scope).map(AreaId))
     };
     let wanted = candidates.filter(|&id| {
         let row = &areas.get(id).row;
@@ -131,13 +128,21 @@ pub(crate) async fn list_areas(
             && query.q.as_deref().is_none_or(|q| {
                 row.name.contains(q) || row.code.as_str().starts_with(q)
             })
-            && at.is_none_or(|day| {
-                row.valid_from.is_none_or(|from| from <= day)
-                    && row.valid_to.is_none_or(|to| day < to)
-            })
     });
     let paging = Paging { limit: query.limit, cursor: query.cursor };
-    Ok(Json(paging.page(wanted, |id| area_json(areas, id))?))
+    Ok(Json(paging.page(wanted, |id| area_json(&areas, id))?))
+}
+
+/// The tree of another day, and the same area in it.
+async fn on_day(city: &City, text: &str, scope: AreaId) -> Answer<(Arc<AreaTree>, AreaId)> {
+    let day: jiff::civil::Date =
+        text.parse().map_err(|_bad| Problem::bad_query(format!("at={text}")))?;
+    let history = Arc::clone(&city.area_history);
+    let tree = crate::city::blocking(move || history.on(day)).await?;
+    let none = || Problem::not_found(format!("areas on {text}"));
+    let tree = tree.map_err(|_no_tree| none())?;
+    let scope = tree.find(city.areas.get(scope).row.code.as_str()).ok_or_else(none)?;
+    Ok((Arc::new(tree), scope))
 }
 
 /// One area and the way down to it.

@@ -1,24 +1,19 @@
-//! Cases 案件: list, detail with its history, filing, every step of the loop, import from other
-//! cities' systems. What is allowed is decided in `engine::case`; here it is asked and stored.
+//! Cases 案件: list, detail with its history, filing, every step of the loop. What is allowed is decided in `engine::case`; here it is asked and stored.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use chengmai_engine::case::{FilingRequest, allowed, decide, file, imported};
+use chengmai_engine::case::{FilingRequest, allowed, decide, file};
 use chengmai_model::case::{
     Case, CaseEvent, CaseId, CaseSource, CaseState, Command, CommandKind, Level, Light,
 };
-use chengmai_model::time::HOUR_MS;
 use chengmai_model::{Actor, AreaPath, AreaTree, Severity, Timestamp, error};
 use chengmai_store::records::PageRequest;
 use chengmai_store::records::cases::{CaseFilter, CaseOrder, CaseStateFilter};
-use chengmai_wire::service_requests;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::devices::RefusedRow;
 use super::packs::RowJson;
 use crate::city::agencies::Agencies;
 use crate::city::{City, path_names};
@@ -127,7 +122,7 @@ pub(crate) fn case_json(
         },
         filed_at: case.filed_at.to_rfc3339(),
         filed_by: case.filed_by.clone(),
-        due_at: case.due_at.map(|t| t.to_rfc3339()),
+        due_at: case.due_at.map(Timestamp::to_rfc3339),
         overdue: case.is_overdue(now),
         clock: case.clock.map(|clock| ClockJson {
             stage: clock.stage.word(),
@@ -136,7 +131,7 @@ pub(crate) fn case_json(
             used_share: clock.used_share(now),
             light: clock.light(now).word(),
         }),
-        closed_at: case.closed_at.map(|t| t.to_rfc3339()),
+        closed_at: case.closed_at.map(Timestamp::to_rfc3339),
         on_time: case.on_time,
         warning: filing.warning.map(|w| w.to_string()),
         source: filing.source.word(),
@@ -445,168 +440,4 @@ pub(crate) async fn act_on_case(
     let case = city.records.cases().append(&case, &events).await?;
     city.publish_case(&case);
     detail(&city, &caller, &case).await
-}
-
-/// Over which area and time.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PeriodQuery {
-    /// Only in this area and below.
-    pub(crate) area: Option<String>,
-    /// From this time on (RFC 3339; default 30 days before `to`).
-    pub(crate) from: Option<String>,
-    /// Before this time (RFC 3339; default now).
-    pub(crate) to: Option<String>,
-}
-
-impl PeriodQuery {
-    /// The period; by default the last thirty days.
-    pub(crate) fn period(&self, now: Timestamp) -> Answer<(Timestamp, Timestamp)> {
-        let to = time("to", self.to.as_deref())?.unwrap_or_else(|| now.plus_ms(1));
-        let from = time("from", self.from.as_deref())?;
-        Ok((from.unwrap_or_else(|| to.plus_ms(-30 * 24 * HOUR_MS)), to))
-    }
-}
-
-/// A share that says of what.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RateJson {
-    numerator: u64,
-    denominator: u64,
-    /// null when there is nothing to take a share of.
-    rate: Option<f64>,
-}
-
-impl From<chengmai_engine::rating::Rate> for RateJson {
-    fn from(rate: chengmai_engine::rating::Rate) -> Self {
-        Self { numerator: rate.numerator, denominator: rate.denominator, rate: rate.value() }
-    }
-}
-
-/// Cases of one state.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct StateCount {
-    state: &'static str,
-    name: TextJson,
-    count: u64,
-}
-
-/// Cases of one type.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TypeCount {
-    r#type: String,
-    name: TextJson,
-    open: u64,
-    closed: u64,
-}
-
-/// Counts over the cases of an area.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CaseSummary {
-    open: u64,
-    overdue: u64,
-    /// 80 % of the whole limit used, not yet overdue.
-    due_soon: u64,
-    closed: u64,
-    /// Closed on time / (closed with a limit + open overdue).
-    on_time: RateJson,
-    by_state: Vec<StateCount>,
-    by_type: Vec<TypeCount>,
-}
-
-/// Counts over the cases of an area: what is open, overdue, closed, on time.
-#[utoipa::path(get, path = "/api/v1/cases/summary", tag = "cases", params(PeriodQuery),
-    responses((status = 200, body = CaseSummary)))]
-pub(crate) async fn summarise_cases(
-    State(city): State<Arc<City>>,
-    caller: Caller,
-    Query(query): Query<PeriodQuery>,
-) -> Answer<Json<CaseSummary>> {
-    caller.need(Permission::Read)?;
-    let now = clock::now();
-    let (from, to) = query.period(now)?;
-    let areas = [caller.scope_path(query.area.as_deref())?];
-    let summary = city.records.cases().summary(&areas, from, to, now).await?;
-    let counts = summary.counts;
-    Ok(Json(CaseSummary {
-        open: counts.open,
-        overdue: counts.open_overdue,
-        due_soon: summary.due_soon,
-        closed: counts.closed,
-        on_time: counts.on_time().into(),
-        by_state: summary
-            .by_state
-            .into_iter()
-            .map(|(state, count)| StateCount {
-                state: state.word(),
-                name: state.name().into(),
-                count,
-            })
-            .collect(),
-        by_type: summary
-            .by_type
-            .into_iter()
-            .map(|t| TypeCount {
-                r#type: t.type_id,
-                name: t.name.into(),
-                open: t.open,
-                closed: t.closed,
-            })
-            .collect(),
-    }))
-}
-
-/// Whose file it is.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ImportQuery {
-    /// nyc or boston.
-    format: String,
-}
-
-/// What an import of service requests did.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CasesImported {
-    imported: u64,
-    /// Already there from an earlier import.
-    known: u64,
-    refused: Vec<RefusedRow>,
-}
-
-/// Import another city's service requests as cases, keeping their own times. They belong to the
-/// city as a whole: their areas are not ours.
-#[utoipa::path(post, path = "/api/v1/cases/import", tag = "cases", params(ImportQuery),
-    request_body(content = String, content_type = "text/csv", example = "case_enquiry_id,open_dt,target_dt,closed_dt\n"),
-    responses((status = 200, body = CasesImported)))]
-pub(crate) async fn import_cases(
-    State(city): State<Arc<City>>,
-    caller: Caller,
-    Query(query): Query<ImportQuery>,
-    body: Bytes,
-) -> Answer<Json<CasesImported>> {
-    caller.need(Permission::CaseDecide)?;
-    let root = city.root_path();
-    if caller.user.area != root {
-        return Err(Problem::new(&error::FORBIDDEN, "imports belong to the city as a whole"));
-    }
-    let source = service_requests::Source::from_word(&query.format)
-        .ok_or_else(|| Problem::bad_query(format!("format={}", query.format)))?;
-    let decoded = service_requests::decode(source, &body);
-    let (actor, now) = (caller.actor(), clock::now());
-    let cases: Vec<(CaseId, Vec<CaseEvent>)> = decoded
-        .rows
-        .iter()
-        .map(|row| {
-            let draft = CaseId::draft(&root, city.profile.local_date(row.opened_at));
-            (draft, imported(row, &root, &actor, now))
-        })
-        .collect();
-    let done = city.records.cases().import(&cases).await?;
-    let refused = decoded.faults.into_iter().map(|fault| RefusedRow {
-        line: fault.line,
-        code: fault.code.label(),
-        reason: fault.reason.into(),
-        detail: String::new(),
-    });
-    Ok(Json(CasesImported { imported: done.added, known: done.known, refused: refused.collect() }))
 }

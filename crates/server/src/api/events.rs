@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use serde_json::json;
 use tokio_stream::wrappers::BroadcastStream;
 
-use super::devices::AreaOnly;
+use super::device_summary::AreaOnly;
 use super::indicators::value_json;
 use crate::city::City;
 use crate::city::hub::{LiveEvent, Payload};

@@ -12,7 +12,7 @@ use chengmai_model::{AreaId, StreamId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::devices::AreaOnly;
+use super::device_summary::AreaOnly;
 use crate::city::City;
 use crate::clock;
 use crate::http::access::{Caller, Permission};

@@ -125,10 +125,14 @@ fn unpacked(city: &City, headers: &HeaderMap, body: Bytes) -> Answer<Bytes> {
 
 /// The program does not take readings: why.
 pub(crate) fn stopped(city: &City, refusal: Refusal) -> Problem {
-    let Refusal::Stopped = refusal;
-    city.counters.refuse(&error::STOPPED, 1);
-    let reason = city.stop_reason.read().clone().unwrap_or_default();
-    Problem::new(&error::STOPPED, reason)
+    let (code, detail) = match refusal {
+        Refusal::Stopped => {
+            (&error::STOPPED, city.stop_reason.read().clone().unwrap_or_default())
+        }
+        Refusal::Overloaded => (&error::OVERLOADED, String::new()),
+    };
+    city.counters.refuse(code, 1);
+    Problem::new(code, detail)
 }
 
 /// What became of the readings sent.

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use chengmai_engine::case::{FilingRequest, file};
 use chengmai_model::case::{CaseId, CaseSource};
 use chengmai_model::warning::WarningId;
-use chengmai_model::{AreaTree, Severity, error};
+use chengmai_model::{AreaTree, Severity, Tier, Timestamp, error};
 use chengmai_store::records::PageRequest;
 use chengmai_store::records::warnings::{WarningAnswer, WarningFilter, WarningRow, WarningView};
 use serde::{Deserialize, Serialize};
@@ -99,13 +99,13 @@ pub(crate) fn warning_json(areas: &AreaTree, row: &WarningRow) -> WarningJson {
         state: row.state.word(),
         raised_at: row.raised_at.to_rfc3339(),
         changed_at: row.changed_at.to_rfc3339(),
-        answer_due: row.answer_due.map(|t| t.to_rfc3339()),
-        escalated_to: row.escalated_to.map(|t| t.word()),
+        answer_due: row.answer_due.map(Timestamp::to_rfc3339),
+        escalated_to: row.escalated_to.map(Tier::word),
         answered_by: row.answered_by.clone(),
-        answered_at: row.answered_at.map(|t| t.to_rfc3339()),
+        answered_at: row.answered_at.map(Timestamp::to_rfc3339),
         note: row.note.clone(),
         case: row.case.as_ref().map(ToString::to_string),
-        cleared_at: row.cleared_at.map(|t| t.to_rfc3339()),
+        cleared_at: row.cleared_at.map(Timestamp::to_rfc3339),
         proposes: facts.proposes.clone(),
         simulated: facts.simulated,
         evidence: facts

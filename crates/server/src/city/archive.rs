@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 use super::registry::Registry;
 
 /// Longest time that readings wait in memory before they go to Parquet.
-const FLUSH_EVERY: Duration = Duration::from_secs(120);
+const FLUSH_EVERY: Duration = Duration::from_mins(2);
 
 /// One step for the archive, in journal order.
 #[derive(Debug)]

@@ -31,6 +31,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) enum Refusal {
     /// A disk write failed, or the program is stopping.
     Stopped,
+    /// The queue stayed full for longer than a sender should wait.
+    Overloaded,
 }
 
 /// Readings on their way in.

@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use chengmai_engine::{Engine, Settings};
 use chengmai_history::{History, HistorySettings};
-use chengmai_model::area::AreaRow;
+use chengmai_model::area::{AreaHistory, AreaRow};
 use chengmai_model::stream::Registration;
 use chengmai_model::{AreaPath, AreaTree, Timestamp};
 use chengmai_store::disk::{Disk, RealDisk};
@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use super::City;
 use super::agencies::Agencies;
-use super::archive::Archive;
+use super::archive::{Archive, ArchiveWork};
 use super::book::Book;
 use super::brain::{Brain, ENGINE_PART, REGISTRY_PART, Rate, Seen};
 use super::counters::Counters;
@@ -57,6 +57,7 @@ pub(crate) struct Prepared {
     config: Config,
     loaded: Loaded,
     areas: Arc<AreaTree>,
+    area_history: Arc<AreaHistory>,
     records: Records,
     agencies: Arc<Agencies>,
     journal: Journal,
@@ -68,8 +69,14 @@ pub(crate) struct Prepared {
     started_at: Timestamp,
 }
 
-/// The areas imported into a file, or the built-in city's.
+/// The areas imported into a file, or the built-in city's, as they are valid today.
 pub(crate) fn area_tree(path: &Path, loaded: &Loaded) -> anyhow::Result<AreaTree> {
+    let history = area_history(path, loaded)?;
+    history.on(import::today()).map_err(|faults| import::faults(&faults))
+}
+
+/// The areas of all days.
+fn area_history(path: &Path, loaded: &Loaded) -> anyhow::Result<AreaHistory> {
     let rows: Vec<AreaRow> = if path.exists() {
         let text = std::fs::read(path)
             .with_context(|| format!("cannot read the imported areas {}", path.display()))?;
@@ -79,7 +86,7 @@ pub(crate) fn area_tree(path: &Path, loaded: &Loaded) -> anyhow::Result<AreaTree
         let built_in = loaded.profile.area_rows(&loaded.city_files);
         built_in.map_err(|faults| import::faults(&faults))?
     };
-    AreaTree::build(rows).map_err(|faults| import::faults(&faults))
+    AreaHistory::new(rows).map_err(|faults| import::faults(&faults))
 }
 
 /// Opens everything and brings the engine to where the journal ends.
@@ -87,7 +94,9 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     let started_at = clock::now();
     let folder = Arc::new(DataFolder::open(&config.data)?);
     let loaded = packs::load(config.packs.as_deref())?;
-    let areas = Arc::new(area_tree(&folder.areas(), &loaded)?);
+    let area_history = area_history(&folder.areas(), &loaded)?;
+    let areas = area_history.on(import::today()).map_err(|faults| import::faults(&faults))?;
+    let areas = Arc::new(areas);
     tracing::info!(areas = areas.len(), packs = loaded.packs.len(), "areas and packs are loaded");
     let records = Records::open(&folder.records()).await?;
     let agencies = Arc::new(sync_agencies(&records, &loaded, &areas).await?);
@@ -110,25 +119,8 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     decisions.fill_book().await?;
     let (decide, to_decide) = mpsc::unbounded_channel();
     let decisions = tokio::spawn(decisions.run(to_decide));
-    let settings = HistorySettings {
-        utc_offset_ms: loaded.profile.utc_offset_ms(),
-        ..HistorySettings::default()
-    };
-    let history = History::open(&folder.history(), settings)?;
-    let reader = history.reader();
-    let watermark = history.watermark();
-    let archived = Arc::new(AtomicU64::new(watermark));
-    let (archive, to_archive) = sync_channel(WORK_MAX);
-    let archive_thread = {
-        let archive = Archive {
-            history,
-            areas: Arc::clone(&areas),
-            registry: Arc::clone(&registry),
-            engine: Arc::clone(&engine),
-            archived: Arc::clone(&archived),
-        };
-        spawn("archive", move || archive.run(to_archive))?
-    };
+    let opening = open_archive(&loaded, &folder, &areas, &registry, &engine)?;
+    let (watermark, archived) = (opening.watermark, opening.archived);
     let mut brain = Brain {
         registry,
         engine,
@@ -136,7 +128,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         hub,
         rate: Arc::new(Rate::default()),
         decisions: decide,
-        archive,
+        archive: opening.inbox,
         archived,
         folder: Arc::clone(&folder),
         disk: Arc::clone(&opened.disk),
@@ -151,16 +143,52 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         config,
         loaded,
         areas,
+        area_history: Arc::new(area_history),
         records,
         agencies,
         journal,
         brain,
-        archive_thread,
-        history: reader,
+        archive_thread: opening.thread,
+        history: opening.reader,
         decisions,
         book,
         started_at,
     })
+}
+
+/// The archive, running.
+struct Opening {
+    reader: chengmai_history::HistoryReader,
+    watermark: u64,
+    archived: Arc<AtomicU64>,
+    inbox: SyncSender<ArchiveWork>,
+    thread: JoinHandle<()>,
+}
+
+fn open_archive(
+    loaded: &Loaded,
+    folder: &DataFolder,
+    areas: &Arc<AreaTree>,
+    registry: &Arc<RwLock<Registry>>,
+    engine: &Arc<RwLock<Engine>>,
+) -> anyhow::Result<Opening> {
+    let settings = HistorySettings {
+        utc_offset_ms: loaded.profile.utc_offset_ms(),
+        ..HistorySettings::default()
+    };
+    let history = History::open(&folder.history(), settings)?;
+    let (reader, watermark) = (history.reader(), history.watermark());
+    let archived = Arc::new(AtomicU64::new(watermark));
+    let (inbox, to_archive) = sync_channel(WORK_MAX);
+    let archive = Archive {
+        history,
+        areas: Arc::clone(areas),
+        registry: Arc::clone(registry),
+        engine: Arc::clone(engine),
+        archived: Arc::clone(&archived),
+    };
+    let thread = spawn("archive", move || archive.run(to_archive))?;
+    Ok(Opening { reader, watermark, archived, inbox, thread })
 }
 
 #[derive(Debug)]
@@ -338,6 +366,7 @@ impl Prepared {
         let city = Arc::new(City {
             config: self.config,
             areas: self.areas,
+            area_history: self.area_history,
             packs: self.loaded.packs,
             profile: self.loaded.profile,
             registry: Arc::clone(&brain.registry),

@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use chengmai_model::area::{AreaFault, AreaRow, Boundary, complete, merge_boundaries};
-use chengmai_model::{AreaTree, Tier};
+use chengmai_model::area::{AreaFault, AreaHistory, AreaRow, complete, merge_boundaries};
+use chengmai_model::Tier;
 use chengmai_wire::areas::{decode_boundaries, decode_rows};
 
 use super::{progress, say};
@@ -55,7 +55,8 @@ fn areas(
     let folder = DataFolder::open(data)?;
     let rows = area_rows(&read(file)?, boundaries.map(read).transpose()?.as_deref(), grids)?;
     let given = rows.iter().filter(|r| !r.generated).count();
-    let tree = AreaTree::build(rows.clone()).map_err(|f| faults(&f))?;
+    let tree = AreaHistory::new(rows.clone()).and_then(|h| h.on(today()));
+    let tree = tree.map_err(|f| faults(&f))?;
     write_whole(&folder.areas(), &serde_json::to_vec(&rows)?)?;
     say(format!("{given} areas from {} are in {}", file.display(), data.display()));
     for tier in Tier::ALL {
@@ -81,27 +82,26 @@ fn area_rows(
     let outlines = boundaries.map(decode_boundaries).unwrap_or_default();
     found.extend(outlines.faults.into_iter().map(AreaFault::from));
     // Every fault at once: whoever mends a file wants to mend it once.
-    if let Err(more) = AreaTree::build(rows.clone()) {
-        found.extend(more);
+    match AreaHistory::new(rows.clone()).and_then(|history| history.on(today())) {
+        Ok(_) => {}
+        Err(more) => found.extend(more),
     }
     if !found.is_empty() {
         found.sort_by_key(|f| f.line);
         return Err(faults(&found));
     }
-    let outlines: Vec<Boundary> = outlines
-        .rows
-        .into_iter()
-        .map(|b| Boundary {
-            line: b.line,
-            code: b.code,
-            name: b.name,
-            center: b.center,
-            shape: b.shape,
-        })
-        .collect();
     let changes = packs::load(None)?.profile.recoded;
-    merge_boundaries(&mut rows, outlines, &changes).map_err(|f| faults(&f))?;
-    if grids { complete(rows).map_err(|f| faults(&f)) } else { Ok(rows) }
+    merge_boundaries(&mut rows, outlines.rows, &changes).map_err(|f| faults(&f))?;
+    // Rows of other days stay as they are; what is missing is made up for today's areas only.
+    let (now, then): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.valid_on(today()));
+    let mut rows = if grids { complete(now).map_err(|f| faults(&f))? } else { now };
+    rows.extend(then);
+    Ok(rows)
+}
+
+/// The day for which a tree is built.
+pub(crate) fn today() -> jiff::civil::Date {
+    jiff::Zoned::now().date()
 }
 
 /// The whole file or the old one: written beside it, synced, renamed.

@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, areas, cases, devices, events, indicators, packs, readings, session, system, users,
+    agencies, areas, case_import, case_summary, cases, device_summary, devices, events, indicators, packs, readings, session, system, users,
     warnings,
 };
 use crate::city::City;
@@ -71,8 +71,8 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         // Devices and indicators.
         .routes(routes!(devices::list_kinds))
         .routes(routes!(devices::list_devices, devices::import_devices))
-        .routes(routes!(devices::summarise_devices))
-        .routes(routes!(devices::map_devices))
+        .routes(routes!(device_summary::summarise_devices))
+        .routes(routes!(device_summary::map_devices))
         .routes(routes!(devices::get_device))
         .routes(routes!(devices::list_observations))
         .routes(routes!(indicators::list_indicators))
@@ -88,8 +88,8 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(warnings::file_warning))
         .routes(routes!(packs::list_case_types))
         .routes(routes!(cases::list_cases, cases::file_case))
-        .routes(routes!(cases::summarise_cases))
-        .routes(routes!(cases::import_cases))
+        .routes(routes!(case_summary::summarise_cases))
+        .routes(routes!(case_import::import_cases))
         .routes(routes!(cases::get_case))
         .routes(routes!(cases::act_on_case))
         .routes(routes!(agencies::list_agencies))
@@ -127,7 +127,7 @@ pub(crate) fn router(city: Arc<City>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new().compress_when(compressed));
     router
-        .route("/api/openapi.json", get(move || openapi(Arc::clone(&document))))
+        .route("/api/openapi.json", get(move || std::future::ready(openapi(&document))))
         .fallback(assets::serve)
         .layer(DefaultBodyLimit::max(bytes_max))
         .layer(layers)
@@ -139,8 +139,8 @@ const CONTENT_SECURITY: &str = "default-src 'self'; img-src 'self' data: blob:; 
     style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; connect-src 'self'; \
     frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
-async fn openapi(document: Arc<str>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response()
+fn openapi(document: &str) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document.to_owned()).into_response()
 }
 
 fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response {

@@ -144,7 +144,7 @@ async fn greet<S: MqttSink>(wire: &mut Wire, sink: &S) -> Result<S::Permit, Ende
     };
     match permit {
         Ok(permit) => {
-            let id = client_id_empty.then(|| format!("chengmai-{}", uuid::Uuid::now_v7().simple()));
+            let id = client_id_empty.then(|| format!("chengmai-{}", &crate::accounts::random_token()[3..23]));
             wire.send(packets::welcome(connect.version, wire.limits.in_flight_max, id)?)?;
             wire.flush().await?;
             Ok(permit)

@@ -1,6 +1,6 @@
 //! Decodes area rows (CSV) and boundaries (GeoJSON).
 
-use chengmai_model::area::{AreaCode, AreaRow, Tier};
+use chengmai_model::area::{AreaCode, AreaRow, Boundary, Tier};
 use chengmai_model::error::AREA_FILE;
 use chengmai_model::geometry::{Polygon, Ring, Shape};
 use chengmai_model::text::Text;
@@ -24,21 +24,6 @@ const COLUMNS: [&str; 12] = [
     "generated",
     "note",
 ];
-
-/// The boundary of one area.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Boundary {
-    /// Line of the file where its feature starts, from 1.
-    pub line: u32,
-    /// The feature's `id`, or its property `code` or `adcode`. Files of a single outline have none.
-    pub code: Option<AreaCode>,
-    /// Property `name`.
-    pub name: Option<String>,
-    /// Property `center`, `cp` or `centroid`: longitude and latitude in degrees.
-    pub center: Option<[f64; 2]>,
-    /// Its polygons; rings do not repeat their first point and have at least three.
-    pub shape: Shape,
-}
 
 /// Reads CSV with the columns `code,parent,name` and `level` (1 city .. 5 grid) or `tier` (`city` ..
 /// `grid`), and, where known, `valid_from,valid_to` (`YYYY-MM-DD`), `lon,lat` (degrees), `generated`
