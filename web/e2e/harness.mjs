@@ -12,8 +12,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BINARY = process.env.CHENGMAI_BIN ?? join(homedir(), ".cache/chengmai/target/debug/chengmai");
 export const NAME = process.env.CHENGMAI_NAME ?? "admin";
 export const PASSWORD = process.env.CHENGMAI_ADMIN_PASSWORD ?? "e2e-only-Passw0rd";
-/** A grid of Yuzhong district in the pack of Chongqing. */
-export const GRID = "500103001001001";
+export const DISTRICT = "500103";
 const READY_MS = 120_000;
 
 const BROWSER_FLAGS = [
@@ -95,37 +94,59 @@ export async function startServer() {
 }
 
 /** A session of its own for calls that no screen makes (devices, not people, send readings). */
-export async function signInByHttp(url) {
+export async function signInByHttp(url, name = NAME, password = PASSWORD) {
   const answer = await fetch(`${url}/api/v1/session`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ name: NAME, password: PASSWORD }),
+    body: JSON.stringify({ name, password }),
   });
   if (!answer.ok) throw new Error(`sign-in answered ${answer.status}: ${await answer.text()}`);
   return answer.headers.getSetCookie().map((cookie) => cookie.split(";")[0]).join("; ");
 }
 
+async function post(url, path, body, cookie = null) {
+  cookie ??= await signInByHttp(url);
+  const answer = await fetch(`${url}/api/v1${path}`, {
+    method: "POST",
+    headers: { cookie, "content-type": "application/json", origin: url },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(`POST ${path} answered ${answer.status}: ${await answer.text()}`);
+  return answer.json();
+}
+
+export const passwordOf = (name) => `${name}-only-Passw0rd`;
+
+/** A person with one role in one area, perhaps of an agency. */
+export const makeUser = (url, name, role, area, agency = null) =>
+  post(url, "/users", { name, display_name: name, password: passwordOf(name), roles: [role], area, agency });
+
+/** Takes `count` more cases through all their steps, each step by the one whose it is. No screen is involved. */
+export async function closeMoreCases(url, count, { area, officer, agency, checker }) {
+  const seats = {};
+  for (const name of [officer, agency, checker]) seats[name] = await signInByHttp(url, name, passwordOf(name));
+  for (let i = 0; i < count; i += 1) {
+    const filed = await post(url, "/cases", { type: "gas_leak", row: 0, area, description: "巡查发现燃气异味" }, seats[officer]);
+    const step = (name, verb, body = {}) => post(url, `/cases/${filed.id}/${verb}`, body, seats[name]);
+    await step(officer, "dispatch");
+    await step(agency, "start");
+    await step(agency, "finish", { note: "已处置" });
+    await step(checker, "check_pass");
+    await step(officer, "close");
+  }
+}
+
 /** A bearer token that may send readings. */
 export async function ingestToken(url) {
+  await makeUser(url, "feed", "ingest", "50");
+  return (await post(url, "/users/feed/token", {})).token;
+}
+
+/** A grid of Yuzhong district, as the city's own pack numbers it. */
+export async function someGrid(url) {
   const cookie = await signInByHttp(url);
-  const call = (method, path, body) =>
-    fetch(`${url}/api/v1${path}`, {
-      method,
-      headers: { cookie, "content-type": "application/json", origin: url },
-      body: JSON.stringify(body),
-    });
-  const made = await call("POST", "/users", {
-    name: "feed",
-    display_name: "接入",
-    password: "feed-only-Passw0rd",
-    roles: ["ingest"],
-    area: "50",
-    agency: null,
-  });
-  if (!made.ok && made.status !== 409) throw new Error(`making the feed user answered ${made.status}: ${await made.text()}`);
-  const answer = await call("POST", "/users/feed/token", {});
-  if (!answer.ok) throw new Error(`issuing a token answered ${answer.status}: ${await answer.text()}`);
-  return (await answer.json()).token;
+  const answer = await fetch(`${url}/api/v1/areas?tier=grid&q=${DISTRICT}&limit=1`, { headers: { cookie } });
+  return (await answer.json()).items[0].code;
 }
 
 export async function write(url, token, lines) {
@@ -168,10 +189,10 @@ export async function openPage(browser, url, { width = 1366, height = 768, lang 
   return { page, context, faults, outside };
 }
 
-export async function signIn(page) {
+export async function signIn(page, name = NAME, password = PASSWORD) {
   await page.goto("/signin");
-  await page.locator("#name").fill(NAME);
-  await page.locator("#password").fill(PASSWORD);
+  await page.locator("#name").fill(name);
+  await page.locator("#password").fill(password);
   await page.locator("button[type=submit]").click();
   await page.locator("nav").first().waitFor();
 }

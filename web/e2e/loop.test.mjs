@@ -2,19 +2,25 @@
 // handled, checked and closed, and the agency is rated for it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { GRID, ingestToken, openPage, settled, signIn, startBrowser, startServer, until, write } from "./harness.mjs";
+import { closeMoreCases, DISTRICT, ingestToken, makeUser, openPage, passwordOf, settled, signIn, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
 
 let server;
 let browser;
-let seat;
 let token;
+let grid;
 let caseId = "";
+/** One seat for each person of the day: duty officer, gas company, supervisor. */
+const seats = {};
 
 before(async () => {
   server = await startServer();
   token = await ingestToken(server.url);
+  grid = await someGrid(server.url);
+  await makeUser(server.url, "duty", "duty_officer", DISTRICT);
+  await makeUser(server.url, "gas", "agency_staff", DISTRICT, `gas_company-${DISTRICT}`);
+  await makeUser(server.url, "super", "supervisor", DISTRICT);
   browser = await startBrowser();
-  seat = await openPage(browser, server.url);
+  for (const name of ["duty", "gas", "super"]) seats[name] = await openPage(browser, server.url);
 });
 after(async () => {
   await browser?.close();
@@ -22,7 +28,7 @@ after(async () => {
 });
 
 test("a wrong password is refused in words, a right one opens the overview", async () => {
-  const { page } = seat;
+  const { page } = seats.duty;
   await page.goto("/");
   await page.locator("#name").fill("nobody");
   await page.locator("#password").fill("wrong");
@@ -30,27 +36,27 @@ test("a wrong password is refused in words, a right one opens the overview", asy
   const refusal = page.locator("[role=alert]");
   await refusal.waitFor();
   assert.match(await refusal.innerText(), /\p{Script=Han}/u);
-  await signIn(page);
+  await signIn(page, "duty", passwordOf("duty"));
   await settled(page);
   assert.equal(new URL(page.url()).pathname, "/");
 });
 
 test("a reading over the limit becomes a warning on the open screen without a reload", async () => {
-  const { page } = seat;
+  const { page } = seats.duty;
   await page.evaluate(() => (window.notReloaded = true));
   const waiting = page.locator(".needs [data-warning]");
   const before = await waiting.count();
   const now = Date.now();
   // The rule wants two readings; a third one comes a second later.
-  await write(server.url, token, [30_000, 15_000, 0].map((ago) => `methane,device=m1,area=${GRID} value=60 ${now - ago}`));
-  await page.locator(".needs [data-warning]", { hasText: "m1" }).first().waitFor();
+  await write(server.url, token, [30_000, 15_000, 0].map((ago) => `methane,device=m1,area=${grid} value=60 ${now - ago}`));
+  await page.locator(".needs [data-warning]", { has: page.locator("[title=m1]") }).first().waitFor();
   assert.ok((await waiting.count()) > before);
   assert.equal(await page.evaluate(() => window.notReloaded), true);
 });
 
 test("one key files the warning as a case", async () => {
-  const { page } = seat;
-  const row = page.locator(".needs [data-warning]", { hasText: "m1" }).first();
+  const { page } = seats.duty;
+  const row = page.locator(".needs [data-warning]", { has: page.locator("[title=m1]") }).first();
   await row.click({ position: { x: 5, y: 5 } });
   await page.mouse.move(0, 0);
   await page.keyboard.press("f");
@@ -67,57 +73,77 @@ test("one key files the warning as a case", async () => {
   await page.locator(`tr[data-case="${caseId}"]`).waitFor();
 });
 
-async function act(page, action, fill = async () => {}) {
+async function act(page, action, note = "") {
   await page.locator(`[data-action=${action}]`).click();
   const send = page.locator("[data-test=case-send]");
   await send.waitFor();
-  await fill();
+  if (note) await page.locator("#case-note").fill(note);
   await page.waitForFunction(() => !document.querySelector("[data-test=case-send]").disabled);
   await send.click();
   await send.waitFor({ state: "detached" });
 }
 
-test("the case is dispatched, handled, checked and closed step by step", async () => {
-  const { page } = seat;
+async function openCase(name) {
+  const { page } = seats[name];
+  if (name !== "duty") await signIn(page, name, passwordOf(name));
   await page.goto(`/cases/${caseId}`);
   await settled(page);
-  const state = page.locator("[data-case-state]");
-  const reaches = (wanted) => until(`the case is ${wanted}`, async () => (await state.getAttribute("data-case-state")) === wanted);
+  return page;
+}
 
-  if ((await state.getAttribute("data-case-state")) === "filed") {
-    await act(page, "dispatch", async () => {
-      const agency = page.locator(".el-dialog .el-select input");
-      if (await page.locator("[data-test=case-send]").isDisabled()) {
-        await agency.click();
-        await page.locator(".el-select-dropdown__item:visible").first().click();
-      }
-    });
-  }
-  await reaches("dispatched");
-  await act(page, "start");
-  await reaches("handling");
-  await act(page, "finish", () => page.locator("#case-note").fill("关闭阀门并通风，浓度降至 2 %LEL"));
-  await reaches("handled");
-  await act(page, "check_pass");
-  await reaches("checked");
-  await act(page, "close");
-  await reaches("closed");
-  const steps = await page.locator("[data-event]").evaluateAll((items) => items.map((item) => item.dataset.event));
-  assert.ok(steps.length >= 6, steps.join(", "));
+const reaches = (page, wanted) =>
+  until(`the case is ${wanted}`, async () => (await page.locator("[data-case-state]").getAttribute("data-case-state")) === wanted);
+
+test("the duty officer dispatches the case to the agency that leads this type", async () => {
+  const page = await openCase("duty");
+  await reaches(page, "filed");
+  await act(page, "dispatch");
+  await reaches(page, "dispatched");
+  // What comes next is the agency's to do.
+  assert.equal(await page.locator("[data-action=start]").count(), 0);
 });
 
-test("the closed case counts in the rating of its agency, with the numbers behind it", async () => {
-  const { page } = seat;
+test("the agency starts and finishes, and the officer sees it on the open screen", async () => {
+  const page = await openCase("gas");
+  await act(page, "start");
+  await reaches(page, "handling");
+  await act(page, "finish", "关闭阀门并通风，浓度降至 2 %LEL");
+  await reaches(page, "handled");
+  await reaches(seats.duty.page, "handled");
+  assert.equal(await page.locator("[data-action=check_pass]").count(), 0);
+});
+
+test("the supervisor passes the check and the officer closes the case", async () => {
+  const page = await openCase("super");
+  await act(page, "check_pass");
+  await reaches(page, "checked");
+  const { page: officer } = seats.duty;
+  await reaches(officer, "checked");
+  await act(officer, "close");
+  await reaches(officer, "closed");
+  const steps = await officer.locator("[data-event]").evaluateAll((items) => items.map((item) => item.dataset.event));
+  assert.ok(steps.length >= 6, steps.join(", "));
+  await officer.locator(".clock", { hasText: "按期结案" }).first().waitFor();
+});
+
+test("the closed case counts for its agency, which has no stars on one case and five after five", async () => {
+  const { page } = seats.duty;
   await page.goto("/ratings");
   await settled(page);
-  const rated = page.locator("tr[data-agency]", { hasText: "1/1" }).first();
-  await rated.waitFor();
-  assert.ok((await rated.locator(".stars svg.on").count()) >= 1);
+  const row = page.locator(`tr[data-agency="gas_company-${DISTRICT}"]`);
+  await row.waitFor();
+  assert.match(await row.innerText(), /1\/1/);
+  assert.equal(await row.locator(".stars").count(), 0);
+  await closeMoreCases(server.url, 4, { area: grid, officer: "duty", agency: "gas", checker: "super" });
+  await page.reload();
+  await settled(page);
+  assert.match(await row.innerText(), /5\/5/);
+  assert.equal(await row.locator(".stars .on").count(), 5);
 });
 
 test("the number can be followed down to the single reading", async () => {
-  const { page } = seat;
-  await page.goto(`/indicators/gas.safe_share?area=${GRID.slice(0, 6)}`);
+  const { page } = seats.duty;
+  await page.goto(`/indicators/gas.safe_share?area=${DISTRICT}`);
   await settled(page);
   const device = page.getByRole("link", { name: "m1", exact: true }).first();
   await device.waitFor();
@@ -128,6 +154,8 @@ test("the number can be followed down to the single reading", async () => {
 });
 
 test("the console stayed clean and nothing was asked from outside", () => {
-  assert.deepEqual(seat.faults, []);
-  assert.deepEqual(seat.outside, []);
+  for (const seat of Object.values(seats)) {
+    assert.deepEqual(seat.faults, []);
+    assert.deepEqual(seat.outside, []);
+  }
 });

@@ -87,6 +87,24 @@ pub struct StreamView {
     pub severity: u8,
 }
 
+impl StreamView {
+    /// Of a stream that is not registered yet.
+    const fn unregistered() -> Self {
+        Self {
+            kind: KindId(0),
+            area: AreaId::ROOT,
+            device: DeviceId(0),
+            period_ms: 0,
+            last: None,
+            last_seen: None,
+            online: false,
+            stuck: false,
+            out_of_range: false,
+            severity: 0,
+        }
+    }
+}
+
 /// Counts since the engine was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
@@ -237,10 +255,13 @@ impl Engine {
         &self.board.changed
     }
 
-    /// What is known of a stream now.
+    /// What is known of a stream now. One that was handed a number but not registered here yet is
+    /// one that never reported: the edge knows of new streams a moment before the engine does.
     pub fn stream(&self, id: StreamId) -> StreamView {
-        let stream = &self.streams[id.0 as usize];
-        let facts = &self.facts[id.0 as usize];
+        let index = id.0 as usize;
+        let (Some(stream), Some(facts)) = (self.streams.get(index), self.facts.get(index)) else {
+            return StreamView::unregistered();
+        };
         let reported = stream.reported();
         StreamView {
             kind: KindId(stream.kind),

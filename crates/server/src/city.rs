@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use chengmai_engine::Engine;
 use chengmai_history::{HistoryReader, ReadingsQuery, WindowPoint, WindowsQuery};
-use chengmai_model::city::City as Profile;
 use chengmai_model::area::AreaHistory;
 use chengmai_model::case::Case;
+use chengmai_model::city::City as Profile;
 use chengmai_model::pack::{CaseType, Pack};
 use chengmai_model::{AreaId, AreaPath, AreaTree, Reading, StreamId, Text, Timestamp, error};
 use chengmai_store::records::Records;
@@ -109,10 +109,7 @@ impl City {
     /// The name of a kind; its id for one that no pack declares.
     pub(crate) fn kind_name(&self, id: &str) -> Text {
         let kinds = self.packs.iter().flat_map(|p| &p.kinds);
-        kinds
-            .into_iter()
-            .find(|k| k.id == id)
-            .map_or_else(|| Text::new(id, id), |k| k.name.clone())
+        kinds.into_iter().find(|k| k.id == id).map_or_else(|| Text::new(id, id), |k| k.name.clone())
     }
 
     /// The name of an area by its code; the code itself when there is none.
@@ -214,7 +211,9 @@ pub(crate) fn path_names(areas: &AreaTree, area: AreaId) -> String {
     names.join(" / ")
 }
 
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Answer<T> {
     tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))
 }
 

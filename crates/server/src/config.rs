@@ -146,7 +146,8 @@ mod tests {
     fn a_flag_is_stronger_than_the_file_and_the_file_than_the_default() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("city.toml");
-        std::fs::write(&path, "http = \"127.0.0.1:1\"\nmqtt = \"off\"\nlateness = \"1h\"\n").unwrap();
+        std::fs::write(&path, "http = \"127.0.0.1:1\"\nmqtt = \"off\"\nlateness = \"1h\"\n")
+            .unwrap();
         let line = ["x", "--http", "127.0.0.1:2", "--config", path.to_str().unwrap()];
         let config = Line::parse_from(line).flags.resolve("d", false).unwrap();
         assert_eq!(config.http.port(), 2);

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod assets;
+pub(crate) mod extract;
 pub(crate) mod list;
 pub(crate) mod problem;
 pub(crate) mod router;

@@ -94,12 +94,7 @@ impl<'a> Sink<'a> for LineSink<'a, '_> {
 
 /// The checks of value and time that every reading passes, whatever it came in.
 #[inline]
-fn check_value(
-    range: [f64; 2],
-    now: Timestamp,
-    at: Timestamp,
-    value: f64,
-) -> Result<(), Refused> {
+fn check_value(range: [f64; 2], now: Timestamp, at: Timestamp, value: f64) -> Result<(), Refused> {
     if !(range[0]..=range[1]).contains(&value) {
         let detail = format!("{value} is not within {} to {}", range[0], range[1]);
         return Err(Refused::new(&error::OUT_OF_RANGE, detail));
@@ -156,8 +151,7 @@ fn resolve_lines(
         let mut resolved = Resolved::default();
         // A line of a sensor has 60 bytes and more; growing twice is cheaper than asking too much.
         resolved.readings.reserve(body.len() / 64);
-        let mut sink =
-            LineSink { registry: &registry, scope, now, resolved, missed: Vec::new() };
+        let mut sink = LineSink { registry: &registry, scope, now, resolved, missed: Vec::new() };
         line_protocol::decode(body, precision, &mut sink);
         (sink.resolved, sink.missed)
     };

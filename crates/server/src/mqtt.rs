@@ -14,6 +14,7 @@ mod connection;
 mod listener;
 mod packets;
 mod payload;
+mod resume;
 mod subscriber;
 #[cfg(test)]
 mod tests;

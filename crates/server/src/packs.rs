@@ -100,9 +100,10 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
         Profile::default()
     });
     if !faults.is_empty() {
-        bail!("{}", render(&faults));
+        bail!("E-301\n{}", render(&faults));
     }
-    let catalog = Catalog::compile(&packs).map_err(|faults| anyhow::anyhow!(render(&faults)))?;
+    let catalog = Catalog::compile(&packs);
+    let catalog = catalog.map_err(|faults| anyhow::anyhow!("E-301\n{}", render(&faults)))?;
     Ok(Loaded { packs, catalog, profile, city_files })
 }
 

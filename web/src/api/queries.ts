@@ -8,6 +8,18 @@ import type * as T from "./types";
 type In<V> = MaybeRefOrGetter<V>;
 const LIST_SIZE = 100;
 
+/** Pages of a thousand until there are no more; for lists that a person chooses from. */
+async function whole<Item>(path: string, filter: Params, signal: AbortSignal): Promise<T.List<Item>> {
+  const items: Item[] = [];
+  let cursor: string | null = "";
+  while (cursor !== null) {
+    const page: T.List<Item> = await api.get<T.List<Item>>(path, { ...filter, limit: 1000, cursor }, signal);
+    items.push(...page.items);
+    cursor = page.next_cursor;
+  }
+  return { items, next_cursor: null, total: items.length };
+}
+
 /** A list that grows by pages ("load more"), keyed by its filter. */
 function useList<Item>(noun: string, path: string, filter: In<Params>, enabled: In<boolean> = true) {
   const query = useInfiniteQuery({
@@ -77,7 +89,7 @@ export const useCaseTypes = (enabled: In<boolean> = true) =>
 export const useAgencies = (area: In<string>, enabled: In<boolean> = true) =>
   useQuery({
     queryKey: computed(() => ["agencies", toValue(area)]),
-    queryFn: ({ signal }) => api.get<T.List<T.Agency>>("/agencies", { area: toValue(area), limit: 1000 }, signal),
+    queryFn: ({ signal }) => whole<T.Agency>("/agencies", { area: toValue(area) }, signal),
     staleTime: 600_000,
     enabled: () => toValue(enabled),
   });
@@ -89,6 +101,14 @@ export const useArea = (code: In<string>) =>
     enabled: () => toValue(code) !== "",
     staleTime: 600_000,
     placeholderData: keepPreviousData,
+  });
+
+/** One area of the lowest tier, for the example of a first reading. */
+export const useLeaf = () =>
+  useQuery({
+    queryKey: ["leaf"],
+    queryFn: ({ signal }) => api.get<T.List<T.Area>>("/areas", { tier: "grid", limit: 1 }, signal),
+    staleTime: Number.POSITIVE_INFINITY,
   });
 
 export const useShapes = (code: In<string>) =>

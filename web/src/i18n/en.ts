@@ -191,6 +191,7 @@ const en: typeof zh = {
   section: {
     title: "How the city is",
     all: "All {count}",
+    higher: "The signs of this section are not worked out at this tier: see the tier above.",
     would: {
       party_leadership: "With a party-building pack: response of local branches, staffing of grids.",
       economic_development: "With an economy pack: power use, freight, business activity.",
@@ -285,6 +286,10 @@ const en: typeof zh = {
     agency: "Agency",
     agency_choose: "Choose an agency",
     agency_later: "Decide when dispatching",
+    agency_other: "Another agency",
+    or_area: "Or another area",
+    other_area: "Area to hand it to",
+    area_code: "Area code, for example 500105",
     any_agency: "All agencies",
     no_agency: "Not dispatched",
     level: "Level",
@@ -379,7 +384,7 @@ const en: typeof zh = {
     about_hand_down: "Gives the case to a centre one level down.",
     done_hand_down: "Handed down",
     hand_sideways: "Hand over",
-    about_hand_sideways: "Gives the case to another agency of the same level.",
+    about_hand_sideways: "Gives the case to another area or agency of the same level.",
     done_hand_sideways: "Handed over",
   },
   device: {

@@ -184,6 +184,7 @@ export default {
   section: {
     title: "城市体征",
     all: "全部 {count} 项",
+    higher: "本板块的体征不计算到这一级，请看上一级。",
     would: {
       party_leadership: "装入党建场景包后，这里显示基层组织响应、网格配备等体征。",
       economic_development: "装入经济场景包后，这里显示用电、货运、企业活跃度等体征。",
@@ -278,6 +279,10 @@ export default {
     agency: "责任单位",
     agency_choose: "选择责任单位",
     agency_later: "派遣时再定",
+    agency_other: "另一责任单位",
+    or_area: "或另一区域",
+    other_area: "分拨到的区域",
+    area_code: "区域代码，如 500105",
     any_agency: "所有责任单位",
     no_agency: "未派遣",
     level: "层级",
@@ -364,7 +369,7 @@ export default {
     about_hand_down: "交给下一级中心办理。",
     done_hand_down: "已交办",
     hand_sideways: "横向分拨",
-    about_hand_sideways: "转给同级的其他责任单位办理。",
+    about_hand_sideways: "转给同级的其他区域或责任单位办理。",
     done_hand_sideways: "已分拨",
   },
   device: {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatBytes, formatChange, formatDuration, formatLimit, formatQuantity, formatRelative, formatShare, formatSpanText } from "./format";
+import { formatBytes, formatChange, formatDuration, formatLimit, formatQuantity, formatRelative, formatShare, formatSpanText, unitSign } from "./format";
 
 describe("quantities", () => {
   it("a percent sign touches its number and other units keep a space", () => {
@@ -15,6 +15,12 @@ describe("quantities", () => {
   it("a bare reading gets no more figures than it can know", () => {
     expect(formatQuantity(0.31234, "MPa")).toBe("0.312\u00a0MPa");
     expect(formatQuantity(148.26, "cm")).toBe("148\u00a0cm");
+  });
+  it("units are kept as UCUM and read as people write them", () => {
+    expect(["ug/m3", "mg/m3", "m3/h", "Cel", "deg", "%LEL", "MPa", "mm/h", "dB", "mg/L", "1"].map(unitSign)).toEqual([
+      "µg/m³", "mg/m³", "m³/h", "°C", "°", "%LEL", "MPa", "mm/h", "dB", "mg/L", "",
+    ]);
+    expect(formatQuantity(18.5, "Cel", 1)).toBe("18.5°C");
   });
   it("thousands are grouped", () => {
     expect(formatQuantity(148200311, "", 0, "en")).toBe("148,200,311");

@@ -37,6 +37,22 @@ export function sensibleDecimals(value: number | null | undefined): number {
   return size >= 1 ? 2 : 3;
 }
 
+/** Units are kept as UCUM writes them; these are the signs that people expect to read. */
+const UNIT_SIGNS: Record<string, string> = {
+  "1": "",
+  Cel: "°C",
+  deg: "°",
+  "[pH]": "pH",
+  "[ppm]": "ppm",
+  uS: "µS",
+};
+
+export function unitSign(unit: string): string {
+  const known = UNIT_SIGNS[unit];
+  if (known !== undefined) return known;
+  return unit.replace(/^u(?=[gmLs]\b|S)/, "µ").replace(/(?<=[a-zA-Z])([23])(?=$|\/)/g, (power) => (power === "2" ? "²" : "³"));
+}
+
 /** What stands between a number and its unit: nothing before % and degree signs, else a space that does not break. */
 export function unitGap(unit: string): string {
   return unit === "%" || unit === "‰" || unit.startsWith("°") ? "" : "\u00a0";
@@ -49,7 +65,8 @@ export function formatQuantity(
   lang: Lang = "zh",
 ): string {
   const text = formatNumber(value, decimals, lang);
-  return text === NO_VALUE || unit === "" || unit === "1" ? text : `${text}${unitGap(unit)}${unit}`;
+  const sign = unitSign(unit);
+  return text === NO_VALUE || sign === "" ? text : `${text}${unitGap(sign)}${sign}`;
 }
 
 /** A share 0..1 as a percentage. */

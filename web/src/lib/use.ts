@@ -34,6 +34,7 @@ export interface Words {
   tx: (text: Text | null | undefined) => string;
   num: (value: number | null | undefined, decimals?: number) => string;
   qty: (value: number | null | undefined, unit: string, decimals?: number) => string;
+  unit: (unit: string) => string;
   share: (value: number | null | undefined, decimals?: number) => string;
   when: (iso: string) => string;
   span: (ms: number) => string;
@@ -52,6 +53,7 @@ export function useWords(): Words {
     tx,
     num: (value, decimals) => format.formatNumber(value, decimals, lang.value),
     qty: (value, unit, decimals) => format.formatQuantity(value, unit, decimals, lang.value),
+    unit: format.unitSign,
     share: (value, decimals) => format.formatShare(value, decimals, lang.value),
     when: (iso) => format.formatAbsolute(iso, session.timeZone, lang.value),
     span: (ms) => format.formatDuration(ms, lang.value),

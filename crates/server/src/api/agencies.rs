@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use chengmai_engine::rating::{formula, rate};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -12,6 +12,7 @@ use super::case_summary::{PeriodQuery, RateJson};
 use crate::city::City;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::QueryOf;
 use crate::http::list::{Page, Paging};
 use crate::http::problem::{Answer, TextJson};
 
@@ -46,7 +47,7 @@ pub(crate) struct AgencyQuery {
 pub(crate) async fn list_agencies(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<AgencyQuery>,
+    QueryOf(query): QueryOf<AgencyQuery>,
 ) -> Answer<Json<Page<AgencyJson>>> {
     caller.need(Permission::Read)?;
     let scope = caller.scope_path(query.area.as_deref())?;
@@ -104,7 +105,7 @@ pub(crate) struct Ratings {
 pub(crate) async fn list_ratings(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<PeriodQuery>,
+    QueryOf(query): QueryOf<PeriodQuery>,
 ) -> Answer<Json<Ratings>> {
     caller.need(Permission::Read)?;
     let now = clock::now();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use chengmai_model::geometry::Shape;
 use chengmai_model::{AreaId, AreaTree, Tier};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::city::City;
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::QueryOf;
 use crate::http::list::{Page, Paging};
 use crate::http::problem::{Answer, Problem, TextJson};
 
@@ -104,7 +105,7 @@ pub(crate) struct AreaQuery {
 pub(crate) async fn list_areas(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<AreaQuery>,
+    QueryOf(query): QueryOf<AreaQuery>,
 ) -> Answer<Json<Page<AreaJson>>> {
     caller.need(Permission::Read)?;
     let tier = query.tier.as_deref().filter(|t| !t.is_empty()).map(|word| {
@@ -125,9 +126,10 @@ pub(crate) async fn list_areas(
     let wanted = candidates.filter(|&id| {
         let row = &areas.get(id).row;
         tier.is_none_or(|t| row.tier == t)
-            && query.q.as_deref().is_none_or(|q| {
-                row.name.contains(q) || row.code.as_str().starts_with(q)
-            })
+            && query
+                .q
+                .as_deref()
+                .is_none_or(|q| row.name.contains(q) || row.code.as_str().starts_with(q))
     });
     let paging = Paging { limit: query.limit, cursor: query.cursor };
     Ok(Json(paging.page(wanted, |id| area_json(&areas, id))?))
@@ -162,11 +164,7 @@ pub(crate) async fn get_area(
         .into_iter()
         .map(|a| {
             let row = &city.areas.get(a).row;
-            Ancestor {
-                code: row.code.to_string(),
-                name: row.name.clone(),
-                tier: row.tier.word(),
-            }
+            Ancestor { code: row.code.to_string(), name: row.name.clone(), tier: row.tier.word() }
         })
         .collect();
     Ok(Json(AreaDetail { area: area_json(&city.areas, id), ancestors }))
@@ -176,7 +174,8 @@ pub(crate) async fn get_area(
 /// and are generated; `generated` says so.
 #[utoipa::path(get, path = "/api/v1/areas/{code}/shapes", tag = "areas",
     params(("code" = String, Path, example = "500103")),
-    responses((status = 200, description = "GeoJSON FeatureCollection", body = Value)))]
+    responses((status = 200, description = "GeoJSON FeatureCollection", body = Value,
+        example = json!({"type": "FeatureCollection", "features": []}))))]
 pub(crate) async fn get_shapes(
     State(city): State<Arc<City>>,
     caller: Caller,
@@ -222,6 +221,7 @@ fn feature(areas: &AreaTree, id: AreaId, role: &str, shape: &Shape, generated: b
 
 /// A set of areas that cuts across the tree.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"code": "core", "name": {"zh": "中心城区", "en": "Core city"}, "members": ["500103", "500104"]}))]
 pub(crate) struct OverlayJson {
     code: String,
     name: TextJson,

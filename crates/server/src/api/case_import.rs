@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use chengmai_engine::case::imported;
 use chengmai_model::case::{CaseEvent, CaseId};
 use chengmai_model::error;
@@ -16,6 +15,7 @@ use super::devices::RefusedRow;
 use crate::city::City;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::{Body, QueryOf};
 use crate::http::problem::{Answer, Problem};
 
 /// Whose file it is.
@@ -28,6 +28,7 @@ pub(crate) struct ImportQuery {
 
 /// What an import of service requests did.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"imported": 99, "known": 0, "refused": []}))]
 pub(crate) struct CasesImported {
     imported: u64,
     /// Already there from an earlier import.
@@ -43,8 +44,8 @@ pub(crate) struct CasesImported {
 pub(crate) async fn import_cases(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<ImportQuery>,
-    body: Bytes,
+    QueryOf(query): QueryOf<ImportQuery>,
+    Body(body): Body,
 ) -> Answer<Json<CasesImported>> {
     caller.need(Permission::CaseDecide)?;
     let root = city.root_path();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use chengmai_model::Timestamp;
 use chengmai_model::time::HOUR_MS;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::city::City;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::QueryOf;
 use crate::http::list::time;
 use crate::http::problem::{Answer, TextJson};
 
@@ -70,6 +71,10 @@ pub(crate) struct TypeCount {
 
 /// Counts over the cases of an area.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"open": 12, "overdue": 1, "due_soon": 2, "closed": 88,
+    "on_time": {"numerator": 84, "denominator": 89, "rate": 0.944},
+    "by_state": [{"state": "handling", "name": {"zh": "处置中", "en": "Being handled"}, "count": 7}],
+    "by_type": [{"type": "gas_leak", "name": {"zh": "燃气泄漏", "en": "Gas leak"}, "open": 1, "closed": 6}]}))]
 pub(crate) struct CaseSummary {
     open: u64,
     overdue: u64,
@@ -88,7 +93,7 @@ pub(crate) struct CaseSummary {
 pub(crate) async fn summarise_cases(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<PeriodQuery>,
+    QueryOf(query): QueryOf<PeriodQuery>,
 ) -> Answer<Json<CaseSummary>> {
     caller.need(Permission::Read)?;
     let now = clock::now();

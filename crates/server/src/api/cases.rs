@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use chengmai_engine::case::{FilingRequest, allowed, decide, file};
 use chengmai_model::case::{
     Case, CaseEvent, CaseId, CaseSource, CaseState, Command, CommandKind, Level, Light,
@@ -19,6 +19,7 @@ use crate::city::agencies::Agencies;
 use crate::city::{City, path_names};
 use crate::clock;
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::{JsonBody, QueryOf};
 use crate::http::list::{LIMIT_MAX, Page, time};
 use crate::http::problem::{Answer, Problem, TextJson};
 
@@ -45,6 +46,15 @@ pub(crate) struct ClockJson {
 
 /// A case.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"id": "500103-20261121-00001", "type": "gas_leak", "type_name": {"zh": "燃气泄漏", "en": "Gas leak"},
+    "class": "05-02", "severity": 4, "title": {"zh": "燃气泄漏", "en": "Gas leak"}, "description": "",
+    "state": "handling", "state_name": {"zh": "处置中", "en": "Being handled"}, "area": "500103",
+    "area_name": "渝中区", "path": "重庆市 / 渝中区", "position": [106.56, 29.55],
+    "agency": "gas_company-500103", "agency_name": {"zh": "渝中区燃气公司", "en": "Yuzhong Gas Company"},
+    "level": "district", "holder": {"role": "agency_staff", "agency": "gas_company-500103", "area": "500103"},
+    "filed_at": "2026-11-21T03:04:05.678Z", "filed_by": "chengmai", "due_at": "2026-11-21T07:34:05.678Z",
+    "overdue": false, "closed_at": null, "on_time": null, "warning": null, "source": "warning",
+    "external": null, "returns": 0, "reworks": 0, "simulated": false, "actions": ["finish", "return"]}))]
 pub(crate) struct CaseJson {
     #[schema(example = "500103-20261121-00001")]
     id: String,
@@ -199,7 +209,7 @@ pub(crate) struct CaseQuery {
 pub(crate) async fn list_cases(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<CaseQuery>,
+    QueryOf(query): QueryOf<CaseQuery>,
 ) -> Answer<Json<Page<CaseJson>>> {
     caller.need(Permission::Read)?;
     let (now, actor) = (clock::now(), caller.actor());
@@ -345,7 +355,7 @@ pub(crate) struct NewCase {
 pub(crate) async fn file_case(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Json(new): Json<NewCase>,
+    JsonBody(new): JsonBody<NewCase>,
 ) -> Answer<Json<CaseDetail>> {
     caller.need(Permission::CaseDecide)?;
     let case_type = city.case_type(&new.r#type)?;
@@ -409,7 +419,7 @@ pub(crate) async fn act_on_case(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path((id, action)): Path<(String, String)>,
-    Json(body): Json<StepBody>,
+    JsonBody(body): JsonBody<StepBody>,
 ) -> Answer<Json<CaseDetail>> {
     caller.need(Permission::Read)?;
     let kind = CommandKind::from_word(&action)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use chengmai_engine::Engine;
 use chengmai_model::StreamId;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::devices::status;
 use crate::city::City;
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::QueryOf;
 use crate::http::problem::{Answer, TextJson};
 
 /// How many devices, and how well they are.
@@ -52,7 +53,7 @@ pub(crate) struct AreaOnly {
 pub(crate) async fn summarise_devices(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<AreaOnly>,
+    QueryOf(query): QueryOf<AreaOnly>,
 ) -> Answer<Json<DeviceSummary>> {
     caller.need(Permission::Read)?;
     let scope = caller.scope(query.area.as_deref())?;
@@ -86,6 +87,7 @@ pub(crate) async fn summarise_devices(
 
 /// Devices for the map, as small as can be.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"kinds": ["methane"], "items": [[106.56, 29.55, 0, 0, 0, "m1"]], "total": 1}))]
 pub(crate) struct DeviceMap {
     kinds: Vec<String>,
     /// `[lon, lat, kind index, status (0 online 1 offline 2 fault 3 never), severity, id]`.
@@ -113,7 +115,7 @@ pub(crate) struct MapQuery {
 pub(crate) async fn map_devices(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<MapQuery>,
+    QueryOf(query): QueryOf<MapQuery>,
 ) -> Answer<Json<DeviceMap>> {
     caller.need(Permission::Read)?;
     let scope = caller.scope(query.area.as_deref())?;
@@ -125,9 +127,11 @@ pub(crate) async fn map_devices(
     let mut shown = BTreeMap::<u16, u16>::new();
     for (_, device) in registry.devices().filter(|(_, d)| city.areas.contains(scope, d.area)) {
         let Some([lon, lat]) = device.spec.position else { continue };
-        let stream = device.streams.iter().copied().find(|&s| {
-            kind.is_none_or(|k| *registry.kind(registry.stream(s).kind).name == *k)
-        });
+        let stream = device
+            .streams
+            .iter()
+            .copied()
+            .find(|&s| kind.is_none_or(|k| *registry.kind(registry.stream(s).kind).name == *k));
         let Some(stream) = stream else { continue };
         map.total += 1;
         if map.items.len() >= limit {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use chengmai_engine::Engine;
 use chengmai_model::error;
@@ -19,6 +18,7 @@ use crate::city::City;
 use crate::city::registry::{DeviceEntry, Registry};
 use crate::clock;
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::{Body, QueryOf};
 use crate::http::list::{Page, Paging, time};
 use crate::http::problem::{Answer, Problem, TextJson};
 use crate::ingest;
@@ -100,7 +100,10 @@ pub(crate) struct DeviceJson {
 }
 
 /// Health of a device: fault before offline before online; never without any reading.
-pub(super) fn status(engine: &Engine, device: &DeviceEntry) -> (&'static str, Option<&'static str>) {
+pub(super) fn status(
+    engine: &Engine,
+    device: &DeviceEntry,
+) -> (&'static str, Option<&'static str>) {
     let (mut seen, mut online, mut stuck) = (false, false, false);
     for &stream in &device.streams {
         let view = engine.stream(stream);
@@ -177,7 +180,7 @@ pub(crate) struct DeviceQuery {
 pub(crate) async fn list_devices(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<DeviceQuery>,
+    QueryOf(query): QueryOf<DeviceQuery>,
 ) -> Answer<Json<Page<DeviceJson>>> {
     caller.need(Permission::Read)?;
     let scope = caller.scope(query.area.as_deref())?;
@@ -268,7 +271,7 @@ pub(crate) async fn list_observations(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path(id): Path<String>,
-    Query(query): Query<ObservationQuery>,
+    QueryOf(query): QueryOf<ObservationQuery>,
 ) -> Answer<Json<Observations>> {
     caller.need(Permission::Read)?;
     let limit = query.limit.unwrap_or(OBSERVATIONS_MAX);
@@ -293,11 +296,7 @@ pub(crate) async fn list_observations(
     let items: Vec<ObservationJson> = rows
         .into_iter()
         .filter_map(|r| {
-            Some(ObservationJson {
-                kind: name(r.stream)?,
-                at: r.at.to_rfc3339(),
-                value: r.value,
-            })
+            Some(ObservationJson { kind: name(r.stream)?, at: r.at.to_rfc3339(), value: r.value })
         })
         .collect();
     let units = streams.into_iter().map(|(_, kind, unit)| (kind, unit)).collect();
@@ -334,7 +333,7 @@ pub(crate) async fn import_devices(
     State(city): State<Arc<City>>,
     caller: Caller,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Answer<Json<Imported>> {
     caller.need(Permission::DeviceManage)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();

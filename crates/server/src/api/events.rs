@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
@@ -17,6 +17,7 @@ use super::indicators::value_json;
 use crate::city::City;
 use crate::city::hub::{LiveEvent, Payload};
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::QueryOf;
 use crate::http::problem::Answer;
 
 /// Changed values of one tick at most, so that a re-import cannot flood a screen.
@@ -31,7 +32,7 @@ const VALUES_MAX: usize = 2_000;
 pub(crate) async fn listen(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<AreaOnly>,
+    QueryOf(query): QueryOf<AreaOnly>,
     headers: HeaderMap,
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     caller.need(Permission::Read)?;
@@ -55,9 +56,8 @@ pub(crate) async fn listen(
 }
 
 fn render(city: &City, area: AreaId, event: &LiveEvent) -> Vec<Event> {
-    let named = |name: &str, data: String| {
-        Event::default().id(event.id.to_string()).event(name).data(data)
-    };
+    let named =
+        |name: &str, data: String| Event::default().id(event.id.to_string()).event(name).data(data);
     match &*event.payload {
         Payload::Warning(text) if city.areas.contains(area, event.area) => {
             vec![named("warning", text.to_string())]

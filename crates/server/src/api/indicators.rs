@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use chengmai_engine::{Engine, IndicatorValue};
 use chengmai_model::pack::{Better, Levels};
 use chengmai_model::time::DAY_MS;
@@ -16,6 +16,7 @@ use super::device_summary::AreaOnly;
 use crate::city::City;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::QueryOf;
 use crate::http::list::{Page, Paging, time};
 use crate::http::problem::{Answer, Problem, TextJson};
 
@@ -72,6 +73,11 @@ pub(crate) fn value_json(
 
 /// An indicator and its value over one area.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"code": "gas.safe_share", "name": {"zh": "燃气监测点安全率", "en": "Safe gas points"}, "pack": "gas",
+    "section": "facility_operation", "track": {"zh": "城市生命线", "en": "Lifelines"}, "unit": "%", "decimals": 1,
+    "better": "higher", "formula": "100 * count(methane < 20) / count(methane)", "window_ms": 300_000,
+    "tiers": ["city", "district"], "levels": {"blue": 99.0, "yellow": 98.0, "orange": 95.0, "red": 90.0, "hysteresis": 0.5},
+    "coverage_min": 0.8, "owner": "gas_office", "source": "default", "value": null}))]
 pub(crate) struct IndicatorJson {
     code: String,
     name: TextJson,
@@ -120,9 +126,10 @@ fn indicator_json(city: &City, engine: &Engine, index: u16, area: AreaId) -> Ind
     let row = &def.def;
     let head = &engine.catalog().pack(def.pack).head;
     let tier = city.areas.get(area).row.tier;
-    let value = row.tiers.contains(&tier).then(|| {
-        value_json(city, &row.code, def.window_ms, area, &engine.value(index, area))
-    });
+    let value = row
+        .tiers
+        .contains(&tier)
+        .then(|| value_json(city, &row.code, def.window_ms, area, &engine.value(index, area)));
     IndicatorJson {
         code: row.code.clone(),
         name: (&row.name).into(),
@@ -165,7 +172,7 @@ pub(crate) struct IndicatorQuery {
 pub(crate) async fn list_indicators(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<IndicatorQuery>,
+    QueryOf(query): QueryOf<IndicatorQuery>,
 ) -> Answer<Json<Page<IndicatorJson>>> {
     caller.need(Permission::Read)?;
     let area = caller.scope(query.area.as_deref())?;
@@ -191,7 +198,7 @@ pub(crate) async fn get_indicator(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path(code): Path<String>,
-    Query(query): Query<AreaOnly>,
+    QueryOf(query): QueryOf<AreaOnly>,
 ) -> Answer<Json<IndicatorJson>> {
     caller.need(Permission::Read)?;
     let area = caller.scope(query.area.as_deref())?;
@@ -216,7 +223,7 @@ pub(crate) async fn list_values(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path(code): Path<String>,
-    Query(query): Query<ParentQuery>,
+    QueryOf(query): QueryOf<ParentQuery>,
 ) -> Answer<Json<Page<ValueJson>>> {
     caller.need(Permission::Read)?;
     let parent = caller.scope(query.parent.as_deref())?;
@@ -275,7 +282,7 @@ pub(crate) async fn get_history(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path(code): Path<String>,
-    Query(query): Query<HistoryQuery>,
+    QueryOf(query): QueryOf<HistoryQuery>,
 ) -> Answer<Json<HistoryJson>> {
     caller.need(Permission::Read)?;
     let area = caller.scope(query.area.as_deref())?;
@@ -341,7 +348,7 @@ pub(crate) async fn list_sources(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path(code): Path<String>,
-    Query(query): Query<SourceQuery>,
+    QueryOf(query): QueryOf<SourceQuery>,
 ) -> Answer<Json<Page<SourceJson>>> {
     caller.need(Permission::Read)?;
     let scope = caller.scope(query.area.as_deref())?;

@@ -15,6 +15,9 @@ use crate::http::problem::{Answer, Problem, TextJson};
 
 /// A pack in short.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"id": "gas", "version": "1.0.0", "name": {"zh": "智慧燃气", "en": "Gas safety"}, "section": "facility_operation",
+    "track": {"zh": "城市生命线", "en": "Lifelines"}, "counts": {"kinds": 3, "indicators": 6, "rules": 6, "case_types": 2, "scenarios": 7},
+    "layers": [{"id": "methane", "name": {"zh": "可燃气体", "en": "Combustible gas"}, "kind": "methane", "color": "#3A7CA5", "symbol": "circle"}]}))]
 pub(crate) struct PackJson {
     id: String,
     version: String,
@@ -153,6 +156,10 @@ pub(crate) struct PackKind {
 
 /// A case type with its filing standard.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"id": "gas_leak", "name": {"zh": "燃气泄漏", "en": "Gas leak"}, "pack": "gas", "class": "05-02",
+    "severity": 4, "level": "district", "lead_kind": "gas_company", "rows": [{"index": 0,
+    "condition": {"zh": "管道破裂", "en": "Burst pipe"}, "closes": {"zh": "险情消除", "en": "Made safe"},
+    "limit": "1 urgent_hour", "source": "GB/T 30428.8"}]}))]
 pub(crate) struct CaseTypeJson {
     id: String,
     name: TextJson,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chengmai_model::error;
@@ -18,6 +18,7 @@ use crate::city::City;
 use crate::city::sequencer::Refusal;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::{Body, QueryOf};
 use crate::http::problem::{Answer, Problem, TextJson};
 use crate::ingest::{self, Format, Outcome};
 
@@ -84,9 +85,9 @@ pub(crate) struct PartialWrite {
 pub(crate) async fn write_lines(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<WriteQuery>,
+    QueryOf(query): QueryOf<WriteQuery>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Answer<Response> {
     caller.need(Permission::Ingest)?;
     let precision = match query.precision.as_deref() {
@@ -126,9 +127,7 @@ fn unpacked(city: &City, headers: &HeaderMap, body: Bytes) -> Answer<Bytes> {
 /// The program does not take readings: why.
 pub(crate) fn stopped(city: &City, refusal: Refusal) -> Problem {
     let (code, detail) = match refusal {
-        Refusal::Stopped => {
-            (&error::STOPPED, city.stop_reason.read().clone().unwrap_or_default())
-        }
+        Refusal::Stopped => (&error::STOPPED, city.stop_reason.read().clone().unwrap_or_default()),
         Refusal::Overloaded => (&error::OVERLOADED, String::new()),
     };
     city.counters.refuse(code, 1);
@@ -156,7 +155,7 @@ pub(crate) async fn post_observations(
     State(city): State<Arc<City>>,
     caller: Caller,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Answer<(StatusCode, Json<Taken>)> {
     caller.need(Permission::Ingest)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();

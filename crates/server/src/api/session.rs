@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::accounts;
 use crate::city::City;
 use crate::http::access::{COOKIE, Caller, credentials};
+use crate::http::extract::JsonBody;
 use crate::http::problem::Answer;
 
 /// Who is signed in.
@@ -68,7 +69,7 @@ pub(crate) struct SignIn {
 pub(crate) async fn sign_in(
     State(city): State<Arc<City>>,
     headers: HeaderMap,
-    Json(body): Json<SignIn>,
+    JsonBody(body): JsonBody<SignIn>,
 ) -> Answer<impl IntoResponse> {
     let (user, token) = accounts::sign_in(&city, &body.name, &body.password).await?;
     let caller = Caller::new(user, Arc::clone(&city.areas))?;
@@ -122,7 +123,7 @@ pub(crate) struct ChangePassword {
 pub(crate) async fn change_password(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Json(body): Json<ChangePassword>,
+    JsonBody(body): JsonBody<ChangePassword>,
 ) -> Answer<StatusCode> {
     accounts::change_password(&city, &caller.user, &body.old, &body.new).await?;
     Ok(StatusCode::NO_CONTENT)

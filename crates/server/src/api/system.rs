@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use chengmai_model::{Severity, Tier};
+use chengmai_model::{AreaId, Severity, Text, Tier};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde::Serialize;
@@ -57,9 +57,13 @@ pub(crate) struct SeverityJson {
     responses((status = 200, body = CityJson)))]
 pub(crate) async fn get_city(State(city): State<Arc<City>>) -> Json<CityJson> {
     let profile = &city.profile;
+    // Imported areas may be another city's than the pack's.
+    let root = &city.areas.get(AreaId::ROOT).row;
+    let own_name = Text::new(root.name.as_str(), root.name.as_str());
+    let name = if root.code == profile.root { &profile.name } else { &own_name };
     Json(CityJson {
-        name: (&profile.name).into(),
-        root: profile.root.to_string(),
+        name: name.into(),
+        root: root.code.to_string(),
         time_zone: profile.time_zone.clone(),
         tiers: Tier::ALL
             .into_iter()
@@ -94,6 +98,11 @@ fn color(severity: Severity) -> &'static str {
 
 /// How the program itself is.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"readings_per_second": 1667, "readings_total": 5_000_000, "refused_total": 3,
+    "refused": [{"reason": "malformed", "code": "E-101", "name": {"zh": "格式错误", "en": "not well formed"}, "count": 3}],
+    "devices": 100_000, "streams": 100_000, "online": 99_600, "journal_bytes": 80_000_000,
+    "started_at": "2026-11-21T03:04:05.678Z", "taking_readings": true, "stopped_reason": null,
+    "mqtt": {"listen": "127.0.0.1:1883", "connections": 2}, "http": "127.0.0.1:8080", "version": "0.1.0"}))]
 pub(crate) struct SystemJson {
     readings_per_second: u64,
     /// Readings acknowledged since the start of the program.
@@ -190,7 +199,8 @@ pub(crate) async fn readyz(State(city): State<Arc<City>>) -> (StatusCode, String
 
 /// Every counter in Prometheus' text format.
 #[utoipa::path(get, path = "/metrics", tag = "system", security(()),
-    responses((status = 200, description = "Prometheus text format", body = String)))]
+    responses((status = 200, description = "Prometheus text format", body = String,
+        example = "chengmai_readings_accepted_total 5000000")))]
 pub(crate) async fn get_metrics(State(city): State<Arc<City>>) -> impl IntoResponse {
     let text = render(&city);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)

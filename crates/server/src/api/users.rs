@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::accounts::{self, NewUser};
 use crate::city::City;
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::JsonBody;
 use crate::http::list::Page;
 use crate::http::problem::{Answer, Problem};
 
@@ -71,7 +72,7 @@ pub(crate) struct NewAccount {
 pub(crate) async fn create_user(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Json(new): Json<NewAccount>,
+    JsonBody(new): JsonBody<NewAccount>,
 ) -> Answer<(StatusCode, Json<AccountJson>)> {
     caller.need(Permission::UserManage)?;
     let area: AreaPath = caller.scope_path(Some(&new.area))?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use chengmai_engine::case::{FilingRequest, file};
 use chengmai_model::case::{CaseId, CaseSource};
 use chengmai_model::warning::WarningId;
@@ -17,6 +17,7 @@ use super::cases::{CaseJson, case_json, page_request};
 use crate::city::{City, path_names};
 use crate::clock;
 use crate::http::access::{Caller, Permission};
+use crate::http::extract::{JsonBody, QueryOf};
 use crate::http::list::{Page, time};
 use crate::http::problem::{Answer, Problem, TextJson};
 
@@ -39,6 +40,15 @@ pub(crate) struct EvidenceJson {
 
 /// A warning.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"id": "W-00c0ffee00c0ffee", "rule": "gas/methane_in_manhole",
+    "rule_name": {"zh": "地下空间燃气聚集", "en": "Gas in an underground space"}, "pack": "gas", "severity": 4,
+    "peak_severity": 4, "label": {"zh": "红色", "en": "Red"}, "area": "500103", "area_name": "渝中区",
+    "path": "重庆市 / 渝中区", "subject": {"kind": "device", "id": "m1"}, "position": [106.56, 29.55],
+    "value": 60.0, "unit": "%LEL", "kind": "methane", "state": "raised",
+    "raised_at": "2026-11-21T03:04:05.678Z", "changed_at": "2026-11-21T03:04:05.678Z",
+    "answer_due": "2026-11-21T03:09:05.678Z", "escalated_to": null, "answered_by": null, "answered_at": null,
+    "note": null, "case": null, "cleared_at": null, "proposes": "gas_leak", "simulated": false,
+    "evidence": [{"device": "m1", "kind": "methane", "value": 60.0, "at": "2026-11-21T03:04:05.678Z"}]}))]
 pub(crate) struct WarningJson {
     #[schema(example = "W-00c0ffee00c0ffee")]
     id: String,
@@ -152,7 +162,7 @@ pub(crate) struct WarningQuery {
 pub(crate) async fn list_warnings(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Query(query): Query<WarningQuery>,
+    QueryOf(query): QueryOf<WarningQuery>,
 ) -> Answer<Json<Page<WarningJson>>> {
     caller.need(Permission::Read)?;
     let view = match query.state.as_deref().unwrap_or("open") {
@@ -219,7 +229,7 @@ pub(crate) async fn confirm_warning(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path(id): Path<String>,
-    Json(body): Json<NoteBody>,
+    JsonBody(body): JsonBody<NoteBody>,
 ) -> Answer<Json<WarningJson>> {
     answer(&city, &caller, &id, WarningAnswer::Confirm, body.note.as_deref()).await
 }
@@ -240,7 +250,7 @@ pub(crate) async fn dismiss_warning(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path(id): Path<String>,
-    Json(body): Json<ReasonBody>,
+    JsonBody(body): JsonBody<ReasonBody>,
 ) -> Answer<Json<WarningJson>> {
     caller.need(Permission::WarningDecide)?;
     if body.reason.trim().is_empty() {
@@ -292,7 +302,7 @@ pub(crate) async fn file_warning(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path(id): Path<String>,
-    Json(body): Json<FileBody>,
+    JsonBody(body): JsonBody<FileBody>,
 ) -> Answer<Json<FiledJson>> {
     caller.need(Permission::WarningDecide)?;
     let row = visible(&city, &caller, &id).await?;

@@ -174,13 +174,17 @@ impl Brain {
             match event {
                 Event::Window(window) => windows.push(window),
                 Event::Alarm(alarm) => {
-                    counters::add(&self.counters.alarms, u64::from(alarm.step == AlarmStep::Raised));
+                    counters::add(
+                        &self.counters.alarms,
+                        u64::from(alarm.step == AlarmStep::Raised),
+                    );
                 }
                 Event::Warning(change) => {
                     let raised = change.step == chengmai_model::warning::WarningStep::Raised;
                     counters::add(&self.counters.warnings, u64::from(raised));
                     // The receiver lives as long as the program; at the very end nobody decides.
-                    let _ = self.decisions.send(Decision::Warning { change: Box::new(change), now });
+                    let _ =
+                        self.decisions.send(Decision::Warning { change: Box::new(change), now });
                 }
                 Event::Device(_) => {}
             }

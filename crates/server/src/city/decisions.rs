@@ -55,6 +55,8 @@ pub(crate) struct Decisions {
     pub(crate) profile: Profile,
     pub(crate) agencies: Arc<Agencies>,
     pub(crate) registry: Arc<RwLock<Registry>>,
+    /// The whole city is made up.
+    pub(crate) simulated: bool,
     pub(crate) records: Records,
     pub(crate) hub: Arc<Hub>,
     pub(crate) book: Arc<Book>,
@@ -203,7 +205,8 @@ impl Decisions {
             Subject::Indicator { indicator, area } => {
                 let def = &self.catalog.indicators()[usize::from(indicator)].def;
                 let position = self.areas.get(area).row.center;
-                let simulated = change.evidence.iter().any(|e| name_of(e.stream).0.spec.simulated);
+                let made_up = change.evidence.iter().any(|e| name_of(e.stream).0.spec.simulated);
+                let simulated = self.simulated || made_up;
                 ("indicator", def.code.clone(), position, def.unit.clone(), None, simulated)
             }
         };

@@ -365,6 +365,16 @@ impl Registry {
         self.stream_or_add(device, kind)
     }
 
+    /// New facts about a device of the demo's fleet.
+    pub(crate) fn restate(&mut self, spec: &DeviceSpec) {
+        let Some(id) = self.find(&spec.name) else { return };
+        if self.device(id).spec != *spec {
+            let registration = Registration::Update { id, spec: spec.clone() };
+            self.apply(&registration);
+            self.pending.push(registration);
+        }
+    }
+
     /// The area meant by a code, or by a position; `scope` itself when neither is given.
     fn place(
         &self,

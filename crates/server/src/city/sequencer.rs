@@ -90,12 +90,15 @@ struct Group {
 
 impl Sequencer {
     /// Runs until told to stop, every sender is gone, or the disk fails.
-    pub(crate) fn run(mut self, mut inbox: mpsc::Receiver<Message>, runtime: tokio::runtime::Handle) {
+    pub(crate) fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Message>,
+        runtime: tokio::runtime::Handle,
+    ) {
         let mut next_tick = Instant::now() + TICK;
         loop {
-            let first = runtime.block_on(async {
-                tokio::time::timeout_at(next_tick.into(), inbox.recv()).await
-            });
+            let first = runtime
+                .block_on(async { tokio::time::timeout_at(next_tick.into(), inbox.recv()).await });
             let mut group = Group::default();
             match first {
                 Ok(None) => return,
@@ -144,14 +147,15 @@ impl Sequencer {
         let mut work = Vec::with_capacity(group.batches.len() + 2);
         let mut acknowledge = group.registered;
         let readings = group.readings as u64;
-        let outcome = self.append(group.batches, tick, &mut work, &mut acknowledge).and_then(|()| {
-            let began = Instant::now();
-            self.journal.commit()?;
-            let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            counters::add(&self.counters.commit_ns, spent);
-            counters::add(&self.counters.commits, 1);
-            Ok(())
-        });
+        let outcome =
+            self.append(group.batches, tick, &mut work, &mut acknowledge).and_then(|()| {
+                let began = Instant::now();
+                self.journal.commit()?;
+                let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                counters::add(&self.counters.commit_ns, spent);
+                counters::add(&self.counters.commits, 1);
+                Ok(())
+            });
         if let Err(error) = outcome {
             tracing::error!(%error, "the journal failed: no more readings are taken");
             *self.stop_reason.write() = Some(error.to_string());

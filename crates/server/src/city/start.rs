@@ -112,6 +112,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         profile: loaded.profile.clone(),
         agencies: Arc::clone(&agencies),
         registry: Arc::clone(&registry),
+        simulated: config.simulated,
         records: records.clone(),
         hub: Arc::clone(&hub),
         book: Arc::clone(&book),
@@ -223,9 +224,9 @@ fn restore(
     for registration in &registrations {
         registry.apply(registration);
     }
-    let restored = found.part(ENGINE_PART).map(|bytes| {
-        Engine::restore(loaded.catalog.clone(), Arc::clone(areas), settings, bytes)
-    });
+    let restored = found
+        .part(ENGINE_PART)
+        .map(|bytes| Engine::restore(loaded.catalog.clone(), Arc::clone(areas), settings, bytes));
     match restored {
         Some(Ok(engine)) => {
             let opened = Opened { disk, snapshot_sequence: found.sequence };

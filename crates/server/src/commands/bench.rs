@@ -22,7 +22,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     let outcome = runtime()?.block_on(async {
         let mut prepared = prepare(config).await?;
         let fleet = Fleet::new(prepared.areas(), bench.devices, 1);
-        let streams = super::demo::enlist(&mut prepared, &fleet, clock::now())?;
+        let streams = super::demo::enlist(&mut prepared, &fleet, clock::now(), None)?;
         let readings = make(&fleet, &streams, bench.readings);
         let bar = progress(bench.readings as u64, "journal, engine, archive");
         let began = Instant::now();

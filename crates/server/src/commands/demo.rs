@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use chengmai_engine::case::{FilingRequest, apply, decide, file, replay};
 use chengmai_model::case::{Case, CaseEvent, CaseId, CaseSource, Command, CommandKind};
+use chengmai_model::stream::DeviceSpec;
 use chengmai_model::time::{DAY_MS, MINUTE_MS};
 use chengmai_model::{Actor, AreaPath, Reading, Role, StreamId, Timestamp};
 use chengmai_sim::fleet::Fleet;
@@ -22,6 +23,8 @@ use crate::clock;
 
 /// Seed of the fleet and of its past.
 const SEED: u64 = 1;
+/// The made-up day has a reading of each device every ten minutes.
+const PAST_PERIOD_MS: u32 = 600_000;
 /// Password of the demo's administrator, unless the environment gives another.
 const DEMO_PASSWORD: &str = "chengmai-demo";
 /// Account under which the simulated devices and people act.
@@ -29,7 +32,9 @@ const SIMULATOR: &str = "simulator";
 
 pub(crate) fn run(flags: DemoFlags) -> anyhow::Result<()> {
     let devices = flags.devices;
-    let config = flags.serve.resolve("./data/demo", true)?;
+    let mut config = flags.serve.resolve("./data/demo", true)?;
+    // A newcomer's own first device must be welcome.
+    config.register_unknown = true;
     runtime()?.block_on(async {
         let mut prepared = prepare(config).await?;
         let password = std::env::var(ADMIN_PASSWORD).unwrap_or_else(|_unset| DEMO_PASSWORD.into());
@@ -41,9 +46,10 @@ pub(crate) fn run(flags: DemoFlags) -> anyhow::Result<()> {
         }
         let fleet = Fleet::new(prepared.areas(), devices, SEED);
         let now = clock::now();
-        let streams = enlist(&mut prepared, &fleet, now)?;
+        let streams = enlist(&mut prepared, &fleet, now, new.then_some(PAST_PERIOD_MS))?;
         if new {
             fill_past(&mut prepared, &fleet, &streams, now)?;
+            quicken(&mut prepared, &fleet)?;
             file_past_cases(&prepared, now).await?;
         }
         let records = prepared.records().clone();
@@ -128,20 +134,39 @@ fn welcome(http: SocketAddr, mqtt: Option<SocketAddr>, password: &str, new: bool
     say("");
 }
 
-/// Registers the fleet; the stream of each of its devices.
+/// Registers the fleet; the stream of each of its devices. `period_ms` takes the place of the
+/// devices' own period.
 pub(crate) fn enlist(
     prepared: &mut Prepared,
     fleet: &Fleet,
     now: Timestamp,
+    period_ms: Option<u32>,
 ) -> anyhow::Result<Vec<StreamId>> {
     let mut past = prepared.past();
     let streams = {
         let mut registry = past.registry().write();
-        let devices = fleet.devices().iter();
-        devices.map(|d| registry.enlist(d.spec.clone(), d.kind, now)).collect()
+        let devices = fleet.devices().iter().map(|device| {
+            let own = device.spec.period_ms;
+            let spec =
+                DeviceSpec { period_ms: period_ms.unwrap_or(own), ..device.spec.clone() };
+            registry.enlist(spec, device.kind, now)
+        });
+        devices.collect()
     };
     past.registered()?;
     Ok(streams)
+}
+
+/// From now on the fleet reports in its own rhythm.
+fn quicken(prepared: &mut Prepared, fleet: &Fleet) -> anyhow::Result<()> {
+    let mut past = prepared.past();
+    {
+        let mut registry = past.registry().write();
+        for device in fleet.devices() {
+            registry.restate(&device.spec);
+        }
+    }
+    past.registered()
 }
 
 fn fill_past(
@@ -181,10 +206,7 @@ async fn file_past_cases(prepared: &Prepared, until: Timestamp) -> anyhow::Resul
 }
 
 /// A made-up case through the same decisions as a real one.
-fn past_events(
-    prepared: &Prepared,
-    past: &PastCase,
-) -> anyhow::Result<(CaseId, Vec<CaseEvent>)> {
+fn past_events(prepared: &Prepared, past: &PastCase) -> anyhow::Result<(CaseId, Vec<CaseEvent>)> {
     let areas = prepared.areas();
     let loaded = prepared.loaded();
     let area = areas.find(past.area.as_str()).context("a made-up case lies in the city")?;

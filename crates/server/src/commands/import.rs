@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use chengmai_model::area::{AreaFault, AreaHistory, AreaRow, complete, merge_boundaries};
 use chengmai_model::Tier;
+use chengmai_model::area::{AreaFault, AreaHistory, AreaRow, complete, merge_boundaries};
 use chengmai_wire::areas::{decode_boundaries, decode_rows};
 
 use super::{progress, say};
@@ -32,7 +32,8 @@ pub(crate) fn run(import: Import) -> anyhow::Result<()> {
 
 /// Faults of an area file as one error.
 pub(crate) fn faults(faults: &[AreaFault]) -> anyhow::Error {
-    let mut text = format!("E-201 the area file is refused, nothing was changed: {} faults", faults.len());
+    let mut text =
+        format!("E-201 the area file is refused, nothing was changed: {} faults", faults.len());
     for fault in faults.iter().take(FAULTS_SHOWN_MAX) {
         let _ = write!(text, "\n  line {}: {} / {}", fault.line, fault.reason.zh, fault.reason.en);
     }
@@ -46,12 +47,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-fn areas(
-    file: &Path,
-    boundaries: Option<&Path>,
-    grids: bool,
-    data: &Path,
-) -> anyhow::Result<()> {
+fn areas(file: &Path, boundaries: Option<&Path>, grids: bool, data: &Path) -> anyhow::Result<()> {
     let folder = DataFolder::open(data)?;
     let rows = area_rows(&read(file)?, boundaries.map(read).transpose()?.as_deref(), grids)?;
     let given = rows.iter().filter(|r| !r.generated).count();
@@ -71,11 +67,7 @@ fn areas(
 }
 
 /// Rows of the files, checked, with what open data lacks made up and labelled.
-fn area_rows(
-    file: &[u8],
-    boundaries: Option<&[u8]>,
-    grids: bool,
-) -> anyhow::Result<Vec<AreaRow>> {
+fn area_rows(file: &[u8], boundaries: Option<&[u8]>, grids: bool) -> anyhow::Result<Vec<AreaRow>> {
     let decoded = decode_rows(file);
     let mut found: Vec<AreaFault> = decoded.faults.into_iter().map(Into::into).collect();
     let mut rows = decoded.rows;
@@ -169,7 +161,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// The chunk's rows begin on that line of the file, under its header.
     pub(crate) fn add(&mut self, answer: &serde_json::Value, first_line: u32) {
+        self.add_by(answer, |line| (line + u64::from(first_line)).saturating_sub(2));
+    }
+
+    /// The same where the caller knows which line of the file a line or item of the answer means.
+    pub(crate) fn add_by(&mut self, answer: &serde_json::Value, line_of: impl Fn(u64) -> u64) {
         for (name, value) in answer.as_object().into_iter().flatten() {
             if let Some(count) = value.as_u64() {
                 *self.counts.entry(name.clone()).or_default() += count;
@@ -178,7 +176,7 @@ impl Tally {
         let refused = answer.get("refused").and_then(|r| r.as_array());
         for row in refused.into_iter().flatten() {
             if self.shown < FAULTS_SHOWN_MAX {
-                let line = row["line"].as_u64().unwrap_or(0) + u64::from(first_line) - 2;
+                let line = line_of(row["line"].as_u64().unwrap_or(0));
                 let (code, reason) = (&row["code"], &row["reason"]["en"]);
                 say(format!("  line {line}: {} {}", text(code), text(reason)));
             }

@@ -24,6 +24,8 @@ struct Rows {
 
 #[derive(Debug)]
 struct Row {
+    /// Of the file, from 1.
+    line: u32,
     device: String,
     kind: Option<String>,
     value: f64,
@@ -37,7 +39,7 @@ impl Sink for Rows {
             return;
         };
         let (device, kind) = (o.device.into_owned(), o.kind.map(std::borrow::Cow::into_owned));
-        self.rows.push(Row { device, kind, value: o.value, at });
+        self.rows.push(Row { line, device, kind, value: o.value, at });
     }
 
     fn fault(&mut self, fault: chengmai_wire::Fault) {
@@ -56,6 +58,7 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<()> {
     for fault in rows.faults.iter().take(20) {
         say(format!("  left out: {fault}"));
     }
+    let left_out = rows.faults.len();
     let mut rows = rows.rows;
     rows.sort_by_key(|row| row.at);
     let Some(first) = rows.first().map(|row| row.at) else {
@@ -89,13 +92,23 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<()> {
             .collect();
         let body = serde_json::to_vec(&batch)?;
         let answer = post(&replay.to, "/api/v1/observations", "application/json", &body)?;
-        tally.add(&answer, 2);
+        let batch_rows = &rows[start..end];
+        tally.add_by(&answer, |item| line_of(batch_rows, item));
         bar.inc(batch.len() as u64);
         start = end;
     }
     bar.finish_and_clear();
     tally.say();
+    if left_out > 0 {
+        say(format!("left out: {left_out}"));
+    }
     Ok(())
+}
+
+/// Line of the file that holds an item of a batch; items count from 1.
+fn line_of(batch: &[Row], item: u64) -> u64 {
+    let index = usize::try_from(item).ok().and_then(|item| item.checked_sub(1));
+    index.and_then(|index| batch.get(index)).map_or(0, |row| u64::from(row.line))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a replay is shorter than 2^53 ms")]

@@ -1,7 +1,7 @@
 //! `chengmai serve`: runs a city until it is told to stop.
 
-use std::net::SocketAddr;
 use std::future::{Future, IntoFuture as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;

@@ -42,7 +42,9 @@ pub(crate) fn run(verify: &DataOnly) -> anyhow::Result<()> {
         }
     }
     let Found { frames, readings, registrations, ticks } = found;
-    say(format!("journal: {frames} frames sound: {readings} readings, {registrations} registrations, {ticks} ticks"));
+    say(format!(
+        "journal: {frames} frames sound: {readings} readings, {registrations} registrations, {ticks} ticks"
+    ));
     match snapshot::latest(&RealDisk, &folder.snapshots())? {
         Some(found) => {
             say(format!("snapshot: sound, up to frame {}", found.sequence));

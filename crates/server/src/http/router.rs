@@ -23,8 +23,8 @@ use utoipa_axum::routes;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, areas, case_import, case_summary, cases, device_summary, devices, events, indicators, packs, readings, session, system, users,
-    warnings,
+    agencies, areas, case_import, case_summary, cases, device_summary, devices, events, indicators,
+    packs, readings, session, system, users, warnings,
 };
 use crate::city::City;
 
@@ -148,4 +148,66 @@ fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response {
     let mut response = Problem::new(&error::INTERNAL, "").into_response();
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::openapi_json;
+    use serde_json::Value;
+
+    /// True when the schema, or one it refers to, shows an example.
+    fn shows_example(document: &Value, schema: &Value, depth: u8) -> bool {
+        if depth == 0 {
+            return false;
+        }
+        match schema {
+            Value::Object(map) => map.iter().any(|(key, value)| {
+                if key == "example" || key == "examples" {
+                    return true;
+                }
+                let referred = (key == "$ref").then(|| value.as_str()).flatten();
+                let referred = referred.and_then(|r| document.pointer(r.trim_start_matches('#')));
+                shows_example(document, referred.unwrap_or(value), depth - 1)
+            }),
+            Value::Array(list) => list.iter().any(|v| shows_example(document, v, depth - 1)),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn every_route_says_what_it_does_and_shows_an_example() {
+        let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+        let mut lacking = Vec::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let route = format!("{method} {path}");
+                let words = operation.get("summary").or(operation.get("description"));
+                if words.is_none() {
+                    lacking.push(format!("{route}: no words"));
+                }
+                let body = &operation["requestBody"];
+                if !body.is_null() && !shows_example(&document, body, 8) {
+                    lacking.push(format!("{route}: no example of the body"));
+                }
+                let answers = operation["responses"].as_object().unwrap();
+                for (status, answer) in answers.iter().filter(|(s, _)| s.starts_with('2')) {
+                    let content = &answer["content"];
+                    if !content.is_null() && !shows_example(&document, content, 8) {
+                        lacking.push(format!("{route}: no example of {status}"));
+                    }
+                }
+            }
+        }
+        assert!(lacking.is_empty(), "{lacking:#?}");
+    }
+
+    #[test]
+    fn the_document_refers_to_nothing_outside_ourselves() {
+        let document = openapi_json();
+        let outside: Vec<&str> = document
+            .lines()
+            .filter(|line| line.contains("http://") || line.contains("https://"))
+            .collect();
+        assert!(outside.is_empty(), "{outside:#?}");
+    }
 }

@@ -113,6 +113,11 @@ async fn run<S: MqttSink>(
         while let Some(outcome) = in_flight.next().await {
             wire.acknowledge(&outcome)?;
         }
+    } else {
+        // A sender of quality of service 0 says goodbye at once and never sends again: what came
+        // in whole is still taken, though nobody hears of it.
+        let rest = async { while in_flight.next().await.is_some() {} };
+        timeout(wire.limits.patience, rest).await.ok();
     }
     ended
 }
@@ -144,7 +149,8 @@ async fn greet<S: MqttSink>(wire: &mut Wire, sink: &S) -> Result<S::Permit, Ende
     };
     match permit {
         Ok(permit) => {
-            let id = client_id_empty.then(|| format!("chengmai-{}", &crate::accounts::random_token()[3..23]));
+            let id = client_id_empty
+                .then(|| format!("chengmai-{}", &crate::accounts::random_token()[3..23]));
             wire.send(packets::welcome(connect.version, wire.limits.in_flight_max, id)?)?;
             wire.flush().await?;
             Ok(permit)

@@ -13,12 +13,13 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use rumqttc::{
-    AckMode, AsyncClient, BrokerSessionResumePolicy, ConnectReturnCode, ConnectionError, Event,
-    EventLoop, MqttOptions, Packet, Publish, QoS, SessionMode, SubscribeReasonCode,
+    AckMode, AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet,
+    Publish, QoS, SessionMode, SubscribeReasonCode,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::resume::NothingUnderWay;
 use super::{Message, MqttCounters, MqttSink, TakeError, count};
 
 /// Messages that are not on disk yet; the broker sends no more than that.
@@ -265,12 +266,12 @@ fn options(url: &BrokerUrl) -> MqttOptions {
     }
     options
         .set_session_mode(SessionMode::Persistent)
-        // We send nothing above quality of service 0, so there is nothing of ours to reconcile.
-        .set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly)
         .set_ack_mode(AckMode::Manual)
         .set_keep_alive(KEEP_ALIVE_SECONDS)
         .set_receive_maximum(Some(IN_FLIGHT_MAX))
         .set_max_packet_size(Some(PACKET_BYTES_MAX));
+    let nothing_under_way = NothingUnderWay::new(&options);
+    options.set_session_store(nothing_under_way);
     options
 }
 

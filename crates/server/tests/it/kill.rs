@@ -1,0 +1,153 @@
+//! SIGKILL under load, again and again, in one data folder: what was acknowledged is there, once.
+//!
+//! Resending: a client that got no answer does not know what became of its batch. If it sends the
+//! batch again, a reading equal to the last one of its stream is counted as a duplicate and kept
+//! once. Here nothing is sent again: an unanswered batch may be there once or not at all.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use chengmai_model::Timestamp;
+
+use crate::harness::{City, Folder, PATIENCE, now_ms};
+
+const KILLS: u64 = 50;
+const WRITERS: u64 = 3;
+const DEVICES_PER_WRITER: u64 = 20;
+
+/// What one writer has sent so far. Batch `n` holds one reading of each of its devices.
+#[derive(Default)]
+struct Sent {
+    next: u64,
+    acknowledged: Vec<u64>,
+    unanswered: Vec<u64>,
+}
+
+fn device(writer: u64, index: u64) -> String {
+    format!("k{writer}-{index}")
+}
+
+fn value(writer: u64, index: u64, n: u64) -> u64 {
+    (n * 31 + index * 7 + writer) % 20_000
+}
+
+fn batch(writer: u64, n: u64, base_ms: i64) -> String {
+    let at = base_ms + i64::try_from(n).unwrap() * 20;
+    let mut lines = String::new();
+    for index in 0..DEVICES_PER_WRITER {
+        let (name, value) = (device(writer, index), value(writer, index, n));
+        writeln!(lines, "water_flow,device={name} value={value} {at}").unwrap();
+    }
+    lines
+}
+
+/// Sends batch after batch until the server is gone.
+fn send_until_killed(
+    city: &City,
+    token: &str,
+    writer: u64,
+    base_ms: i64,
+    sent: &Mutex<Sent>,
+    said: &Sender<()>,
+) {
+    loop {
+        let mut sent = sent.lock().unwrap();
+        let n = sent.next;
+        sent.next += 1;
+        let body = batch(writer, n, base_ms);
+        let path = "/api/v2/write?precision=ms";
+        match city.send_with("POST", path, token, &[], body.as_bytes()) {
+            Ok((204, _)) => sent.acknowledged.push(n),
+            Ok((status, text)) => panic!("status {status}: {text}"),
+            Err(_gone) => {
+                sent.unanswered.push(n);
+                return;
+            }
+        }
+        drop(sent);
+        // Nobody listens any more once the kill is on its way.
+        let _ = said.send(());
+    }
+}
+
+/// xorshift: enough to choose moments.
+fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+#[test]
+fn what_was_acknowledged_before_any_of_fifty_kills_is_there_exactly_once() {
+    let given = std::env::var("CHENGMAI_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let seed: u64 = given.unwrap_or_else(|| now_ms().unsigned_abs()) | 1;
+    println!("seed: CHENGMAI_TEST_SEED={seed}");
+    let mut random = seed;
+    let folder = Folder::new();
+    let flags = ["--snapshot-seconds", "1"];
+    let city = City::start(&folder, &flags);
+    let token = city.admin.clone();
+    let mut csv = String::from("id,kinds,area,period\n");
+    for writer in 0..WRITERS {
+        for index in 0..DEVICES_PER_WRITER {
+            writeln!(csv, "{},water_flow,500103001001001,1m", device(writer, index)).unwrap();
+        }
+    }
+    city.register(&csv);
+    let base_ms = now_ms() - 600_000;
+    let sent: Vec<Mutex<Sent>> = (0..WRITERS).map(|_| Mutex::default()).collect();
+    let mut city = city;
+    for round in 0..KILLS {
+        let (say, hear) = channel();
+        std::thread::scope(|threads| {
+            for (writer, sent) in (0..WRITERS).zip(&sent) {
+                let (city, token, say) = (&city, &token, say.clone());
+                threads.spawn(move || send_until_killed(city, token, writer, base_ms, sent, &say));
+            }
+            // After a random number of acknowledgements, and a little later still.
+            for _ in 0..=next(&mut random) % 25 {
+                hear.recv_timeout(PATIENCE).unwrap();
+            }
+            std::thread::park_timeout(Duration::from_micros(next(&mut random) % 4_000));
+            city.kill();
+        });
+        drop(city);
+        city = City::open(&folder, &flags);
+        assert!(round < KILLS);
+    }
+    for (writer, sent) in (0..WRITERS).zip(&sent) {
+        check(&city, &token, writer, base_ms, &sent.lock().unwrap());
+    }
+}
+
+fn check(city: &City, token: &str, writer: u64, base_ms: i64, sent: &Sent) {
+    assert!(sent.acknowledged.len() as u64 >= KILLS, "too little was sent to prove anything");
+    for index in 0..DEVICES_PER_WRITER {
+        let name = device(writer, index);
+        let (from, to) = (Timestamp(base_ms).to_rfc3339(), Timestamp(now_ms()).to_rfc3339());
+        let path = format!("/api/v1/devices/{name}/observations?from={from}&to={to}&limit=10000");
+        let mut found: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for item in city.list(&path, token) {
+            let at = item["at"].as_str().unwrap().to_owned();
+            found.entry(at).or_default().push(item["value"].as_f64().unwrap());
+        }
+        let mut take = |n: u64| {
+            let at = Timestamp(base_ms + i64::try_from(n).unwrap() * 20).to_rfc3339();
+            found.remove(&at).unwrap_or_default()
+        };
+        #[expect(clippy::cast_precision_loss, reason = "values are below 20,000")]
+        let expected = |n: u64| value(writer, index, n) as f64;
+        for &n in &sent.acknowledged {
+            assert_eq!(take(n), [expected(n)], "{name}: acknowledged batch {n}");
+        }
+        for &n in &sent.unanswered {
+            let values = take(n);
+            assert!(values.is_empty() || values == [expected(n)], "{name}: batch {n}: {values:?}");
+        }
+        assert!(found.is_empty(), "{name}: readings nobody sent: {found:?}");
+    }
+}

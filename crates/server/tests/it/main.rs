@@ -1,0 +1,12 @@
+//! The server as its users meet it: a real process, over its public interfaces only.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod areas;
+mod harness;
+mod kill;
+mod life;
+mod mqtt;
+mod replay;
+mod scope;
+mod write;

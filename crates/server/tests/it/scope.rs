@@ -1,0 +1,415 @@
+//! Who sees and does what: every route of the OpenAPI document, without a token, and as the
+//! mightiest user of one town against the things of another town and of another district.
+//!
+//! A route that is in the document and not in the table here fails the test, and so does a row of
+//! the table that no route answers to.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::harness::{City, Folder, now_ms, until};
+
+/// Routes that anybody may ask.
+const PUBLIC: [(&str, &str); 5] = [
+    ("get", "/api/v1/city"),
+    ("post", "/api/v1/session"),
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("get", "/metrics"),
+];
+
+/// What a route is about, and so what the town's user must not get.
+enum Check {
+    /// Anybody may ask it.
+    Public,
+    /// The caller and nobody else.
+    OwnAccount,
+    /// The same for everybody: packs, kinds, the program. The text says why that is no leak.
+    Everybody(&'static str),
+    /// A list: by default nothing foreign, and asking for the foreign area by this parameter: 404.
+    List(&'static str),
+    /// `{}` is a thing's id: the foreign one 404, the own one 200.
+    Thing(Thing),
+    /// A deed on a thing: the foreign one 404, and it stays as it was.
+    Deed(Thing, &'static [&'static str]),
+    /// Has a test of its own below.
+    Apart,
+}
+
+#[derive(Clone, Copy)]
+enum Thing {
+    Area,
+    Device,
+    Warning,
+    Case,
+    User,
+    /// A rule-less id that everybody may name; the area is asked for by this parameter.
+    Indicator(&'static str),
+}
+
+#[rustfmt::skip]
+const ROUTES: &[(&str, &str, Check)] = &[
+    ("post", "/api/v1/session", Check::Public),
+    ("get", "/api/v1/session", Check::OwnAccount),
+    ("delete", "/api/v1/session", Check::OwnAccount),
+    ("post", "/api/v1/session/password", Check::OwnAccount),
+    ("get", "/api/v1/users", Check::List("")),
+    ("post", "/api/v1/users", Check::Apart),
+    ("delete", "/api/v1/users/{name}", Check::Deed(Thing::User, &[])),
+    ("post", "/api/v1/users/{name}/token", Check::Deed(Thing::User, &[])),
+    ("post", "/api/v2/write", Check::Apart),
+    ("post", "/api/v1/observations", Check::Apart),
+    ("get", "/api/v1/city", Check::Public),
+    ("get", "/api/v1/areas", Check::List("parent")),
+    ("get", "/api/v1/areas/{code}", Check::Thing(Thing::Area)),
+    ("get", "/api/v1/areas/{code}/shapes", Check::Thing(Thing::Area)),
+    ("get", "/api/v1/overlays", Check::Everybody("names of public areas, nothing about them")),
+    ("get", "/api/v1/kinds", Check::Everybody("from packs")),
+    ("get", "/api/v1/devices", Check::List("area")),
+    ("post", "/api/v1/devices", Check::Apart),
+    ("get", "/api/v1/devices/summary", Check::List("area")),
+    ("get", "/api/v1/devices/map", Check::List("area")),
+    ("get", "/api/v1/devices/{id}", Check::Thing(Thing::Device)),
+    ("get", "/api/v1/devices/{id}/observations", Check::Thing(Thing::Device)),
+    ("get", "/api/v1/indicators", Check::List("area")),
+    ("get", "/api/v1/indicators/{code}", Check::Thing(Thing::Indicator("area"))),
+    ("get", "/api/v1/indicators/{code}/areas", Check::Thing(Thing::Indicator("parent"))),
+    ("get", "/api/v1/indicators/{code}/history", Check::Thing(Thing::Indicator("area"))),
+    ("get", "/api/v1/indicators/{code}/sources", Check::Thing(Thing::Indicator("area"))),
+    ("get", "/api/v1/warnings", Check::List("area")),
+    ("get", "/api/v1/warnings/{id}", Check::Thing(Thing::Warning)),
+    ("post", "/api/v1/warnings/{id}/confirm", Check::Deed(Thing::Warning, &[])),
+    ("post", "/api/v1/warnings/{id}/dismiss", Check::Deed(Thing::Warning, &[])),
+    ("post", "/api/v1/warnings/{id}/file", Check::Deed(Thing::Warning, &[])),
+    ("get", "/api/v1/case-types", Check::Everybody("from packs")),
+    ("get", "/api/v1/cases", Check::List("area")),
+    ("post", "/api/v1/cases", Check::Apart),
+    ("get", "/api/v1/cases/summary", Check::List("area")),
+    ("post", "/api/v1/cases/import", Check::Apart),
+    ("get", "/api/v1/cases/{id}", Check::Thing(Thing::Case)),
+    ("post", "/api/v1/cases/{id}/{action}", Check::Deed(Thing::Case, &["dispatch", "start", "finish", "return", "check_pass", "check_fail", "close", "hand_up", "hand_down", "hand_sideways"])),
+    ("get", "/api/v1/agencies", Check::List("area")),
+    ("get", "/api/v1/agencies/ratings", Check::List("area")),
+    ("get", "/api/v1/packs", Check::Everybody("the packs themselves")),
+    ("get", "/api/v1/packs/{id}", Check::Everybody("the packs themselves")),
+    ("get", "/api/v1/events", Check::Apart),
+    ("get", "/api/v1/system", Check::Everybody("counters of the program, no thing by name")),
+    ("get", "/healthz", Check::Public),
+    ("get", "/readyz", Check::Public),
+    ("get", "/metrics", Check::Public),
+];
+
+/// Everything there is in one town.
+struct Town {
+    code: &'static str,
+    grid: String,
+    device: String,
+    user: String,
+    warning: String,
+    case: String,
+}
+
+const OWN: &str = "500103001";
+const FOREIGN: [&str; 2] = ["500103002", "500105001"];
+
+/// Every role at once, so that it is the area that refuses and nothing else.
+const ALL_ROLES: [&str; 7] =
+    ["admin", "duty_officer", "grid_worker", "supervisor", "engineer", "viewer", "ingest"];
+
+impl Town {
+    /// A device with a warning, a user and a case.
+    fn people(city: &City, town: &'static str) -> Self {
+        let grid = format!("{town}001001");
+        let (device, user) = (format!("cover-{town}"), format!("user-{town}"));
+        city.register(&format!("id,kinds,area,period\n{device},manhole_tilt,{grid},1m\n"));
+        city.account(&user, &["viewer"], town, None);
+        let line = format!("manhole_tilt,device={device} value=24 {}\n", now_ms());
+        assert_eq!(city.write(&city.admin, &line).0, 204);
+        let warning = until("the cover's warning", || {
+            let path = format!("/api/v1/warnings?area={town}");
+            city.list(&path, &city.admin).into_iter().next()
+        });
+        let new = json!({"type": "dirty_road", "row": 0, "area": grid, "description": town});
+        let (status, case) = city.post("/api/v1/cases", &city.admin, &new);
+        assert_eq!(status, 200, "{case}");
+        let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
+        Self { code: town, grid, device, user, warning: id(&warning), case: id(&case) }
+    }
+
+    fn id(&self, thing: Thing) -> &str {
+        match thing {
+            Thing::Area => self.code,
+            Thing::Device => &self.device,
+            Thing::Warning => &self.warning,
+            Thing::Case => &self.case,
+            Thing::User => &self.user,
+            Thing::Indicator(_) => "street.manhole_closed_share",
+        }
+    }
+
+    /// How its things stand, without what changes by itself.
+    fn state(&self, city: &City) -> Value {
+        let get = |path: String| city.get(&path, &city.admin).1;
+        let warning = get(format!("/api/v1/warnings/{}", self.warning));
+        let case = get(format!("/api/v1/cases/{}", self.case));
+        let device = get(format!("/api/v1/devices/{}", self.device));
+        let users = city.list("/api/v1/users", &city.admin);
+        let cases = city.list(&format!("/api/v1/cases?area={}&state=all", self.code), &city.admin);
+        let devices = city.list(&format!("/api/v1/devices?area={}", self.code), &city.admin);
+        json!({
+            "warning": [warning["state"], warning["answered_by"], warning["case"]],
+            "case": [case["state"], case["level"], case["agency"], case["events"]],
+            "device": [device["area"], device["name"], device["streams"]],
+            "users": users.iter().filter(|u| u["area"] == self.code).collect::<Vec<_>>(),
+            "cases": cases.len(),
+            "devices": devices.len(),
+        })
+    }
+
+    /// Texts by which anything of this town would be known.
+    fn marks(&self) -> [&str; 2] {
+        [self.code, &self.warning]
+    }
+}
+
+struct World {
+    _folder: Folder,
+    city: City,
+    own: Town,
+    foreign: Vec<Town>,
+    /// Token of the user of the own town.
+    token: String,
+}
+
+fn world() -> World {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    let own = Town::people(&city, OWN);
+    let foreign = FOREIGN.into_iter().map(|town| Town::people(&city, town)).collect();
+    let token = city.account("mighty", &ALL_ROLES, OWN, None);
+    World { _folder: folder, city, own, foreign, token }
+}
+
+/// Method and path of every documented route.
+fn documented(city: &City) -> BTreeSet<(String, String)> {
+    let (status, document) = city.get("/api/openapi.json", "");
+    assert_eq!(status, 200);
+    let paths = document["paths"].as_object().unwrap();
+    let routes = paths.iter().flat_map(|(path, methods)| {
+        methods.as_object().unwrap().keys().map(|method| (method.clone(), path.clone()))
+    });
+    routes.collect()
+}
+
+/// The path with its parts filled in.
+fn filled(path: &str, id: &str, action: &str) -> String {
+    let path = path.replace("{action}", action);
+    match (path.find('{'), path.find('}')) {
+        (Some(start), Some(end)) => format!("{}{id}{}", &path[..start], &path[end + 1..]),
+        _ => path,
+    }
+}
+
+#[test]
+fn the_table_covers_every_documented_route_and_nothing_else() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    let table: BTreeSet<(String, String)> =
+        ROUTES.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+    let documented = documented(&city);
+    let missing: Vec<_> = documented.difference(&table).collect();
+    let stale: Vec<_> = table.difference(&documented).collect();
+    assert!(missing.is_empty(), "routes without a scope check: {missing:?}");
+    assert!(stale.is_empty(), "rows without a route: {stale:?}");
+    assert_eq!(table.len(), ROUTES.len(), "a row stands twice");
+    let public = ROUTES.iter().filter(|r| matches!(r.2, Check::Public));
+    assert_eq!(public.count(), PUBLIC.len());
+}
+
+#[test]
+fn without_a_token_every_route_answers_401_except_the_public_ones() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    for (method, path) in documented(&city) {
+        let asked = filled(&path, "x", "close");
+        let body = if method == "post" { "{}" } else { "" };
+        let send = |token: &str| {
+            let kind = Some("application/json");
+            city.send(&method.to_uppercase(), &asked, token, kind, body.as_bytes()).0
+        };
+        if PUBLIC.contains(&(&method, &path)) {
+            assert_ne!(send(""), 401, "{method} {path} is public");
+        } else {
+            assert_eq!(send(""), 401, "{method} {path} without a token");
+            assert_eq!(send("cm_0000000000000000"), 401, "{method} {path} with a made-up token");
+        }
+    }
+}
+
+fn check_list(world: &World, path: &str, parameter: &str) {
+    let World { city, token, own, foreign, .. } = world;
+    let (status, body) = city.get(path, token);
+    assert_eq!(status, 200, "{path}: {body}");
+    let text = body.to_string();
+    for town in foreign {
+        for mark in town.marks() {
+            assert!(!text.contains(mark), "{path} shows {mark}: {text}");
+        }
+        if !parameter.is_empty() {
+            for area in [town.code, &town.grid, &town.code[..6], "50"] {
+                let (status, body) = city.get(&format!("{path}?{parameter}={area}"), token);
+                assert_eq!(status, 404, "{path}?{parameter}={area}: {body}");
+            }
+        }
+    }
+    if !parameter.is_empty() {
+        let asked = format!("{path}?{parameter}={}", own.code);
+        assert_eq!(city.get(&asked, token).0, 200, "{asked} is the own area");
+    }
+}
+
+fn check_thing(world: &World, path: &str, thing: Thing) {
+    let World { city, token, own, foreign, .. } = world;
+    let ask = |town: &Town| {
+        let path = filled(path, town.id(thing), "");
+        match thing {
+            Thing::Indicator(parameter) => format!("{path}?{parameter}={}", town.code),
+            _ => path,
+        }
+    };
+    assert_eq!(city.get(&ask(own), token).0, 200, "{} is the own one", ask(own));
+    for town in foreign {
+        let (status, body) = city.get(&ask(town), token);
+        assert_eq!(status, 404, "{}: {body}", ask(town));
+    }
+}
+
+fn check_deed(world: &World, method: &str, path: &str, thing: Thing, actions: &[&str]) {
+    let World { city, token, foreign, .. } = world;
+    let body = json!({"reason": "为什么", "note": "x", "agency": "sanitation-500103", "level": "district"});
+    for town in foreign {
+        for action in if actions.is_empty() { &[""] } else { actions } {
+            let asked = filled(path, town.id(thing), action);
+            let kind = Some("application/json");
+            let text = if method == "delete" { String::new() } else { body.to_string() };
+            let sent = city.send(&method.to_uppercase(), &asked, token, kind, text.as_bytes());
+            assert_eq!(sent.0, 404, "{method} {asked}: {}", sent.1);
+        }
+    }
+}
+
+#[test]
+fn a_town_user_sees_and_changes_nothing_outside_the_town() {
+    let world = world();
+    let before: Vec<Value> = world.foreign.iter().map(|t| t.state(&world.city)).collect();
+    for (method, path, check) in ROUTES {
+        match check {
+            Check::List(parameter) => check_list(&world, path, parameter),
+            Check::Thing(thing) => check_thing(&world, path, *thing),
+            Check::Deed(thing, actions) => check_deed(&world, method, path, *thing, actions),
+            Check::Everybody(why) => {
+                assert!(!why.is_empty());
+                let (status, body) = world.city.get(&filled(path, "gas", ""), &world.token);
+                assert_eq!(status, 200, "{path}: {body}");
+                let marks: Vec<&str> = world.foreign.iter().map(|t| t.device.as_str()).collect();
+                assert!(marks.iter().all(|m| !body.to_string().contains(m)), "{path}: {body}");
+            }
+            Check::Public | Check::OwnAccount | Check::Apart => {}
+        }
+    }
+    // What is the town's own is there.
+    for (path, id) in [
+        ("/api/v1/devices", &world.own.device),
+        ("/api/v1/warnings", &world.own.warning),
+        ("/api/v1/cases", &world.own.case),
+    ] {
+        let items = world.city.list(path, &world.token);
+        assert!(items.iter().any(|i| i["id"] == id.as_str()), "{path} lacks {id}");
+    }
+    write_for_others(&world);
+    make_for_others(&world);
+    let after: Vec<Value> = world.foreign.iter().map(|t| t.state(&world.city)).collect();
+    assert_eq!(before, after);
+}
+
+/// Readings for devices of others are refused, however they come.
+fn write_for_others(world: &World) {
+    let World { city, token, own, foreign, .. } = world;
+    let now = now_ms();
+    for town in foreign {
+        let line = format!("manhole_tilt,device={} value=80 {now}\n", town.device);
+        let (status, answer) = city.write(token, &line);
+        assert_eq!((status, &answer["accepted"]), (400, &json!(0)), "{answer}");
+        let item =
+            json!([{"device": town.device, "kind": "manhole_tilt", "value": 80, "time": now}]);
+        let (status, answer) = city.post("/api/v1/observations", token, &item);
+        assert_eq!((status, &answer["accepted"]), (400, &json!(0)), "{answer}");
+        // Neither a new device there, nor taking over an old one.
+        for row in [
+            format!("thief-1,methane,{}", town.grid),
+            format!("{},methane,{}", town.device, own.grid),
+        ] {
+            let csv = format!("id,kinds,area\n{row}\n");
+            let sent =
+                city.send("POST", "/api/v1/devices", token, Some("text/csv"), csv.as_bytes());
+            let taken = (&sent.1["registered"], &sent.1["updated"]);
+            assert_eq!(taken, (&json!(0), &json!(0)), "{row}: {}", sent.1);
+            assert_eq!(sent.1["refused"].as_array().unwrap().len(), 1, "{}", sent.1);
+        }
+    }
+    let line = format!("manhole_tilt,device={} value=3 {now}\n", own.device);
+    assert_eq!(city.write(token, &line).0, 204, "the own device");
+}
+
+/// Accounts and cases cannot be made in others' areas.
+fn make_for_others(world: &World) {
+    let World { city, token, foreign, .. } = world;
+    let areas = foreign.iter().map(|t| t.code).chain(["500103", "500105", "50"]);
+    for area in areas {
+        let account = json!({"name": "spy", "display_name": "spy", "password": "long enough to pass",
+            "roles": ["viewer"], "area": area, "agency": null});
+        let (status, answer) = city.post("/api/v1/users", token, &account);
+        assert_eq!(status, 404, "an account in {area}: {answer}");
+        let case = json!({"type": "dirty_road", "row": 0, "area": area, "description": "x"});
+        let (status, answer) = city.post("/api/v1/cases", token, &case);
+        assert_eq!(status, 404, "a case in {area}: {answer}");
+        let asked = format!("/api/v1/events?area={area}");
+        assert_eq!(city.get(&asked, token).0, 404, "{asked}");
+    }
+    let path = "/api/v1/cases/import?format=nyc";
+    let sent = city.send("POST", path, token, Some("text/csv"), b"unique_key\n1\n");
+    assert!(matches!(sent.0, 403 | 404), "importing cases is the city's: {} {}", sent.0, sent.1);
+}
+
+#[test]
+fn the_live_stream_of_a_town_carries_nothing_of_another() {
+    let world = world();
+    let World { city, own, foreign, token, .. } = &world;
+    let mut events = city.events("", token);
+    // Others first: when the own one arrives, theirs would have arrived as well.
+    for town in foreign.iter().chain([own]) {
+        let id = format!("second-{}", town.code);
+        city.register(&format!("id,kinds,area,period\n{id},manhole_tilt,{},1m\n", town.grid));
+        let line = format!("manhole_tilt,device={id} value=26 {}\n", now_ms());
+        assert_eq!(city.write(&city.admin, &line).0, 204);
+        until("the second warning", || {
+            let path = format!("/api/v1/warnings?area={}", town.code);
+            (city.list(&path, &city.admin).len() == 2).then_some(())
+        });
+        let case = json!({"type": "dirty_road", "row": 0, "area": town.grid, "description": "z"});
+        assert_eq!(city.post("/api/v1/cases", &city.admin, &case).0, 200);
+    }
+    let mut seen = events.until("warning", own.code);
+    seen.extend(events.until("case", own.code));
+    seen.extend(events.until("tick", "open_cases"));
+    for event in &seen {
+        for town in foreign {
+            assert!(!event.data.contains(town.code), "{event:?}");
+        }
+    }
+    let ids: Vec<u64> = seen.iter().filter_map(|e| e.id).collect();
+    assert!(ids.windows(2).all(|pair| pair[0] <= pair[1]), "{ids:?}");
+    let tick: Value = serde_json::from_str(&seen[seen.len() - 1].data).unwrap();
+    assert_eq!((&tick["open_cases"], &tick["unanswered"]), (&json!(2), &json!(2)), "{tick}");
+}
