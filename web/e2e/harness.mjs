@@ -44,7 +44,6 @@ export async function until(what, question, limitMs = 30_000) {
     const answer = await question();
     if (answer) return answer;
     if (Date.now() > end) throw new Error(`gave up waiting until ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -9,6 +9,7 @@
 //! It runs until it is stopped; when the server does not answer it says so once and goes on trying.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -38,6 +39,8 @@ pub struct Options {
     pub password: String,
     /// District whose warnings and cases wait for the visitor; empty for none.
     pub visitor_district: String,
+    /// How long people take for a step: from 20 s to 90 s in a demo.
+    pub step: Range<Duration>,
 }
 
 impl Options {
@@ -48,6 +51,7 @@ impl Options {
             name: "admin".to_owned(),
             password: password.into(),
             visitor_district: VISITOR_DISTRICT.to_owned(),
+            step: Duration::from_secs(20)..Duration::from_secs(90),
         }
     }
 }
@@ -138,7 +142,7 @@ pub fn play(
         let sender = std::thread::Builder::new().name("sim-readings".to_owned());
         let readings = || send_readings(&client, &token, fleet, &script, stop, log);
         let sending = sender.spawn_scoped(threads, readings);
-        people::act(&client, accounts, &options.visitor_district, start, stop, log);
+        people::act(&client, accounts, options, start, stop, log);
         drop(sending);
     });
     Ok(())

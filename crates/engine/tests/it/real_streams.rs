@@ -1,10 +1,9 @@
 //! Real sensors replayed in the order in which their readings arrived, and every indicator window
 //! that closed compared with a plain recomputation from the file.
 //!
-//! The recomputation shares nothing with the engine: it knows windows by their local time written
-//! out, areas by the beginnings of their codes, formulas as closures over lists of numbers, and
-//! coverage, lateness and duplicates by their definitions. Left out are the fields of the files for
-//! which no pack has a kind.
+//! The recomputation shares nothing with the engine but the ranges of the kinds: it knows windows by
+//! their local time written out, areas by the beginnings of their codes, formulas as functions of
+//! lists of numbers, and coverage, lateness and duplicates by their definitions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -50,7 +49,7 @@ struct Sign {
 
 /// A city as this test sees it.
 struct Town {
-    /// Names of the devices and the grid each stands in.
+    /// Devices and the grid each stands in.
     places: Vec<(String, String)>,
     kinds: &'static [&'static str],
     period_ms: u32,
@@ -70,7 +69,6 @@ struct Window {
     coverage: f32,
 }
 
-/// What came of a replay.
 #[derive(Debug, Default)]
 struct Book {
     windows: BTreeMap<Key, Window>,
@@ -380,8 +378,7 @@ fn a_year_of_beijing_air_gives_the_means_and_shares_of_its_file() {
         census(&book),
         "air.good_share 104410, air.no2 60521, air.o3 60870, air.pm10 61159, air.pm25 61092, air.pm25_day 1098, air.temperature_max 61487, all 410637"
     );
-    let gappy = book.windows.values().filter(|window| window.coverage < 1.0).count();
-    assert_eq!(gappy, 11_014, "windows with gaps");
+    assert_eq!(book.windows.values().filter(|window| window.coverage < 1.0).count(), 11_014);
 }
 
 /// A river gauge in Texas: stage in feet every 15 minutes, summer time for the first day and a bit,

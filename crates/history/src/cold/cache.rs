@@ -2,13 +2,17 @@
 //! the footers used last are kept, within a limit of memory.
 
 use std::fs::File;
+use std::io::{BufReader, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use hashbrown::HashMap;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::reader::{ChunkReader, Length};
 
 use crate::error::{Error, Result};
 
@@ -16,10 +20,61 @@ const BYTES_MAX: usize = 64 << 20;
 /// Also the most file handles that the history holds open.
 const FILES_MAX: usize = 512;
 
+/// A file read by position. A clone of a file handle shares its cursor with the original, so two
+/// queries that seek and read would get each other's bytes; reads by position have no cursor.
+#[derive(Debug, Clone)]
+pub(crate) struct Positional {
+    file: Arc<File>,
+    len: u64,
+}
+
+impl Positional {
+    fn open(path: &Path) -> std::io::Result<Self> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        Ok(Self { file: Arc::new(file), len })
+    }
+}
+
+impl Length for Positional {
+    fn len(&self) -> u64 {
+        self.len
+    }
+}
+
+impl ChunkReader for Positional {
+    type T = BufReader<Tail>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(BufReader::new(Tail { file: Arc::clone(&self.file), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let mut buffer = vec![0; length];
+        self.file.read_exact_at(&mut buffer, start)?;
+        Ok(buffer.into())
+    }
+}
+
+/// The rest of a file from a position on.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for Tail {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
 /// One file that can be read.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
-    pub(crate) file: File,
+    pub(crate) file: Positional,
     pub(crate) footer: ArrowReaderMetadata,
     /// Bloom filters of the leading column by row group, read when first asked for.
     blooms: Vec<OnceLock<Option<Sbbf>>>,
@@ -27,7 +82,7 @@ pub(crate) struct OpenFile {
 
 impl OpenFile {
     fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
+        let file = Positional::open(path).map_err(Error::io("open", path))?;
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
         let footer = ArrowReaderMetadata::load(&file, options).map_err(Error::parquet(path))?;
         let groups = footer.metadata().num_row_groups();

@@ -61,7 +61,7 @@ pub(crate) fn read(
     if groups.is_empty() {
         return Ok(Vec::new());
     }
-    let handle = file.file.try_clone().map_err(Error::io("open", path))?;
+    let handle = file.file.clone();
     let schema = file.footer.parquet_schema();
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, file.footer.clone())
         .with_row_groups(groups)

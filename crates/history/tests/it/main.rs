@@ -4,6 +4,7 @@
 
 mod crash;
 mod files;
+mod parallel;
 mod readings;
 mod support;
 mod windows;

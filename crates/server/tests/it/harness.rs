@@ -1,7 +1,7 @@
 //! A real server process in a data folder of its own, and a client to talk to it.
 //!
 //! Invariant: whoever ends without a failure ends with a clean log: a line `ERROR` on the server's
-//! standard error fails the test, a line `WARN` too unless the test said it expects it.
+//! standard error fails the test, and a line `WARN` too.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -100,7 +100,6 @@ pub(crate) struct City {
     pub(crate) http: SocketAddr,
     agent: ureq::Agent,
     log: Arc<Mutex<Vec<String>>>,
-    warnings_expected: Vec<&'static str>,
     /// Bearer token of the administrator.
     pub(crate) admin: String,
     is_down: AtomicBool,
@@ -113,33 +112,43 @@ impl City {
     /// Starts a server on a free port and waits until it is ready.
     pub(crate) fn start(folder: &Folder, flags: &[&str]) -> Self {
         let mut city = Self::open(folder, flags);
-        let (status, body) =
-            city.post("/api/v1/session", "", &json!({"name": "admin", "password": PASSWORD}));
-        assert_eq!(status, 200, "{body}");
-        let output = Command::new(PROGRAM)
-            .args(["user", "token", "admin", "--data"])
-            .arg(folder.data())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().clone_into(&mut city.admin);
+        city.sign_in(folder);
         city
     }
 
-    /// The same without signing in; the administrator's token is empty.
+    fn sign_in(&mut self, folder: &Folder) {
+        let account = json!({"name": "admin", "password": PASSWORD});
+        let (status, body) = self.post("/api/v1/session", "", &account);
+        assert_eq!(status, 200, "{body}");
+        let mut command = Command::new(PROGRAM);
+        command.args(["user", "token", "admin", "--data"]).arg(folder.data());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().clone_into(&mut self.admin);
+    }
+
+    /// Starts a server and kills it so soon that it is still reading its journal.
+    pub(crate) fn kill_at_start(folder: &Folder, flags: &[&str], after: Duration) {
+        let mut child = spawn(folder, "serve", flags);
+        std::thread::park_timeout(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// The same as [`City::start`] without signing in; the administrator's token is empty.
     pub(crate) fn open(folder: &Folder, flags: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(["serve", "--http", "127.0.0.1:0", "--data"])
-            .arg(folder.data())
-            .args(["--mqtt", "127.0.0.1:0"])
-            .args(flags)
-            .env("CHENGMAI_ADMIN_PASSWORD", PASSWORD)
-            .env("CHENGMAI_LOG", "info")
-            .env("NO_COLOR", "1")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::run(folder, "serve", flags)
+    }
+
+    /// The demo city, with the administrator's token.
+    pub(crate) fn demo(folder: &Folder, flags: &[&str]) -> Self {
+        let mut city = Self::run(folder, "demo", flags);
+        city.sign_in(folder);
+        city
+    }
+
+    fn run(folder: &Folder, command: &str, flags: &[&str]) -> Self {
+        let mut child = spawn(folder, command, flags);
         let log = Arc::new(Mutex::new(Vec::new()));
         let errors = BufReader::new(child.stderr.take().unwrap()).lines();
         let kept = Arc::clone(&log);
@@ -165,17 +174,11 @@ impl City {
             http,
             agent: config.new_agent(),
             log,
-            warnings_expected: Vec::new(),
             admin: String::new(),
             is_down: AtomicBool::new(false),
         };
         until("the server is ready", || (city.get("/readyz", "").0 == 200).then_some(()));
         city
-    }
-
-    /// Lines `WARN` that hold this text are no fault.
-    pub(crate) fn expect_warning(&mut self, text: &'static str) {
-        self.warnings_expected.push(text);
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -270,6 +273,17 @@ impl City {
         std::mem::take(body["items"].as_array_mut().unwrap())
     }
 
+    /// Values of a device, oldest first, once there are that many: on disk comes first, on screen a
+    /// moment later.
+    pub(crate) fn values(&self, device: &str, count: usize) -> Vec<f64> {
+        until("the readings are shown", || {
+            let path = format!("/api/v1/devices/{device}/observations");
+            let items = self.list(&path, &self.admin);
+            let values = items.iter().map(|o| o["value"].as_f64().unwrap());
+            (items.len() >= count).then(|| values.collect())
+        })
+    }
+
     /// The live stream.
     pub(crate) fn events(&self, query: &str, token: &str) -> Events {
         Events::open(self.http, query, token)
@@ -295,12 +309,8 @@ impl City {
 
     fn assert_log_is_clean(&self) {
         let log = self.log.lock().unwrap();
-        let fault = |line: &&String| {
-            let expected = self.warnings_expected.iter().any(|text| line.contains(text));
-            line.contains(" ERROR ")
-                || line.contains("panicked")
-                || (line.contains(" WARN ") && !expected)
-        };
+        let marks = [" ERROR ", " WARN ", "panicked"];
+        let fault = |line: &&String| marks.iter().any(|mark| line.contains(mark));
         let faults: Vec<&String> = log.iter().filter(fault).collect();
         assert!(faults.is_empty(), "the log is not clean: {faults:#?}");
     }
@@ -321,13 +331,29 @@ impl Drop for City {
     }
 }
 
+/// A server on free ports, what it says and logs to be read by the caller.
+fn spawn(folder: &Folder, command: &str, flags: &[&str]) -> Child {
+    Command::new(PROGRAM)
+        .args([command, "--http", "127.0.0.1:0", "--data"])
+        .arg(folder.data())
+        .args(["--mqtt", "127.0.0.1:0"])
+        .args(flags)
+        .env("CHENGMAI_ADMIN_PASSWORD", PASSWORD)
+        .env("CHENGMAI_LOG", "info")
+        .env("NO_COLOR", "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
 /// Where it is open, from its own words.
 fn address(words: &Receiver<String>) -> Option<SocketAddr> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let line = words.recv_timeout(left).ok()?;
-        if let Some((_, address)) = line.split_once("open on http://") {
+        if let Some((_, address)) = line.split_once("http://") {
             return address.trim().parse().ok();
         }
     }

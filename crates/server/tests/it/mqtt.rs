@@ -117,7 +117,10 @@ fn a_batch_of_lines_is_taken_line_by_line_and_a_gateway_speaks_for_its_area_only
     command.args(["-t", "chengmai/v1/line", "-s"]);
     let output = publish(command, &lines);
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(values(&city, "m1"), [7.0, 7.5]);
+    until("the good lines are applied", || {
+        (metric(&city, "chengmai_readings_applied_total") == 2).then_some(())
+    });
+    assert_eq!(city.values("m1", 2), [7.0, 7.5]);
     assert_eq!(values(&city, "m9"), [] as [f64; 0]);
     let (_, system) = city.get("/api/v1/system", &city.admin);
     assert_eq!(system["refused_total"], json!(2), "{system}");

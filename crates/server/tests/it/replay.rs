@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{City, Folder, PROGRAM, metric};
+use crate::harness::{City, Folder, PROGRAM, metric, until};
 
 const GRID: &str = "500103001001001";
 const OTHER_GRID: &str = "500103002001001";
@@ -95,6 +95,10 @@ fn a_replayed_file_keeps_its_times_and_its_bad_lines_are_named_and_counted() {
             "left out: 1",
         ],
     );
+    // On disk when acknowledged; to be read back once it is applied too.
+    until("the readings are applied", || {
+        (metric(&city, "chengmai_readings_applied_total") == 3).then_some(())
+    });
     let expected = [("2026-03-01T00:59:00.250Z", 2.75), ("2026-03-01T01:00:00.000Z", 2.5)];
     assert_eq!(observations(&city, "m1"), expected.map(|(at, value)| (at.to_owned(), value)));
     let expected = [("2026-03-01T01:02:00.000Z".to_owned(), 3.5)];

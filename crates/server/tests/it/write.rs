@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::harness::{City, Folder, metric, now_ms, until};
+use crate::harness::{City, Folder, metric, now_ms};
 
 const GRID: &str = "500103001001001";
 
@@ -23,20 +23,6 @@ fn refused(city: &City, reason: &str) -> u64 {
     let mut lines = text.lines().filter(|l| l.starts_with("chengmai_refused_total{"));
     let line = lines.find(|l| l.contains(&label)).unwrap_or_else(|| panic!("no counter {label}"));
     line.rsplit_once(' ').unwrap().1.parse().unwrap()
-}
-
-fn values(city: &City, device: &str) -> Vec<f64> {
-    let items = city.list(&format!("/api/v1/devices/{device}/observations"), &city.admin);
-    items.iter().map(|o| o["value"].as_f64().unwrap()).collect()
-}
-
-/// Waits until the city shows as many readings as it has acknowledged: on disk comes first, on
-/// screen a moment later.
-fn settle(city: &City) {
-    until("the readings are shown", || {
-        let counter = |name: &str| metric(city, &format!("chengmai_readings_{name}_total "));
-        (counter("applied") == counter("accepted")).then_some(())
-    });
 }
 
 #[test]
@@ -65,8 +51,7 @@ fn good_lines_are_answered_204_and_a_bad_line_refuses_only_itself() {
         "{answer}"
     );
     assert!(answer["message"].as_str().unwrap().contains("partial write"), "{answer}");
-    settle(&city);
-    assert_eq!(values(&city, "m1"), [1.5, 2.0, 3.0]);
+    assert_eq!(city.values("m1", 3), [1.5, 2.0, 3.0]);
     assert_eq!(refused(&city, "malformed"), 1);
 }
 
@@ -92,7 +77,7 @@ fn every_precision_and_gzip_mean_the_same_moment() {
     let body = packed.finish().unwrap();
     let (status, text) = city.send_with("POST", path, &city.admin, &headers, &body).unwrap();
     assert_eq!(status, 204, "{text}");
-    settle(&city);
+    assert_eq!(city.values("m1", 5), [0.0, 1.0, 2.0, 3.0, 9.0]);
     let items = city.list("/api/v1/devices/m1/observations", &city.admin);
     let times: Vec<String> = items.iter().map(|o| o["at"].as_str().unwrap().to_owned()).collect();
     let expected: Vec<String> =
@@ -130,7 +115,7 @@ fn each_kind_of_refusal_has_a_name_and_is_counted() {
         assert_eq!(answer["refused"][0]["name"], *name, "{answer}");
         assert_eq!(refused(&city, name), before + 1, "{name} is counted once");
     }
-    assert_eq!(values(&city, "m1"), [0.0; 0]);
+    assert_eq!(city.values("m1", 0), [0.0; 0]);
     let headers = [("content-encoding", "gzip")];
     let sent =
         city.send_with("POST", "/api/v2/write", &city.admin, &headers, b"not packed").unwrap();
@@ -205,9 +190,8 @@ fn json_ndjson_and_csv_are_taken_item_by_item() {
         "{}",
         sent.1
     );
-    settle(&city);
-    assert_eq!(values(&city, "m1"), [1.0, 2.0, 3.0, 4.0]);
-    assert_eq!(values(&city, "w1"), [12.5]);
+    assert_eq!(city.values("m1", 4), [1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(city.values("w1", 1), [12.5]);
     let (status, answer) = city.post(path, &city.admin, &json!([{"device": "nobody", "value": 1}]));
     assert_eq!((status, &answer["accepted"]), (400, &json!(0)), "{answer}");
 }
@@ -230,6 +214,6 @@ fn a_body_over_the_limit_is_refused_whole_packed_or_not() {
     let problem: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((status, &problem["code"]), (413, &json!("E-107")), "{problem}");
     assert_eq!(refused(&city, "body_too_large"), 2);
-    assert_eq!(values(&city, "m1"), [0.0; 0]);
+    assert_eq!(city.values("m1", 0), [0.0; 0]);
     assert_eq!(metric(&city, "chengmai_readings_accepted_total "), 0);
 }

@@ -3,24 +3,25 @@
 //! do what is due; how long each step takes depends on the step alone, so a play is repeatable.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chengmai_model::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Accounts, Client, Stop, Trouble};
-use crate::random::{below, draw};
+use super::{Accounts, Client, Options, Stop, Trouble};
+use crate::random::{draw, unit};
 
 /// How often they look.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What waits for the visitor waits at least so long.
-const VISITOR_WAIT_MS: i64 = 180_000;
+const VISITOR_WAIT: Duration = Duration::from_mins(3);
 
 struct People<'a> {
     client: &'a Client,
     accounts: Accounts,
-    visitor_district: &'a str,
+    options: &'a Options,
     start: Timestamp,
     /// When each thing was first seen as it stands now, by its id and state.
     seen: BTreeMap<(String, String), Instant>,
@@ -29,17 +30,18 @@ struct People<'a> {
 pub(super) fn act(
     client: &Client,
     accounts: Accounts,
-    visitor_district: &str,
+    options: &Options,
     start: Timestamp,
     stop: &Stop,
     log: &(dyn Fn(&str) + Sync),
 ) {
-    let mut people = People { client, accounts, visitor_district, start, seen: BTreeMap::new() };
+    let look_every = LOOK_EVERY.min(options.step.start / 4);
+    let mut people = People { client, accounts, options, start, seen: BTreeMap::new() };
     let mut trouble = Trouble::new(log, "playing the city's people");
     let mut next = Instant::now();
     loop {
         trouble.note(&people.look(stop));
-        next = (next + LOOK_EVERY).max(Instant::now());
+        next = (next + look_every).max(Instant::now());
         if stop.wait_until(next) {
             return;
         }
@@ -78,16 +80,16 @@ impl People<'_> {
         Ok(body["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
     }
 
-    /// Whether the thing has stood as it does for `wait_ms`; notes it as there.
+    /// Whether the thing has stood as it does for so long; notes it as there.
     fn is_due(
         &self,
         there: &mut BTreeMap<(String, String), Instant>,
         key: (String, String),
-        wait_ms: i64,
+        wait: Duration,
     ) -> bool {
         let since = *self.seen.get(&key).unwrap_or(&Instant::now());
         there.insert(key, since);
-        since.elapsed() >= Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0))
+        since.elapsed() >= wait
     }
 
     fn is_ours(&self, moment: &Value) -> bool {
@@ -95,12 +97,13 @@ impl People<'_> {
         at.is_some_and(|at| at >= self.start)
     }
 
-    /// How long a step takes: 20 to 90 s, longer where the visitor may want to act.
-    fn wait_ms(&self, bits: u64, area: &str, is_duty: bool) -> i64 {
-        let wait = 20_000 + i64::try_from(below(bits, 70_000)).unwrap_or(0);
-        let visitor =
-            is_duty && !self.visitor_district.is_empty() && area.starts_with(self.visitor_district);
-        if visitor { wait + VISITOR_WAIT_MS } else { wait }
+    /// How long a step takes, longer where the visitor may want to act.
+    fn wait(&self, bits: u64, area: &str, is_duty: bool) -> Duration {
+        let Range { start, end } = self.options.step.clone();
+        let wait = start + end.saturating_sub(start).mul_f64(unit(bits));
+        let district = self.options.visitor_district.as_str();
+        let visitor = is_duty && !district.is_empty() && area.starts_with(district);
+        if visitor { wait + VISITOR_WAIT } else { wait }
     }
 
     fn warning(
@@ -114,8 +117,8 @@ impl People<'_> {
         if warning["state"] != "raised" || !self.is_ours(&warning["raised_at"]) || bits % 6 == 5 {
             return Ok(());
         }
-        let wait_ms = self.wait_ms(bits, area, true);
-        if !self.is_due(there, (id.to_owned(), String::new()), wait_ms) {
+        let wait = self.wait(draw(bits, 1, 4), area, true);
+        if !self.is_due(there, (id.to_owned(), String::new()), wait) {
             return Ok(());
         }
         let severity = warning["severity"].as_i64().unwrap_or(1);
@@ -153,8 +156,8 @@ impl People<'_> {
             _ => return Ok(()),
         };
         let step_bits = draw(bits, state.len() as u64, 3);
-        let wait_ms = self.wait_ms(step_bits, area, is_duty);
-        if !self.is_due(there, (id.to_owned(), state.to_owned()), wait_ms) {
+        let wait = self.wait(step_bits, area, is_duty);
+        if !self.is_due(there, (id.to_owned(), state.to_owned()), wait) {
             return Ok(());
         }
         let token = if is_duty {
