@@ -20,7 +20,11 @@ fn queries_at_the_same_time_do_not_get_each_others_bytes() {
                 for round in 0..40 {
                     let device = (thread * 7 + round) % 64;
                     let (got, _) = ask(&reader, names, device, (0, i64::MAX), 100_000);
-                    assert_eq!(got, expected(all, device, (0, i64::MAX), 100_000), "device {device}");
+                    assert_eq!(
+                        got,
+                        expected(all, device, (0, i64::MAX), 100_000),
+                        "device {device}"
+                    );
                 }
             });
         }

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::devices::RefusedRow;
 use crate::city::City;
+use crate::city::decisions::fill_book;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
 use crate::http::extract::{Body, QueryOf};
@@ -65,6 +66,7 @@ pub(crate) async fn import_cases(
         })
         .collect();
     let done = city.records.cases().import(&cases).await?;
+    fill_book(&city.records, &city.areas, &city.book).await?;
     let refused = decoded.faults.into_iter().map(|fault| RefusedRow {
         line: fault.line,
         code: fault.code.label(),

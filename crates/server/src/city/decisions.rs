@@ -63,44 +63,6 @@ pub(crate) struct Decisions {
 }
 
 impl Decisions {
-    /// Reads what is open from the records database into the book.
-    pub(crate) async fn fill_book(&self) -> Result<(), RecordsError> {
-        let root = vec![AreaPath::of(&self.areas, AreaId::ROOT)];
-        let mut page = PageRequest { limit: 1_000, cursor: None };
-        loop {
-            let filter = WarningFilter {
-                areas: root.clone(),
-                view: WarningView::All,
-                page: page.clone(),
-                ..WarningFilter::default()
-            };
-            let rows = self.records.warnings().list(&filter).await?;
-            for row in rows.items.iter().filter(|r| r.cleared_at.is_none()) {
-                note_warning(&self.book, &self.areas, row);
-            }
-            page.cursor = rows.next_cursor;
-            if page.cursor.is_none() {
-                break;
-            }
-        }
-        loop {
-            let filter = CaseFilter {
-                areas: root.clone(),
-                state: CaseStateFilter::Open,
-                page: page.clone(),
-                ..CaseFilter::default()
-            };
-            let rows = self.records.cases().list(&filter).await?;
-            for case in &rows.items {
-                note_case(&self.book, &self.areas, case);
-            }
-            page.cursor = rows.next_cursor;
-            if page.cursor.is_none() {
-                return Ok(());
-            }
-        }
-    }
-
     /// Runs until every sender is gone.
     pub(crate) async fn run(self, mut inbox: UnboundedReceiver<Decision>) {
         let mut look = tokio::time::interval(LOOK_EVERY);
@@ -312,6 +274,48 @@ impl Decisions {
 
     fn publish_case(&self, case: &Case) {
         publish_case(&self.hub, &self.book, &self.areas, &self.agencies, case);
+    }
+}
+
+/// Reads what is open from the records database into the book.
+pub(crate) async fn fill_book(
+    records: &Records,
+    areas: &AreaTree,
+    book: &Book,
+) -> Result<(), RecordsError> {
+    let root = vec![AreaPath::of(areas, AreaId::ROOT)];
+    let mut page = PageRequest { limit: 1_000, cursor: None };
+    loop {
+        let filter = WarningFilter {
+            areas: root.clone(),
+            view: WarningView::All,
+            page: page.clone(),
+            ..WarningFilter::default()
+        };
+        let rows = records.warnings().list(&filter).await?;
+        for row in rows.items.iter().filter(|r| r.cleared_at.is_none()) {
+            note_warning(book, areas, row);
+        }
+        page.cursor = rows.next_cursor;
+        if page.cursor.is_none() {
+            break;
+        }
+    }
+    loop {
+        let filter = CaseFilter {
+            areas: root.clone(),
+            state: CaseStateFilter::Open,
+            page: page.clone(),
+            ..CaseFilter::default()
+        };
+        let rows = records.cases().list(&filter).await?;
+        for case in &rows.items {
+            note_case(book, areas, case);
+        }
+        page.cursor = rows.next_cursor;
+        if page.cursor.is_none() {
+            return Ok(());
+        }
     }
 }
 

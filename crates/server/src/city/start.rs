@@ -28,7 +28,7 @@ use super::archive::{Archive, ArchiveWork};
 use super::book::Book;
 use super::brain::{Brain, ENGINE_PART, REGISTRY_PART, Rate, Seen};
 use super::counters::Counters;
-use super::decisions::Decisions;
+use super::decisions::{Decisions, fill_book};
 use super::hub::Hub;
 use super::layout::DataFolder;
 use super::registry::Registry;
@@ -40,6 +40,8 @@ use crate::packs::{self, Loaded};
 
 /// Bodies that may wait for the sequencer; each is at most one body long.
 const INBOX_MAX: usize = 64;
+/// Time between ticks of a made-up past.
+const PAST_TICK_MS: i64 = 5 * chengmai_model::time::MINUTE_MS;
 /// Steps that may wait for the brain and the archive.
 const WORK_MAX: usize = 64;
 
@@ -117,7 +119,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         hub: Arc::clone(&hub),
         book: Arc::clone(&book),
     };
-    decisions.fill_book().await?;
+    fill_book(&records, &areas, &book).await?;
     let (decide, to_decide) = mpsc::unbounded_channel();
     let decisions = tokio::spawn(decisions.run(to_decide));
     let opening = open_archive(&loaded, &folder, &areas, &registry, &engine)?;
@@ -347,10 +349,16 @@ impl Prepared {
         &self.loaded
     }
 
+    /// Counts anew what is open, after cases were written behind the book's back.
+    pub(crate) async fn recount(&self) -> anyhow::Result<()> {
+        Ok(fill_book(&self.records, &self.areas, &self.book).await?)
+    }
+
     /// Journal and brain, for the demo's past: what goes through here takes the same way as live
     /// readings, with a made-up clock.
     pub(crate) fn past(&mut self) -> Past<'_> {
-        Past { journal: &mut self.journal, brain: &mut self.brain }
+        let ticked_at = Timestamp::default();
+        Past { journal: &mut self.journal, brain: &mut self.brain, ticked_at }
     }
 
     /// The path of the whole city.
@@ -431,6 +439,7 @@ impl Running {
 pub(crate) struct Past<'a> {
     journal: &'a mut Journal,
     brain: &'a mut Brain,
+    ticked_at: Timestamp,
 }
 
 impl Past<'_> {
@@ -443,7 +452,8 @@ impl Past<'_> {
         Ok(())
     }
 
-    /// Readings and the tick after them, as if they had come in at `now`.
+    /// Readings as if they had come in at `now`, and from time to time the tick after them: time
+    /// that only looks back needs no second hand.
     pub(crate) fn readings(
         &mut self,
         now: Timestamp,
@@ -455,6 +465,10 @@ impl Past<'_> {
         let sequence = self.journal.append(entry)?;
         let work = Work::Readings { sequence, position, received_at: now, readings };
         self.brain.step(work);
+        if now.since(self.ticked_at) < PAST_TICK_MS {
+            return Ok(self.journal.commit()?);
+        }
+        self.ticked_at = now;
         let sequence = self.journal.append(EntryRef::Tick { now })?;
         self.journal.commit()?;
         self.brain.step(Work::Tick { sequence, now });

@@ -147,8 +147,7 @@ pub(crate) fn enlist(
         let mut registry = past.registry().write();
         let devices = fleet.devices().iter().map(|device| {
             let own = device.spec.period_ms;
-            let spec =
-                DeviceSpec { period_ms: period_ms.unwrap_or(own), ..device.spec.clone() };
+            let spec = DeviceSpec { period_ms: period_ms.unwrap_or(own), ..device.spec.clone() };
             registry.enlist(spec, device.kind, now)
         });
         devices.collect()
@@ -202,7 +201,7 @@ async fn file_past_cases(prepared: &Prepared, until: Timestamp) -> anyhow::Resul
         filed.push(past_events(prepared, past)?);
     }
     prepared.records().cases().import(&filed).await?;
-    Ok(())
+    prepared.recount().await
 }
 
 /// A made-up case through the same decisions as a real one.
