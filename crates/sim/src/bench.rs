@@ -127,7 +127,7 @@ fn measure(args: &IngestArgs, devices: u64) -> Result<Run> {
     );
     let (cpu, busy) = (machine::cpu_seconds(pid)?, machine::busy_seconds()?);
     let span = Duration::from_secs(args.seconds);
-    let probe = probe::run(address, &client, &token, span)?;
+    let probe = probe::run(address, &client, &token, devices, span)?;
     let report = lines.next().transpose()?.context("the load process said nothing")?;
     let load: LoadReport = serde_json::from_str(&report)?;
     let server_cpu_s = machine::cpu_seconds(pid)? - cpu;

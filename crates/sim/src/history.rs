@@ -4,7 +4,7 @@
 //! Pure data: who stores it, and that it is marked as simulated, is the caller's business.
 
 use chengmai_model::Timestamp;
-use chengmai_model::time::{DAY_MS, MINUTE_MS, SECOND_MS};
+use chengmai_model::time::{DAY_MS, MINUTE_MS};
 
 use crate::fleet::Fleet;
 use crate::script::Script;
@@ -18,9 +18,9 @@ pub use cases::{PastCase, PastStep, past_cases};
 pub struct Pace {
     /// How far back it begins, in milliseconds.
     pub span_ms: i64,
-    /// Time between readings of a device at first, in milliseconds; at least 15 s.
+    /// Time between readings of a device at first, in milliseconds; at least a minute.
     pub slow_ms: i64,
-    /// Time between readings at the end, in milliseconds; at least 15 s.
+    /// Time between readings at the end, in milliseconds; at least a minute.
     pub fast_ms: i64,
     /// How long before the end the quick part begins, in milliseconds.
     pub fast_span_ms: i64,
@@ -40,10 +40,10 @@ impl Pace {
 pub type PastSink<'a> = dyn FnMut(Timestamp, &[(usize, Timestamp, f64)]) + 'a;
 
 /// Batches come in every so often.
-const BATCH_MS: i64 = 15 * SECOND_MS;
+const BATCH_MS: i64 = MINUTE_MS;
 
 /// The readings of the day before `until`, in order of arrival. Every batch came in at a later time
-/// than the one before it and holds readings of the 15 s before that.
+/// than the one before it and holds readings of the minute before that.
 pub fn past_day(fleet: &Fleet, until: Timestamp, sink: &mut PastSink<'_>) {
     past(fleet, until, Pace::DAY, sink);
 }
@@ -61,7 +61,7 @@ pub fn past(fleet: &Fleet, until: Timestamp, pace: Pace, sink: &mut PastSink<'_>
         let share = fleet.devices().len() / slots + 1;
         // Every device has its place in the period by its index; milliseconds spread over the slot.
         for device in (part..fleet.devices().len()).step_by(slots) {
-            let shift = i64::try_from(device / slots * 15_000 / share).unwrap_or(0);
+            let shift = i64::try_from(device / slots * 60_000 / share).unwrap_or(0);
             let at = from.plus_ms(shift);
             if let Some(value) = fleet.value(device, at, &script) {
                 batch.push((device, at, value));

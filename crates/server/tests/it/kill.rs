@@ -1,9 +1,10 @@
 //! SIGKILL under load, again and again, in one data folder, and now and then while it starts: what
 //! was acknowledged is there, once.
 //!
-//! Resending: a client that got no answer does not know what became of its batch. If it sends the
-//! batch again, a reading equal to the last one of its stream is counted as a duplicate and kept
-//! once. Here nothing is sent again: an unanswered batch may be there once or not at all.
+//! Resending: a client that got no answer does not know what became of its batch, so it sends the
+//! batch again before anything newer. A reading equal to the last one of its stream is a duplicate
+//! and shown once. Every other round nothing is sent again: then an unanswered batch may be there
+//! once or not at all.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,6 +24,8 @@ const DEVICES_PER_WRITER: u64 = 20;
 #[derive(Default)]
 struct Sent {
     next: u64,
+    /// The batch to send again first.
+    again: Option<u64>,
     acknowledged: Vec<u64>,
     unanswered: Vec<u64>,
 }
@@ -56,8 +59,13 @@ fn send_until_killed(
 ) {
     loop {
         let mut sent = sent.lock().unwrap();
-        let n = sent.next;
-        sent.next += 1;
+        let n = match sent.again.take() {
+            Some(n) => n,
+            None => {
+                sent.next += 1;
+                sent.next - 1
+            }
+        };
         let body = batch(writer, n, base_ms);
         let path = "/api/v2/write?precision=ms";
         match city.send_with("POST", path, token, &[], body.as_bytes()) {
@@ -125,6 +133,12 @@ fn what_was_acknowledged_before_any_of_fifty_kills_is_there_exactly_once() {
             City::kill_at_start(&folder, &flags, after);
         }
         city = City::open(&folder, &flags);
+        if round % 2 == 0 {
+            for sent in &sent {
+                let sent = &mut *sent.lock().unwrap();
+                sent.again = sent.unanswered.pop();
+            }
+        }
     }
     for (writer, sent) in (0..WRITERS).zip(&sent) {
         check(&city, &token, writer, base_ms, &sent.lock().unwrap());

@@ -9,12 +9,12 @@ use anyhow::{Result, ensure};
 
 use crate::client::Client;
 use crate::machine::percentile;
-use crate::workload::grid_code;
+use crate::workload::grids_without_methane;
 
 /// How long a warning is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Time between two probes.
-const EVERY: Duration = Duration::from_millis(200);
+const EVERY: Duration = Duration::from_millis(50);
 
 /// What the probes saw.
 #[derive(Debug)]
@@ -25,23 +25,23 @@ pub(super) struct Outcome {
     pub(super) p99_ms: f64,
 }
 
-/// Probes one after the other for that long.
+/// Probes one after the other for that long, in grids where none of the load's `devices` measures
+/// gas.
 pub(super) fn run(
     address: SocketAddr,
     client: &Client,
     token: &str,
+    devices: u64,
     span: Duration,
 ) -> Result<Outcome> {
+    let began = Instant::now();
+    let mut grids = grids_without_methane(devices).into_iter().zip(0_u32..);
     let mut events = listen(address, token)?;
     let mut times = Vec::new();
     let mut missed = 0;
-    let began = Instant::now();
-    let mut number: u64 = 0;
     while began.elapsed() + PATIENCE / 5 < span {
-        // Grids far apart, each used once: one place, one warning.
-        let device = format!("probe-{number}");
-        let grid = grid_code(number * 7_919 + 13);
-        number += 1;
+        let Some((grid, number)) = grids.next() else { break };
+        let device = format!("probe-{number:06}");
         let now = now_ms();
         let line = |ms: i64| format!("methane,device={device},area={grid} value=60 {ms}\n");
         write(client, token, &line(now - 60_000))?;
