@@ -20,18 +20,20 @@ const FLUSH_EVERY: Duration = Duration::from_mins(2);
 /// One step for the archive, in journal order.
 #[derive(Debug)]
 pub(crate) enum ArchiveWork {
-    Readings {
-        sequence: u64,
-        received_at: Timestamp,
-        readings: Vec<Reading>,
-    },
-    /// What a frame closed; also without any, to note that the frame is done.
-    Windows {
-        sequence: u64,
-        windows: Vec<ClosedWindow>,
-    },
+    Frame(Frame),
     /// Write everything so far and say when done.
     Flush(SyncSender<()>),
+}
+
+/// What one frame of the journal brought. It comes whole: a flush between its readings and its
+/// windows would note the frame as written and lose the other half at the next kill.
+#[derive(Debug, Default)]
+pub(crate) struct Frame {
+    pub(crate) sequence: u64,
+    pub(crate) received_at: Timestamp,
+    pub(crate) readings: Vec<Reading>,
+    /// Windows that closed; also none, to note that the frame is done.
+    pub(crate) windows: Vec<ClosedWindow>,
 }
 
 /// What the archive's thread owns.
@@ -54,10 +56,11 @@ impl Archive {
             let wait = next_flush.saturating_duration_since(Instant::now());
             let mut answer = None;
             match inbox.recv_timeout(wait) {
-                Ok(ArchiveWork::Readings { sequence, received_at, readings }) => {
+                Ok(ArchiveWork::Frame(frame)) => {
+                    let Frame { sequence, received_at, readings, windows } = frame;
                     self.history.append_readings(sequence, received_at, &readings);
+                    self.windows(sequence, &windows);
                 }
-                Ok(ArchiveWork::Windows { sequence, windows }) => self.windows(sequence, &windows),
                 Ok(ArchiveWork::Flush(done)) => answer = Some(done),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,

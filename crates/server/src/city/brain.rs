@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use chengmai_engine::{AlarmStep, Engine, Event, StreamSpec};
+use chengmai_engine::{AlarmStep, ClosedWindow, Engine, Event, StreamSpec};
 use chengmai_model::stream::Registration;
 use chengmai_model::{AreaId, Timestamp};
 use chengmai_store::disk::Disk;
@@ -18,7 +18,7 @@ use chengmai_store::snapshot;
 use parking_lot::RwLock;
 use tokio::sync::mpsc::{Sender, UnboundedSender, WeakSender};
 
-use super::archive::ArchiveWork;
+use super::archive::{ArchiveWork, Frame};
 use super::counters::{self, Counters};
 use super::decisions::Decision;
 use super::hub::{Hub, Payload};
@@ -94,7 +94,7 @@ impl Brain {
         match work {
             Work::Registrations { sequence, list } => {
                 self.register(&list);
-                self.to_archive(ArchiveWork::Windows { sequence, windows: Vec::new() });
+                self.to_archive(Frame { sequence, ..Frame::default() });
                 self.last_sequence = sequence;
             }
             Work::Readings { sequence, position, received_at, readings } => {
@@ -103,8 +103,8 @@ impl Brain {
                 self.engine.write().apply(position, received_at, &readings, &mut events);
                 counters::add(&self.counters.apply_ns, nanos(began));
                 counters::add(&self.counters.applied, readings.len() as u64);
-                self.pass_on(sequence, received_at, events);
-                self.to_archive(ArchiveWork::Readings { sequence, received_at, readings });
+                let windows = self.pass_on(received_at, events);
+                self.to_archive(Frame { sequence, received_at, readings, windows });
                 self.last_sequence = sequence;
             }
             Work::Tick { sequence, now } => self.tick(sequence, now),
@@ -153,7 +153,8 @@ impl Brain {
         };
         counters::add(&self.counters.tick_ns, nanos(began));
         counters::add(&self.counters.ticks, 1);
-        self.pass_on(sequence, now, events);
+        let windows = self.pass_on(now, events);
+        self.to_archive(Frame { sequence, received_at: now, readings: Vec::new(), windows });
         self.last_sequence = sequence;
         let per_second = self.seen.rate(now, readings);
         self.rate.0.store(per_second, Ordering::Relaxed);
@@ -168,7 +169,8 @@ impl Brain {
         );
     }
 
-    fn pass_on(&self, sequence: u64, now: Timestamp, events: Vec<Event>) {
+    /// Counts and hands on what the engine said; the windows it closed are for the archive.
+    fn pass_on(&self, now: Timestamp, events: Vec<Event>) -> Vec<ClosedWindow> {
         let mut windows = Vec::new();
         for event in events {
             match event {
@@ -190,18 +192,18 @@ impl Brain {
             }
         }
         counters::add(&self.counters.windows, windows.len() as u64);
-        self.to_archive(ArchiveWork::Windows { sequence, windows });
+        windows
     }
 
     /// Readings that the engine has seen before the snapshot it was restored from.
     pub(crate) fn archive_only(&self, work: Work) {
         if let Work::Readings { sequence, received_at, readings, .. } = work {
-            self.to_archive(ArchiveWork::Readings { sequence, received_at, readings });
+            self.to_archive(Frame { sequence, received_at, readings, windows: Vec::new() });
         }
     }
 
-    fn to_archive(&self, work: ArchiveWork) {
-        if self.archive.send(work).is_err() {
+    fn to_archive(&self, frame: Frame) {
+        if self.archive.send(ArchiveWork::Frame(frame)).is_err() {
             tracing::error!("the archive stopped: charts will miss what is not in Parquet yet");
         }
     }

@@ -113,7 +113,12 @@ impl Sequencer {
                 }
             }
             let stop = group.stop;
-            if self.write(group, tick).is_break() || stop {
+            if self.write(group, tick).is_break() && !stop {
+                // Screens, decisions and escalation go on: only readings are not taken any more.
+                refuse_until_stopped(&mut inbox);
+                break;
+            }
+            if stop {
                 break;
             }
         }
@@ -159,10 +164,7 @@ impl Sequencer {
         if let Err(error) = outcome {
             tracing::error!(%error, "the journal failed: no more readings are taken");
             *self.stop_reason.write() = Some(error.to_string());
-            for done in acknowledge {
-                // The sender may have hung up; its readings were never acknowledged.
-                let _ = done.send(Err(Refusal::Stopped));
-            }
+            acknowledge.into_iter().for_each(refuse);
             return ControlFlow::Break(());
         }
         counters::add(&self.counters.accepted, readings);
@@ -218,19 +220,32 @@ impl Sequencer {
         outcome
     }
 
-    /// Refuses whatever still waits, and everything that comes until the last sender is gone.
+    /// Takes nothing more and refuses whatever still waits.
     fn refuse_rest(&self, mut inbox: mpsc::Receiver<Message>) {
-        if self.stop_reason.read().is_none() {
-            *self.stop_reason.write() = Some("the program is stopping".to_owned());
+        let mut reason = self.stop_reason.write();
+        if reason.is_none() {
+            *reason = Some("the program is stopping".to_owned());
         }
+        drop(reason);
         inbox.close();
-        while let Some(message) = inbox.blocking_recv() {
-            match message {
-                Message::Batch(Batch { done, .. }) | Message::Registered(done) => {
-                    let _ = done.send(Err(Refusal::Stopped));
-                }
-                Message::Forget(_) | Message::Stop => {}
-            }
+        refuse_until_stopped(&mut inbox);
+    }
+}
+
+fn refuse_until_stopped(inbox: &mut mpsc::Receiver<Message>) {
+    while let Some(message) = inbox.blocking_recv() {
+        match message {
+            Message::Batch(Batch { done, .. }) | Message::Registered(done) => refuse(done),
+            Message::Forget(_) => {}
+            Message::Stop => return,
         }
     }
 }
+
+fn refuse(done: oneshot::Sender<Result<(), Refusal>>) {
+    // The sender may have hung up; its readings were never acknowledged.
+    let _ = done.send(Err(Refusal::Stopped));
+}
+
+#[cfg(test)]
+mod tests;
