@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 
 use crate::city::City;
 use crate::http::access::{Caller, Permission};
-use crate::http::list::Page;
+use crate::http::extract::QueryOf;
+use crate::http::list::{Page, Paging};
 use crate::http::problem::{Answer, Problem, TextJson};
 
 /// A pack in short.
@@ -81,14 +82,15 @@ impl From<&Pack> for PackJson {
 }
 
 /// All loaded packs.
-#[utoipa::path(get, path = "/api/v1/packs", tag = "packs",
+#[utoipa::path(get, path = "/api/v1/packs", tag = "packs", params(Paging),
     responses((status = 200, body = Page<PackJson>)))]
 pub(crate) async fn list_packs(
     State(city): State<Arc<City>>,
     caller: Caller,
+    QueryOf(paging): QueryOf<Paging>,
 ) -> Answer<Json<Page<PackJson>>> {
     caller.need(Permission::Read)?;
-    Ok(Json(Page::whole(city.packs.iter().map(PackJson::from).collect())))
+    Ok(Json(paging.page(city.packs.iter(), PackJson::from)?))
 }
 
 /// A rule as a person reads it.
