@@ -3414,7 +3414,12 @@ export interface operations {
     };
     list_packs: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows wanted, 1 to 1000 (default 100). */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
