@@ -84,7 +84,8 @@ pub(crate) fn web_placeholder() -> Result<()> {
     Ok(())
 }
 
-/// Finds a browser that starts, Chinese fonts and an MQTT broker; installs them when it may.
+/// Finds a browser that starts, Chinese fonts, an MQTT broker and its client; installs them when it
+/// may.
 pub(crate) fn test_tools() -> Result<TestTools> {
     let missing = missing_packages();
     if !missing.is_empty() {
@@ -125,6 +126,9 @@ fn missing_packages() -> Vec<&'static str> {
     }
     if shell::find_program("mosquitto").is_none() {
         missing.push("mosquitto");
+    }
+    if shell::find_program("mosquitto_pub").is_none() {
+        missing.push("mosquitto-clients");
     }
     missing
 }
