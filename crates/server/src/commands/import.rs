@@ -177,8 +177,13 @@ impl Tally {
         for row in refused.into_iter().flatten() {
             if self.shown < FAULTS_SHOWN_MAX {
                 let line = line_of(row["line"].as_u64().unwrap_or(0));
-                let (code, reason) = (&row["code"], &row["reason"]["en"]);
-                say(format!("  line {line}: {} {}", text(code), text(reason)));
+                let (code, reason) = (text(&row["code"]), text(&row["reason"]["en"]));
+                // Which code, position or id it was; rows of the line protocol say it in the reason.
+                let detail = match text(&row["detail"]) {
+                    "" => String::new(),
+                    detail => format!(": {detail}"),
+                };
+                say(format!("  line {line}: {code} {reason}{detail}"));
             }
             self.shown += 1;
         }
