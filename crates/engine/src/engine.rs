@@ -2,6 +2,7 @@
 //! the same order give the same bits.
 
 mod apply;
+mod newest;
 mod tick;
 
 use std::sync::Arc;

@@ -28,6 +28,7 @@ pub(crate) mod counters;
 pub(crate) mod decisions;
 pub(crate) mod hub;
 pub(crate) mod layout;
+pub(crate) mod marks;
 pub(crate) mod registry;
 pub(crate) mod sequencer;
 pub(crate) mod start;
@@ -78,7 +79,8 @@ impl City {
     /// When the city does not take readings.
     pub(crate) async fn make_durable(&self, readings: Vec<Reading>) -> Result<(), Refusal> {
         let (done, wait) = oneshot::channel();
-        let message = Message::Batch(Batch { readings, done });
+        let mark = Mark::of(&readings);
+        let message = Message::Batch(Batch { readings, mark, done });
         self.send(message).await?;
         wait.await.unwrap_or(Err(Refusal::Stopped))
     }

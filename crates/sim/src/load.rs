@@ -11,8 +11,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::client::Client;
 use crate::machine;
-use crate::workload::{Plan, Request, requests};
+use crate::workload::{Plan, Request, column_requests, requests, stream_name};
+
+/// Streams whose numbers are asked for in one request.
+const NUMBERED_AT_ONCE: usize = 50_000;
 
 /// What to send where.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,9 +36,21 @@ pub struct LoadArgs {
     /// Connections
     #[arg(long, default_value_t = 4)]
     pub connections: usize,
+    /// What to send: lines of the line protocol, or columns of numbers as gateways may
+    #[arg(long, value_enum, default_value_t = Format::Lines)]
+    pub format: Format,
     /// How long to measure, after every device has been registered and two seconds of load
     #[arg(long, default_value_t = 20)]
     pub seconds: u64,
+}
+
+/// How readings travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Line protocol
+    Lines,
+    /// `POST /api/v1/gateway/readings`
+    Columns,
 }
 
 /// What was measured.
@@ -78,7 +94,10 @@ pub fn run(args: &LoadArgs, measuring: &(dyn Fn() + Sync)) -> Result<LoadReport>
         host: args.http.to_string(),
         token: args.token.clone(),
     };
-    let all = requests(&plan);
+    let all = match args.format {
+        Format::Lines => requests(&plan),
+        Format::Columns => column_requests(&plan, &number_streams(args, &plan)?),
+    };
     let per_round = usize::try_from(plan.devices.div_ceil(plan.lines)).unwrap_or(1);
     let connections = args.connections.clamp(1, per_round);
     let mut shares: Vec<Vec<Request>> = (0..connections).map(|_| Vec::new()).collect();
@@ -110,6 +129,25 @@ pub fn run(args: &LoadArgs, measuring: &(dyn Fn() + Sync)) -> Result<LoadReport>
     outcome?;
     let (since, cpu) = *began.lock().unwrap_or_else(PoisonError::into_inner);
     report(&counted, since.elapsed().as_secs_f64(), cpu)
+}
+
+/// Registers every device and asks for the numbers of their streams.
+fn number_streams(args: &LoadArgs, plan: &Plan) -> Result<Vec<u32>> {
+    let client = Client::new(&format!("http://{}", args.http));
+    let mut numbers = Vec::new();
+    for first in (0..plan.devices).step_by(NUMBERED_AT_ONCE) {
+        let last = (first + NUMBERED_AT_ONCE as u64).min(plan.devices);
+        let streams: Vec<_> = (first..last).map(stream_name).collect();
+        let body = serde_json::json!({ "streams": streams });
+        let (status, answer) = client.post("/api/v1/gateway/streams", &args.token, &body)?;
+        anyhow::ensure!(status == 200, "status {status}: {answer}");
+        let found = answer["numbers"].as_array().context("numbers")?;
+        for number in found {
+            let number = number.as_u64().and_then(|n| u32::try_from(n).ok());
+            numbers.push(number.with_context(|| format!("refused: {}", answer["refused"]))?);
+        }
+    }
+    Ok(numbers)
 }
 
 fn report(counted: &Counted, seconds: f64, cpu_before: f64) -> Result<LoadReport> {
@@ -152,7 +190,7 @@ fn connection(
         }
         if line.exchange(share[next].at(now_ms()))? == 204 {
             times.push(begun.elapsed());
-            readings += share[next].lines();
+            readings += share[next].readings();
         } else {
             refused += 1;
         }

@@ -6,6 +6,9 @@
 
 use std::fmt::Write as _;
 
+use chengmai_model::{Reading, StreamId, Timestamp};
+use chengmai_wire::gateway;
+
 use crate::random::mix;
 
 /// The tree of areas of Chongqing's size that the devices hang on.
@@ -112,25 +115,39 @@ pub(crate) fn grids_without_methane(devices: u64) -> Vec<u64> {
 #[derive(Debug)]
 pub(crate) struct Request {
     bytes: Vec<u8>,
+    times: Times,
+    readings: u64,
+}
+
+/// Where the time belongs in a request.
+#[derive(Debug)]
+enum Times {
     /// Where the thirteen digits of milliseconds begin in each line.
-    times: Vec<u32>,
+    Digits(Vec<u32>),
+    /// Where the base of columns stands, as eight bytes.
+    Base(usize),
 }
 
 impl Request {
     /// The request as of that time, in milliseconds since 1970.
     pub(crate) fn at(&mut self, ms: i64) -> &[u8] {
-        let digits = format!("{ms:013}");
-        let digits = digits.as_bytes();
-        for &time in &self.times {
-            let time = usize::try_from(time).expect("an index");
-            self.bytes[time..time + 13].copy_from_slice(&digits[..13]);
+        match &self.times {
+            Times::Digits(places) => {
+                let digits = format!("{ms:013}");
+                let digits = digits.as_bytes();
+                for &time in places {
+                    let time = usize::try_from(time).expect("an index");
+                    self.bytes[time..time + 13].copy_from_slice(&digits[..13]);
+                }
+            }
+            &Times::Base(place) => self.bytes[place..place + 8].copy_from_slice(&ms.to_le_bytes()),
         }
         &self.bytes
     }
 
     /// How many readings it holds.
-    pub(crate) fn lines(&self) -> u64 {
-        self.times.len() as u64
+    pub(crate) const fn readings(&self) -> u64 {
+        self.readings
     }
 }
 
@@ -149,15 +166,22 @@ struct Device {
     grid: u64,
 }
 
-/// All requests of some rounds; in each round every device reports once, in a mixed order that is
-/// the same in every round.
-pub(crate) fn requests(plan: &Plan) -> Vec<Request> {
+/// One reading of the load: which device, and its value in ticks.
+struct Draw {
+    index: u64,
+    kind: usize,
+    grid: u64,
+    ticks: i64,
+}
+
+/// Readings of some rounds; in each round every device reports once, in a mixed order that is the
+/// same in every round. `each` is told the readings of one request at a time.
+fn rounds(plan: &Plan, mut each: impl FnMut(&[Draw])) {
     let mut devices: Vec<Device> = (0..plan.devices).map(device).collect();
-    let rounds = (BYTES_MAX / (plan.devices * 90)).clamp(2, 8);
+    // So many that they fit memory; of a very large city each device has one ready-made reading.
+    let rounds = (BYTES_MAX / (plan.devices * 90)).clamp(1, 8);
     let stride = stride(plan.devices);
-    let mut all = Vec::new();
-    let mut body = String::new();
-    let mut times = Vec::new();
+    let mut draws = Vec::new();
     for turn in 0..rounds * plan.devices {
         let slot = turn % plan.devices;
         let index = u64::try_from(
@@ -166,36 +190,81 @@ pub(crate) fn requests(plan: &Plan) -> Vec<Request> {
         .expect("below the number of devices");
         let device = &mut devices[usize::try_from(index).expect("an index")];
         walk(device, turn, turn >= plan.devices);
-        let kind = &KINDS[device.kind];
-        let _ =
-            write!(body, "{},device=d{index:07},area={} value=", kind.name, grid_code(device.grid));
-        put_ticks(&mut body, device.value, kind.decimals);
-        body.push(' ');
-        times.push(u32::try_from(body.len()).expect("bodies are far below 4 GiB"));
-        body.push_str("0000000000000000000\n");
-        let last = slot + 1 == plan.devices;
-        if times.len() as u64 == plan.lines || last {
-            all.push(request(plan, &body, &times));
-            body.clear();
-            times.clear();
+        draws.push(Draw { index, kind: device.kind, grid: device.grid, ticks: device.value });
+        if draws.len() as u64 == plan.lines || slot + 1 == plan.devices {
+            each(&draws);
+            draws.clear();
         }
     }
+}
+
+/// All requests as line protocol.
+pub(crate) fn requests(plan: &Plan) -> Vec<Request> {
+    let mut all = Vec::new();
+    rounds(plan, |draws| {
+        let (mut body, mut times) = (String::new(), Vec::new());
+        for draw in draws {
+            let kind = &KINDS[draw.kind];
+            let (index, area) = (draw.index, grid_code(draw.grid));
+            let _ = write!(body, "{},device=d{index:07},area={area} value=", kind.name);
+            put_ticks(&mut body, draw.ticks, kind.decimals);
+            body.push(' ');
+            times.push(u32::try_from(body.len()).expect("bodies are far below 4 GiB"));
+            body.push_str("0000000000000000000\n");
+        }
+        let head = head(plan, "/api/v2/write", body.len());
+        let shift = u32::try_from(head.len()).expect("a short head");
+        let places = times.iter().map(|time| time + shift).collect();
+        all.push(Request {
+            bytes: [head.as_bytes(), body.as_bytes()].concat(),
+            times: Times::Digits(places),
+            readings: draws.len() as u64,
+        });
+    });
     all
 }
 
-fn request(plan: &Plan, body: &str, times: &[u32]) -> Request {
-    let head = format!(
-        "POST /api/v2/write HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
-        plan.host,
-        plan.token,
-        body.len()
-    );
-    let shift = u32::try_from(head.len()).expect("a short head");
-    Request {
-        bytes: [head.as_bytes(), body.as_bytes()].concat(),
-        times: times.iter().map(|time| time + shift).collect(),
-    }
+/// The same readings as columns of numbers; `numbers` are those of the devices' streams.
+pub(crate) fn column_requests(plan: &Plan, numbers: &[u32]) -> Vec<Request> {
+    let mut all = Vec::new();
+    rounds(plan, |draws| {
+        let readings = draws.iter().map(|draw| Reading {
+            stream: StreamId(numbers[usize::try_from(draw.index).expect("an index")]),
+            at: Timestamp(0),
+            value: number(draw.ticks, KINDS[draw.kind].decimals),
+        });
+        let readings: Vec<Reading> = readings.collect();
+        let body = gateway::encode(&readings).expect("all of one moment");
+        let head = head(plan, "/api/v1/gateway/readings", body.len());
+        all.push(Request {
+            times: Times::Base(head.len() + gateway::BASE_AT),
+            bytes: [head.as_bytes(), &body].concat(),
+            readings: draws.len() as u64,
+        });
+    });
+    all
+}
+
+/// How a gateway asks for the number of a device's stream.
+pub(crate) fn stream_name(index: u64) -> serde_json::Value {
+    let device = device(index);
+    serde_json::json!({"device": format!("d{index:07}"), "kind": KINDS[device.kind].name,
+        "area": grid_code(device.grid).to_string()})
+}
+
+fn head(plan: &Plan, path: &str, body_bytes: usize) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/octet-stream\r\nContent-Length: {body_bytes}\r\n\r\n",
+        plan.host, plan.token,
+    )
+}
+
+/// Ticks as the number that their digits mean.
+fn number(ticks: i64, decimals: u32) -> f64 {
+    let mut text = String::new();
+    put_ticks(&mut text, ticks, decimals);
+    text.parse().expect("digits")
 }
 
 fn device(index: u64) -> Device {
@@ -291,7 +360,7 @@ mod tests {
         let mut requests = requests(&plan(1_000, 1_000));
         let first = requests[0].at(0).to_vec();
         assert_ne!(first, requests[1].at(0).to_vec());
-        assert_eq!(requests[0].lines(), 1_000);
+        assert_eq!(requests[0].readings(), 1_000);
     }
 
     #[test]

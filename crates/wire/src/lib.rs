@@ -7,6 +7,7 @@
 pub mod areas;
 pub mod devices;
 pub mod error;
+pub mod gateway;
 pub mod line_protocol;
 pub mod observations;
 pub mod service_requests;

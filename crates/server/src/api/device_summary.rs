@@ -61,7 +61,7 @@ pub(crate) async fn summarise_devices(
     let engine = city.engine.read();
     let mut summary = DeviceSummary::default();
     let mut kinds = BTreeMap::<u16, (u64, u64)>::new();
-    for (_, device) in registry.devices().filter(|(_, d)| city.areas.contains(scope, d.area)) {
+    for (_, device) in registry.devices(scope) {
         summary.total += 1;
         match status(&engine, device).0 {
             "online" => summary.online += 1,
@@ -69,7 +69,7 @@ pub(crate) async fn summarise_devices(
             "fault" => summary.fault += 1,
             _ => summary.never += 1,
         }
-        for &stream in &device.streams {
+        for stream in device.streams() {
             let counts = kinds.entry(registry.stream(stream).kind).or_default();
             counts.0 += 1;
             counts.1 += u64::from(engine.stream(stream).online);
@@ -125,12 +125,10 @@ pub(crate) async fn map_devices(
     let kind = query.kind.as_deref().filter(|k| !k.is_empty());
     let mut map = DeviceMap { kinds: Vec::new(), items: Vec::new(), total: 0 };
     let mut shown = BTreeMap::<u16, u16>::new();
-    for (_, device) in registry.devices().filter(|(_, d)| city.areas.contains(scope, d.area)) {
-        let Some([lon, lat]) = device.spec.position else { continue };
+    for (_, device) in registry.devices(scope) {
+        let Some([lon, lat]) = device.position() else { continue };
         let stream = device
-            .streams
-            .iter()
-            .copied()
+            .streams()
             .find(|&s| kind.is_none_or(|k| *registry.kind(registry.stream(s).kind).name == *k));
         let Some(stream) = stream else { continue };
         map.total += 1;
@@ -149,13 +147,13 @@ pub(crate) async fn map_devices(
             "fault" => 2,
             _ => 3,
         };
-        let severity = worst(&engine, &device.streams);
+        let severity = worst(&engine, device.streams());
         let round = |v: f64| (v * 1e5).round() / 1e5;
-        map.items.push((round(lon), round(lat), index, state, severity, device.spec.name.clone()));
+        map.items.push((round(lon), round(lat), index, state, severity, device.name().to_owned()));
     }
     Ok(Json(map))
 }
 
-fn worst(engine: &Engine, streams: &[StreamId]) -> u8 {
-    streams.iter().map(|&s| engine.stream(s).severity).max().unwrap_or(0)
+fn worst(engine: &Engine, streams: impl Iterator<Item = StreamId>) -> u8 {
+    streams.map(|s| engine.stream(s).severity).max().unwrap_or(0)
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::city::City;
-use crate::city::registry::{DeviceEntry, Registry};
+use crate::city::registry::{Device, Registry};
 use crate::clock;
 use crate::http::access::{Caller, Permission};
 use crate::http::extract::{Body, QueryOf};
@@ -100,12 +100,9 @@ pub(crate) struct DeviceJson {
 }
 
 /// Health of a device: fault before offline before online; never without any reading.
-pub(super) fn status(
-    engine: &Engine,
-    device: &DeviceEntry,
-) -> (&'static str, Option<&'static str>) {
+pub(super) fn status(engine: &Engine, device: Device<'_>) -> (&'static str, Option<&'static str>) {
     let (mut seen, mut online, mut stuck) = (false, false, false);
-    for &stream in &device.streams {
+    for stream in device.streams() {
         let view = engine.stream(stream);
         seen |= view.last.is_some();
         online |= view.online;
@@ -127,7 +124,7 @@ pub(crate) fn device_json(
 ) -> DeviceJson {
     let device = registry.device(id);
     let (status, fault) = status(engine, device);
-    let streams = device.streams.iter().map(|&stream| {
+    let streams = device.streams().map(|stream| {
         let kind = registry.kind(registry.stream(stream).kind);
         let view = engine.stream(stream);
         StreamJson {
@@ -140,18 +137,18 @@ pub(crate) fn device_json(
         }
     });
     DeviceJson {
-        id: device.spec.name.clone(),
-        name: device.spec.title.clone(),
-        area: device.spec.area.to_string(),
-        area_name: city.areas.get(device.area).row.name.clone(),
-        path: city.path_names(device.area),
-        position: device.spec.position,
-        agency: device.spec.agency.clone(),
-        period_ms: device.spec.period_ms,
-        simulated: device.spec.simulated,
+        id: device.name().to_owned(),
+        name: device.title().map(str::to_owned),
+        area: device.code().to_string(),
+        area_name: city.areas.get(device.area()).row.name.clone(),
+        path: city.path_names(device.area()),
+        position: device.position(),
+        agency: device.agency().map(str::to_owned),
+        period_ms: device.period_ms(),
+        simulated: device.simulated(),
         status,
         fault,
-        registered_at: device.registered_at.to_rfc3339(),
+        registered_at: device.registered_at().to_rfc3339(),
         streams: streams.collect(),
     }
 }
@@ -192,15 +189,13 @@ pub(crate) async fn list_devices(
     };
     let text = |t: &Option<String>| t.clone().filter(|t| !t.is_empty());
     let (wanted_status, q, agency) = (text(&query.status), text(&query.q), text(&query.agency));
-    let matching = registry.devices().filter(|(_, device)| {
-        city.areas.contains(scope, device.area)
-            && kind.is_none_or(|k| device.streams.iter().any(|&s| registry.stream(s).kind == k))
+    let matching = registry.devices(scope).filter(|(_, device)| {
+        kind.is_none_or(|k| device.streams().any(|s| registry.stream(s).kind == k))
             && q.as_deref().is_none_or(|q| {
-                device.spec.name.contains(q)
-                    || device.spec.title.as_deref().is_some_and(|t| t.contains(q))
+                device.name().contains(q) || device.title().is_some_and(|t| t.contains(q))
             })
-            && agency.as_deref().is_none_or(|a| device.spec.agency.as_deref() == Some(a))
-            && wanted_status.as_deref().is_none_or(|s| status(&engine, device).0 == s)
+            && agency.as_deref().is_none_or(|a| device.agency() == Some(a))
+            && wanted_status.as_deref().is_none_or(|s| status(&engine, *device).0 == s)
     });
     let paging = Paging { limit: query.limit, cursor: query.cursor };
     let page = paging.page(matching, |(id, _)| device_json(&city, &registry, &engine, id))?;
@@ -210,7 +205,7 @@ pub(crate) async fn list_devices(
 fn visible_device(caller: &Caller, registry: &Registry, id: &str) -> Answer<DeviceId> {
     registry
         .find(id)
-        .filter(|&device| caller.sees(registry.device(device).area))
+        .filter(|&device| caller.sees(registry.device(device).area()))
         .ok_or_else(|| Problem::not_found(format!("device {id}")))
 }
 
@@ -284,7 +279,7 @@ pub(crate) async fn list_observations(
     let streams: Vec<(StreamId, String, String)> = {
         let registry = city.registry.read();
         let device = visible_device(&caller, &registry, &id)?;
-        let streams = registry.device(device).streams.iter().map(|&stream| {
+        let streams = registry.device(device).streams().map(|stream| {
             let kind = registry.kind(registry.stream(stream).kind);
             (stream, kind.name.to_string(), kind.unit.to_string())
         });

@@ -361,8 +361,8 @@ pub(crate) async fn list_sources(
         .filter_map(|&kind| registry.kind_index(&engine.catalog().kind(kind).kind.id))
         .collect();
     let mut streams: Vec<(u8, Timestamp, StreamId)> = Vec::new();
-    for (_, device) in registry.devices().filter(|(_, d)| city.areas.contains(scope, d.area)) {
-        for &stream in &device.streams {
+    for (_, device) in registry.devices(scope) {
+        for stream in device.streams() {
             if kinds.contains(&registry.stream(stream).kind) {
                 let view = engine.stream(stream);
                 let at = view.last.map_or(Timestamp(i64::MIN), |(at, _)| at);
@@ -378,14 +378,14 @@ pub(crate) async fn list_sources(
         let kind = registry.kind(entry.kind);
         let view = engine.stream(stream);
         SourceJson {
-            device: device.spec.name.clone(),
+            device: device.name().to_owned(),
             kind: kind.name.to_string(),
             unit: kind.unit.to_string(),
             value: view.last.map(|(_, value)| value),
             at: view.last.map(|(at, _)| at.to_rfc3339()),
-            area: device.spec.area.to_string(),
-            area_name: city.areas.get(device.area).row.name.clone(),
-            simulated: device.spec.simulated,
+            area: device.code().to_string(),
+            area_name: city.areas.get(device.area()).row.name.clone(),
+            simulated: device.simulated(),
             severity,
         }
     })?;

@@ -105,7 +105,7 @@ pub(crate) async fn write_lines(
     Ok((StatusCode::BAD_REQUEST, Json(partial(&outcome))).into_response())
 }
 
-fn partial(outcome: &Outcome) -> PartialWrite {
+pub(super) fn partial(outcome: &Outcome) -> PartialWrite {
     let first = outcome.faults.first().map(ToString::to_string).unwrap_or_default();
     let Outcome { accepted, refused, faults } = outcome;
     PartialWrite {
@@ -118,7 +118,7 @@ fn partial(outcome: &Outcome) -> PartialWrite {
     }
 }
 
-fn unpacked(city: &City, headers: &HeaderMap, body: Bytes) -> Answer<Bytes> {
+pub(super) fn unpacked(city: &City, headers: &HeaderMap, body: Bytes) -> Answer<Bytes> {
     ingest::decoded(headers, body, city.config.body_bytes_max).inspect_err(|problem| {
         city.counters.refuse(problem.code, 1);
     })

@@ -219,6 +219,7 @@ fn render(city: &City) -> String {
         counter!("chengmai_readings_accepted_total").absolute(get(&c.accepted));
         counter!("chengmai_readings_applied_total").absolute(get(&c.applied));
         counter!("chengmai_readings_duplicate_total").absolute(totals.duplicates);
+        counter!("chengmai_readings_repeated_total").absolute(get(&c.repeated));
         counter!("chengmai_readings_late_total").absolute(totals.late);
         for (code, count) in c.refusals() {
             counter!("chengmai_refused_total", "reason" => code.name, "code" => code.label())

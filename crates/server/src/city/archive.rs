@@ -147,13 +147,15 @@ struct Label {
 
 impl Names {
     fn of(registry: &Registry, areas: &AreaTree) -> Self {
-        let labels = registry.streams().map(|stream| {
+        let streams = 0..u32::try_from(registry.stream_count()).unwrap_or(u32::MAX);
+        let labels = streams.map(|number| {
+            let stream = registry.stream(StreamId(number));
             let device = registry.device(stream.device);
             Label {
-                device: device.spec.name.as_str().into(),
+                device: device.name().into(),
                 kind: Arc::from(&*registry.kind(stream.kind).name),
-                area: areas.get(device.area).row.code.as_str().into(),
-                area_order: device.area.0,
+                area: areas.get(device.area()).row.code.as_str().into(),
+                area_order: device.area().0,
             }
         });
         Self(labels.collect())

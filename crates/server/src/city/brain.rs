@@ -12,10 +12,10 @@ use std::time::Instant;
 
 use chengmai_engine::{AlarmStep, ClosedWindow, Engine, Event, StreamSpec};
 use chengmai_model::stream::Registration;
-use chengmai_model::{AreaId, Timestamp};
+use chengmai_model::{AreaId, KindId, StreamId, Timestamp};
 use chengmai_store::disk::Disk;
 use chengmai_store::snapshot;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::{Sender, UnboundedSender, WeakSender};
 
 use super::archive::{ArchiveWork, Frame};
@@ -23,12 +23,14 @@ use super::counters::{self, Counters};
 use super::decisions::Decision;
 use super::hub::{Hub, Payload};
 use super::layout::DataFolder;
-use super::registry::Registry;
+use super::marks::{MARKS_PART, Marks};
+use super::registry::{Registry, Saving};
 use super::sequencer::{Message, Work};
 
-/// Part names in a snapshot.
-pub(crate) const REGISTRY_PART: &str = "registry";
+/// Name of the engine's blocks in a snapshot.
 pub(crate) const ENGINE_PART: &str = "engine";
+/// Bytes of the engine's state in one block.
+const BLOCK_BYTES: usize = 4 << 20;
 
 /// Readings per second, over the last ten seconds.
 #[derive(Debug, Default)]
@@ -57,6 +59,9 @@ pub(crate) struct Brain {
     pub(crate) snapshot_ms: i64,
     pub(crate) last_snapshot: Timestamp,
     pub(crate) last_sequence: u64,
+    /// Devices that the journal holds up to there; the registry may be ahead.
+    pub(crate) devices: usize,
+    pub(crate) marks: Arc<Mutex<Marks>>,
     pub(crate) seen: Seen,
     pub(crate) writing: Option<JoinHandle<()>>,
 }
@@ -117,13 +122,15 @@ impl Brain {
         let mut engine = self.engine.write();
         for registration in list {
             match registration {
-                Registration::Device { .. } => {}
+                Registration::Device { id, .. } => {
+                    self.devices = self.devices.max(id.0 as usize + 1);
+                }
                 Registration::Update { id, .. } => {
                     let device = registry.device(*id);
-                    for &stream in &device.streams {
+                    for stream in device.streams() {
                         // Streams registered later in this list are not known to the engine yet.
                         if u64::from(stream.0) < engine.totals().streams {
-                            engine.reassign(stream, device.area, device.spec.period_ms);
+                            engine.reassign(stream, device.area(), device.period_ms());
                         }
                     }
                 }
@@ -133,12 +140,34 @@ impl Brain {
                     }
                     let kind = engine.catalog_mut().kind_or_add(kind);
                     let entry = registry.device(*device);
-                    let (area, period_ms) = (entry.area, entry.spec.period_ms);
+                    let (area, period_ms) = (entry.area(), entry.period_ms());
                     let given =
                         engine.register(StreamSpec { kind, area, period_ms, device: *device });
                     assert_eq!(given, *id, "registry and engine number streams alike");
                 }
             }
+        }
+    }
+
+    /// Gives the engine every stream of the registry that it does not know yet, at a start.
+    pub(crate) fn enlist(&mut self) {
+        let registry = self.registry.read();
+        let mut engine = self.engine.write();
+        self.devices = registry.device_count();
+        let known = u32::try_from(engine.totals().streams).unwrap_or(u32::MAX);
+        let mut kinds: Vec<Option<KindId>> = Vec::new();
+        for number in known..u32::try_from(registry.stream_count()).unwrap_or(u32::MAX) {
+            let entry = registry.stream(StreamId(number));
+            let index = usize::from(entry.kind);
+            if index >= kinds.len() {
+                kinds.resize(index + 1, None);
+            }
+            let kind = *kinds[index].get_or_insert_with(|| {
+                engine.catalog_mut().kind_or_add(&registry.kind(entry.kind).name)
+            });
+            let device = registry.device(entry.device);
+            let (area, period_ms) = (device.area(), device.period_ms());
+            engine.register(StreamSpec { kind, area, period_ms, device: entry.device });
         }
     }
 
@@ -216,19 +245,14 @@ impl Brain {
             return;
         }
         let engine = self.engine.read().snapshot();
-        let known = self.engine.read().totals().streams;
-        // The registry may be ahead of the journal; what is not journaled yet comes again.
-        let registrations: Vec<Registration> = self
-            .registry
-            .read()
-            .to_registrations()
-            .into_iter()
-            .filter(|r| !matches!(r, Registration::Stream { id, .. } if u64::from(id.0) >= known))
-            .collect();
+        let streams = self.engine.read().totals().streams;
+        let streams = usize::try_from(streams).unwrap_or(usize::MAX);
         let job = SnapshotJob {
             sequence: self.last_sequence,
             engine,
-            registrations,
+            saving: Saving::of(self.devices, streams),
+            marks: Arc::clone(&self.marks),
+            registry: Arc::clone(&self.registry),
             decisions: self.decisions.clone(),
             archive: self.archive.clone(),
             archived: Arc::clone(&self.archived),
@@ -249,7 +273,9 @@ impl Brain {
 struct SnapshotJob {
     sequence: u64,
     engine: Vec<u8>,
-    registrations: Vec<Registration>,
+    saving: Saving,
+    marks: Arc<Mutex<Marks>>,
+    registry: Arc<RwLock<Registry>>,
     decisions: UnboundedSender<Decision>,
     archive: SyncSender<ArchiveWork>,
     archived: Arc<AtomicU64>,
@@ -259,7 +285,7 @@ struct SnapshotJob {
 }
 
 impl SnapshotJob {
-    fn run(self) {
+    fn run(mut self) {
         let (done, wait) = std::sync::mpsc::sync_channel(2);
         let asked = self.decisions.send(Decision::Barrier(done.clone())).is_ok()
             && self.archive.send(ArchiveWork::Flush(done)).is_ok();
@@ -283,10 +309,19 @@ impl SnapshotJob {
         }
     }
 
-    fn write(&self) -> anyhow::Result<u64> {
-        let registry = postcard::to_stdvec(&self.registrations)?;
-        let parts: [(&str, &[u8]); 2] = [(REGISTRY_PART, &registry), (ENGINE_PART, &self.engine)];
-        Ok(snapshot::write(&*self.disk, &self.dir, self.sequence, &parts)?)
+    fn write(&mut self) -> anyhow::Result<u64> {
+        let mut file = snapshot::Writer::create(&*self.disk, &self.dir, self.sequence)?;
+        let mut bytes = Vec::new();
+        // A lock for each block: nobody waits for the disk.
+        while let Some(name) = self.saving.next(&self.registry.read(), &mut bytes) {
+            file.block(name, &bytes)?;
+        }
+        let marks = self.marks.lock().save();
+        file.block(MARKS_PART, &marks)?;
+        for part in self.engine.chunks(BLOCK_BYTES) {
+            file.block(ENGINE_PART, part)?;
+        }
+        Ok(file.finish()?)
     }
 }
 

@@ -10,6 +10,8 @@ use chengmai_model::error::{ALL, ErrorCode};
 pub(crate) struct Counters {
     /// Readings acknowledged as on disk.
     pub(crate) accepted: AtomicU64,
+    /// Readings of bodies that came a second time: acknowledged, not counted again.
+    pub(crate) repeated: AtomicU64,
     /// Journal commits (one fdatasync each).
     pub(crate) commits: AtomicU64,
     /// Nanoseconds spent in commits.

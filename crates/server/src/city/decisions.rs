@@ -149,7 +149,7 @@ impl Decisions {
             .map(|e| {
                 let (device, kind) = name_of(e.stream);
                 WarningEvidence {
-                    device: device.spec.name.clone(),
+                    device: device.name().to_owned(),
                     kind: kind.name.to_string(),
                     value: e.value,
                     at: e.at,
@@ -160,14 +160,20 @@ impl Decisions {
             Subject::Stream(stream) => {
                 let (device, kind) = name_of(stream);
                 let kind_name = Some(kind.name.to_string());
-                let spec = &device.spec;
                 let unit = kind.unit.to_string();
-                ("device", spec.name.clone(), spec.position, unit, kind_name, spec.simulated)
+                (
+                    "device",
+                    device.name().to_owned(),
+                    device.position(),
+                    unit,
+                    kind_name,
+                    device.simulated(),
+                )
             }
             Subject::Indicator { indicator, area } => {
                 let def = &self.catalog.indicators()[usize::from(indicator)].def;
                 let position = self.areas.get(area).row.center;
-                let made_up = change.evidence.iter().any(|e| name_of(e.stream).0.spec.simulated);
+                let made_up = change.evidence.iter().any(|e| name_of(e.stream).0.simulated());
                 let simulated = self.simulated || made_up;
                 ("indicator", def.code.clone(), position, def.unit.clone(), None, simulated)
             }

@@ -9,10 +9,21 @@ use std::sync::Arc;
 use chengmai_engine::Catalog;
 use chengmai_model::error::{self, ErrorCode};
 use chengmai_model::stream::{DeviceSpec, ID_LEN_MAX, Registration};
-use chengmai_model::{AreaCode, AreaId, AreaTree, DeviceId, StreamId, Timestamp};
+use chengmai_model::{AreaCode, AreaId, AreaTree, DeviceId, StreamId, Text, Timestamp};
 use chengmai_wire::devices::DeviceRow;
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashMap;
+
+use self::devices::Devices;
+use self::series::SeriesTable;
+
+mod devices;
+mod saved;
+mod series;
+
+pub(crate) use devices::Device;
+pub(crate) use saved::{PREFIX as SAVED_PREFIX, Restoring, Saving};
+pub(crate) use series::SeriesKey;
 
 /// Range, unit and name of a kind, as the edge needs them.
 #[derive(Debug, Clone)]
@@ -23,15 +34,6 @@ pub(crate) struct KindEntry {
     pub(crate) range: [f64; 2],
     /// False for a kind that no pack declares (registered on first sight).
     pub(crate) declared: bool,
-}
-
-/// A device as registered.
-#[derive(Debug, Clone)]
-pub(crate) struct DeviceEntry {
-    pub(crate) spec: DeviceSpec,
-    pub(crate) area: AreaId,
-    pub(crate) registered_at: Timestamp,
-    pub(crate) streams: Vec<StreamId>,
 }
 
 /// Whose stream it is, and of which kind (index into [`Registry::kinds`]).
@@ -61,15 +63,12 @@ impl Refused {
     pub(crate) fn new(code: &'static ErrorCode, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
     }
-}
 
-/// A key of the series cache: raw bytes of measurement, tags and field in one arena.
-#[derive(Debug, Clone, Copy)]
-struct SeriesEntry {
-    start: u64,
-    len: u16,
-    kind: u16,
-    stream: StreamId,
+    /// The error's own words and what it was about.
+    pub(crate) fn reason(&self) -> Text {
+        let Self { code, detail } = self;
+        Text::new(format!("{}：{detail}", code.zh), format!("{}: {detail}", code.en))
+    }
 }
 
 /// All devices and streams, and how the world names them.
@@ -79,37 +78,33 @@ pub(crate) struct Registry {
     register_unknown: bool,
     kinds: Vec<KindEntry>,
     kind_by_name: HashMap<Box<str>, u16, FixedState>,
-    devices: Vec<DeviceEntry>,
-    device_by_name: HashMap<Box<str>, DeviceId, FixedState>,
-    streams: Vec<StreamEntry>,
-    series: HashTable<SeriesEntry>,
-    series_bytes: Vec<u8>,
+    devices: Devices,
+    /// Device and kind of each stream.
+    stream_devices: Vec<u32>,
+    stream_kinds: Vec<u16>,
+    series: SeriesTable,
     pending: Vec<Registration>,
 }
 
 const HASH: FixedState = FixedState::with_seed(0x6368_656e_676d_6169);
 
-/// Hash of a series key: measurement and tags as they stand in the line, then the field's name.
-pub(crate) fn series_hash(series: &[u8], field: &[u8]) -> u64 {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    let mut hasher = HASH.build_hasher();
-    hasher.write(series);
-    hasher.write(field);
-    hasher.finish()
-}
-
 impl Registry {
-    pub(crate) fn new(areas: Arc<AreaTree>, catalog: &Catalog, register_unknown: bool) -> Self {
+    /// A registry without devices. `seed` is a number that nobody outside can foresee.
+    pub(crate) fn new(
+        areas: Arc<AreaTree>,
+        catalog: &Catalog,
+        register_unknown: bool,
+        seed: u64,
+    ) -> Self {
         let mut registry = Self {
             areas,
             register_unknown,
             kinds: Vec::new(),
             kind_by_name: HashMap::with_hasher(HASH),
-            devices: Vec::new(),
-            device_by_name: HashMap::with_hasher(HASH),
-            streams: Vec::new(),
-            series: HashTable::new(),
-            series_bytes: Vec::new(),
+            devices: Devices::default(),
+            stream_devices: Vec::new(),
+            stream_kinds: Vec::new(),
+            series: SeriesTable::new(seed),
             pending: Vec::new(),
         };
         for kind in catalog.kinds() {
@@ -153,27 +148,31 @@ impl Registry {
     }
 
     pub(crate) fn stream_count(&self) -> usize {
-        self.streams.len()
+        self.stream_kinds.len()
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<DeviceId> {
-        self.device_by_name.get(name).copied()
+        self.devices.find(name)
     }
 
-    pub(crate) fn device(&self, id: DeviceId) -> &DeviceEntry {
-        &self.devices[id.0 as usize]
+    pub(crate) fn device(&self, id: DeviceId) -> Device<'_> {
+        self.devices.get(id)
     }
 
-    pub(crate) fn devices(&self) -> impl Iterator<Item = (DeviceId, &DeviceEntry)> {
-        (0..).map(DeviceId).zip(&self.devices)
+    /// Devices of an area and all below it.
+    pub(crate) fn devices(&self, scope: AreaId) -> impl Iterator<Item = (DeviceId, Device<'_>)> {
+        self.devices.inside(&self.areas, scope)
     }
 
     pub(crate) fn stream(&self, id: StreamId) -> StreamEntry {
-        self.streams[id.0 as usize]
+        let index = id.0 as usize;
+        StreamEntry { device: DeviceId(self.stream_devices[index]), kind: self.stream_kinds[index] }
     }
 
-    pub(crate) fn streams(&self) -> impl Iterator<Item = StreamEntry> {
-        self.streams.iter().copied()
+    /// The stream of that number, if there is one.
+    #[inline]
+    pub(crate) fn kind_of(&self, stream: u32) -> Option<u16> {
+        self.stream_kinds.get(stream as usize).copied()
     }
 
     pub(crate) fn kind(&self, index: u16) -> &KindEntry {
@@ -185,42 +184,23 @@ impl Registry {
     }
 
     pub(crate) fn stream_of(&self, device: DeviceId, kind: u16) -> Option<StreamId> {
-        self.device(device).streams.iter().copied().find(|&s| self.stream(s).kind == kind)
+        self.device(device).streams().find(|&s| self.stream(s).kind == kind)
     }
 
     /// The area of the device that owns a stream.
     pub(crate) fn stream_area(&self, stream: StreamId) -> AreaId {
-        self.device(self.stream(stream).device).area
+        self.device(self.stream(stream).device).area()
     }
 
-    /// The stream behind a series key seen before, and its kind.
-    pub(crate) fn series(&self, hash: u64, series: &[u8], field: &[u8]) -> Option<(StreamId, u16)> {
-        let entry = self.series.find(hash, |entry| {
-            let start = usize::try_from(entry.start).unwrap_or(usize::MAX);
-            let key = &self.series_bytes[start..start + usize::from(entry.len)];
-            key.len() == series.len() + field.len()
-                && &key[..series.len()] == series
-                && &key[series.len()..] == field
-        })?;
-        Some((entry.stream, entry.kind))
+    /// Which stream the raw keys of lines mean.
+    pub(crate) fn series(&self) -> &SeriesTable {
+        &self.series
     }
 
     /// Remembers which stream a series key means.
     pub(crate) fn remember_series(&mut self, series: &[u8], field: &[u8], stream: StreamId) {
-        let hash = series_hash(series, field);
-        let Ok(len) = u16::try_from(series.len() + field.len()) else { return };
-        if self.series(hash, series, field).is_some() {
-            return;
-        }
-        let start = self.series_bytes.len() as u64;
-        self.series_bytes.extend_from_slice(series);
-        self.series_bytes.extend_from_slice(field);
-        let entry = SeriesEntry { start, len, kind: self.stream(stream).kind, stream };
-        let bytes = &self.series_bytes;
-        self.series.insert_unique(hash, entry, |entry| {
-            let start = usize::try_from(entry.start).unwrap_or(usize::MAX);
-            series_hash(&bytes[start..start + usize::from(entry.len)], b"")
-        });
+        let key = self.series.key(series, field);
+        self.series.insert(key, stream, self.stream(stream).kind);
     }
 
     /// The stream a claim means, registering device and stream where the city allows it.
@@ -246,7 +226,7 @@ impl Registry {
             None if self.register_unknown => self.register_claimed(claim, scope, now)?,
             None => return Err(Refused::new(&error::UNKNOWN_DEVICE, claim.device)),
         };
-        if !self.areas.contains(scope, self.device(device).area) {
+        if !self.areas.contains(scope, self.device(device).area()) {
             return Err(Refused::new(&error::FORBIDDEN, claim.device));
         }
         Ok(self.stream_or_add(device, kind))
@@ -263,7 +243,7 @@ impl Registry {
             name: claim.device.to_owned(),
             title: None,
             area: self.areas.get(area).row.code.clone(),
-            position: claim.position,
+            position: devices::rounded(claim.position),
             agency: None,
             period_ms: 0,
             simulated: false,
@@ -276,7 +256,7 @@ impl Registry {
             return stream;
         }
         let kind = self.kind(kind).name.clone().into_string();
-        let id = StreamId(dense(self.streams.len()));
+        let id = StreamId(dense(self.stream_kinds.len()));
         let registration = Registration::Stream { id, device, kind };
         self.apply(&registration);
         self.pending.push(registration);
@@ -318,7 +298,7 @@ impl Registry {
             name: row.id.clone(),
             title: row.title.clone(),
             area: self.code_of(area),
-            position: row.position,
+            position: devices::rounded(row.position),
             agency: row.agency.clone(),
             period_ms: row.period_ms,
             simulated: row.simulated,
@@ -335,11 +315,11 @@ impl Registry {
         now: Timestamp,
     ) -> Result<bool, Refused> {
         let known = self.find(&spec.name);
-        if known.is_some_and(|id| !self.areas.contains(scope, self.device(id).area)) {
+        if known.is_some_and(|id| !self.areas.contains(scope, self.device(id).area())) {
             return Err(Refused::new(&error::FORBIDDEN, spec.name));
         }
         let device = match known {
-            Some(id) if self.device(id).spec == spec => id,
+            Some(id) if self.device(id).spec() == spec => id,
             Some(id) => {
                 let registration = Registration::Update { id, spec };
                 self.apply(&registration);
@@ -356,6 +336,7 @@ impl Registry {
 
     /// Registers a device of the demo's fleet with its one kind; its stream.
     pub(crate) fn enlist(&mut self, spec: DeviceSpec, kind: &str, now: Timestamp) -> StreamId {
+        let spec = DeviceSpec { position: devices::rounded(spec.position), ..spec };
         let kind = self.kind_or_add(kind);
         let area = self.areas.find(spec.area.as_str()).unwrap_or(AreaId::ROOT);
         let device = match self.find(&spec.name) {
@@ -368,8 +349,9 @@ impl Registry {
     /// New facts about a device of the demo's fleet.
     pub(crate) fn restate(&mut self, spec: &DeviceSpec) {
         let Some(id) = self.find(&spec.name) else { return };
-        if self.device(id).spec != *spec {
-            let registration = Registration::Update { id, spec: spec.clone() };
+        let spec = DeviceSpec { position: devices::rounded(spec.position), ..spec.clone() };
+        if self.device(id).spec() != spec {
+            let registration = Registration::Update { id, spec };
             self.apply(&registration);
             self.pending.push(registration);
         }
@@ -407,28 +389,17 @@ impl Registry {
                 if (id.0 as usize) < self.devices.len() {
                     return false;
                 }
-                let area = self.areas.find(spec.area.as_str()).unwrap_or(AreaId::ROOT);
-                self.device_by_name.insert(spec.name.as_str().into(), *id);
-                self.devices.push(DeviceEntry {
-                    spec: spec.clone(),
-                    area,
-                    registered_at: *at,
-                    streams: Vec::new(),
-                });
+                self.devices.push(spec, &self.areas, *at);
             }
-            Registration::Update { id, spec } => {
-                let area = self.areas.find(spec.area.as_str()).unwrap_or(AreaId::ROOT);
-                let device = &mut self.devices[id.0 as usize];
-                device.spec = spec.clone();
-                device.area = area;
-            }
+            Registration::Update { id, spec } => self.devices.update(*id, spec, &self.areas),
             Registration::Stream { id, device, kind } => {
-                if (id.0 as usize) < self.streams.len() {
+                if (id.0 as usize) < self.stream_kinds.len() {
                     return false;
                 }
                 let kind = self.kind_or_add(kind);
-                self.streams.push(StreamEntry { device: *device, kind });
-                self.devices[device.0 as usize].streams.push(*id);
+                self.stream_devices.push(device.0);
+                self.stream_kinds.push(kind);
+                self.devices.add_stream(*device, *id);
             }
         }
         true
@@ -441,20 +412,6 @@ impl Registry {
 
     pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
-    }
-
-    /// Everything as registrations, for a snapshot.
-    pub(crate) fn to_registrations(&self) -> Vec<Registration> {
-        let mut list = Vec::with_capacity(self.devices.len() + self.streams.len());
-        for (id, device) in self.devices() {
-            let (spec, at) = (device.spec.clone(), device.registered_at);
-            list.push(Registration::Device { id, spec, at });
-        }
-        for (id, stream) in (0..).map(StreamId).zip(&self.streams) {
-            let kind = self.kind(stream.kind).name.clone().into_string();
-            list.push(Registration::Stream { id, device: stream.device, kind });
-        }
-        list
     }
 
     /// Which code stands for an area given by code, or the city when absent.

@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 use chengmai_model::stream::Registration;
 use chengmai_model::{Reading, Timestamp};
 use chengmai_store::journal::{EntryRef, Journal};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
 use super::counters::{self, Counters};
+use super::marks::{Mark, Marks};
 use super::registry::Registry;
 use crate::clock;
 
@@ -39,6 +40,8 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) readings: Vec<Reading>,
+    /// Made by the sender's thread: this one has enough to do.
+    pub(crate) mark: Option<Mark>,
     pub(crate) done: oneshot::Sender<Result<(), Refusal>>,
 }
 
@@ -64,6 +67,7 @@ pub(crate) struct Sequencer {
     pub(crate) registry: Arc<RwLock<Registry>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) stop_reason: StopReason,
+    pub(crate) marks: Arc<Mutex<Marks>>,
     pub(crate) brain: SyncSender<Work>,
 }
 
@@ -151,16 +155,18 @@ impl Sequencer {
     fn write(&mut self, group: Group, tick: bool) -> ControlFlow<()> {
         let mut work = Vec::with_capacity(group.batches.len() + 2);
         let mut acknowledge = group.registered;
-        let readings = group.readings as u64;
-        let outcome =
-            self.append(group.batches, tick, &mut work, &mut acknowledge).and_then(|()| {
-                let began = Instant::now();
-                self.journal.commit()?;
-                let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                counters::add(&self.counters.commit_ns, spent);
-                counters::add(&self.counters.commits, 1);
-                Ok(())
-            });
+        let (fresh, repeated) = self.without_repeats(group.batches);
+        acknowledge.extend(repeated);
+        let marks: Vec<Mark> = fresh.iter().filter_map(|batch| batch.mark).collect();
+        let readings: u64 = fresh.iter().map(|batch| batch.readings.len() as u64).sum();
+        let outcome = self.append(fresh, tick, &mut work, &mut acknowledge).and_then(|()| {
+            let began = Instant::now();
+            self.journal.commit()?;
+            let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            counters::add(&self.counters.commit_ns, spent);
+            counters::add(&self.counters.commits, 1);
+            Ok(())
+        });
         if let Err(error) = outcome {
             tracing::error!(%error, "the journal failed: no more readings are taken");
             *self.stop_reason.write() = Some(error.to_string());
@@ -168,6 +174,9 @@ impl Sequencer {
             return ControlFlow::Break(());
         }
         counters::add(&self.counters.accepted, readings);
+        let (mut known, now) = (self.marks.lock(), clock::now());
+        marks.into_iter().for_each(|mark| known.add(mark, now));
+        drop(known);
         self.counters.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
         for done in acknowledge {
             let _ = done.send(Ok(()));
@@ -180,6 +189,28 @@ impl Sequencer {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Bodies that were not taken before; and who waits for the others, which are on disk already
+    /// or will be with this very commit.
+    fn without_repeats(
+        &self,
+        batches: Vec<Batch>,
+    ) -> (Vec<Batch>, Vec<oneshot::Sender<Result<(), Refusal>>>) {
+        let known = self.marks.lock();
+        let mut seen = Vec::new();
+        let (mut fresh, mut repeated) = (Vec::with_capacity(batches.len()), Vec::new());
+        for batch in batches {
+            let again = batch.mark.is_some_and(|mark| known.has(mark) || seen.contains(&mark));
+            if again {
+                counters::add(&self.counters.repeated, batch.readings.len() as u64);
+                repeated.push(batch.done);
+            } else {
+                seen.extend(batch.mark);
+                fresh.push(batch);
+            }
+        }
+        (fresh, repeated)
     }
 
     fn append(

@@ -19,25 +19,28 @@ use chengmai_store::journal::{Entry, Journal, JournalSettings, replay};
 use chengmai_store::records::Records;
 use chengmai_store::records::agencies::AgencyRow;
 use chengmai_store::{error::Error as StoreError, snapshot};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
 use super::City;
 use super::agencies::Agencies;
 use super::archive::{Archive, ArchiveWork};
 use super::book::Book;
-use super::brain::{Brain, ENGINE_PART, REGISTRY_PART, Rate, Seen};
+use super::brain::{Brain, ENGINE_PART, Rate, Seen};
 use super::counters::Counters;
 use super::decisions::{Decisions, fill_book};
 use super::hub::Hub;
 use super::layout::DataFolder;
-use super::registry::Registry;
+use super::marks::{MARKS_PART, Mark, Marks};
+use super::registry::{Registry, Restoring, SAVED_PREFIX};
 use super::sequencer::{Message, Sequencer, Work};
 use crate::clock;
 use crate::commands::import;
 use crate::config::Config;
 use crate::packs::{self, Loaded};
 
+/// The registry in snapshots of version 0.1.0: a list of registrations.
+const OLD_REGISTRY_PART: &str = "registry";
 /// Bodies that may wait for the sequencer; each is at most one body long.
 const INBOX_MAX: usize = 64;
 /// Time between ticks of a made-up past.
@@ -105,7 +108,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     let book = Arc::new(Book::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
     let counters = Arc::new(Counters::default());
-    let (opened, engine, registry) = restore(&config, &loaded, &areas, &folder)?;
+    let (mut opened, engine, registry) = restore(&config, &loaded, &areas, &folder)?;
     let engine = Arc::new(RwLock::new(engine));
     let registry = Arc::new(RwLock::new(registry));
     let decisions = Decisions {
@@ -138,6 +141,8 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         snapshot_ms: config.snapshot_ms,
         last_snapshot: started_at,
         last_sequence: opened.snapshot_sequence,
+        devices: 0,
+        marks: Arc::new(Mutex::new(std::mem::take(&mut opened.marks))),
         seen: Seen::default(),
         writing: None,
     };
@@ -199,6 +204,8 @@ struct Opened {
     disk: Arc<dyn Disk>,
     /// Last journal frame that the restored engine has seen; 0 for none.
     snapshot_sequence: u64,
+    /// Bodies taken before it, so that one sent again is known.
+    marks: Marks,
 }
 
 /// Registry and engine from the newest snapshot, or empty ones.
@@ -214,32 +221,76 @@ fn restore(
         utc_offset_ms: loaded.profile.utc_offset_ms(),
         ..Settings::default()
     };
-    let mut registry = Registry::new(Arc::clone(areas), &loaded.catalog, config.register_unknown);
+    let seed = rand_seed();
+    let empty_registry =
+        || Registry::new(Arc::clone(areas), &loaded.catalog, config.register_unknown, seed);
+    let mut registry = empty_registry();
     let empty = || Engine::new(loaded.catalog.clone(), Arc::clone(areas), settings);
-    let Some(found) = snapshot::latest(&*disk, &folder.snapshots())? else {
-        return Ok((Opened { disk, snapshot_sequence: 0 }, empty(), registry));
+    let mut marks = Marks::default();
+    let Some(found) = snapshot::find(&*disk, &folder.snapshots())? else {
+        return Ok((Opened { disk, snapshot_sequence: 0, marks }, empty(), registry));
     };
-    let registrations: Vec<Registration> = match found.part(REGISTRY_PART) {
-        Some(bytes) => postcard::from_bytes(bytes).context("the snapshot's registry")?,
-        None => Vec::new(),
-    };
-    for registration in &registrations {
-        registry.apply(registration);
-    }
-    let restored = found
-        .part(ENGINE_PART)
-        .map(|bytes| Engine::restore(loaded.catalog.clone(), Arc::clone(areas), settings, bytes));
+    let engine_bytes = read_snapshot(&found, &*disk, &mut registry, &mut marks)?;
+    let restored = engine_bytes
+        .map(|bytes| Engine::restore(loaded.catalog.clone(), Arc::clone(areas), settings, &bytes));
     match restored {
         Some(Ok(engine)) => {
-            let opened = Opened { disk, snapshot_sequence: found.sequence };
+            let opened = Opened { disk, snapshot_sequence: found.sequence, marks };
             Ok((opened, engine, registry))
         }
         Some(Err(error)) => {
             tracing::warn!(%error, "packs or areas changed: windows are derived again from the journal");
-            Ok((Opened { disk, snapshot_sequence: 0 }, empty(), registry))
+            Ok((Opened { disk, snapshot_sequence: 0, marks }, empty(), registry))
         }
-        None => Ok((Opened { disk, snapshot_sequence: 0 }, empty(), registry)),
+        None => Ok((Opened { disk, snapshot_sequence: 0, marks }, empty(), registry)),
     }
+}
+
+/// Fills the registry from a snapshot's blocks; the bytes of the engine, if it has any.
+fn read_snapshot(
+    found: &snapshot::Found,
+    disk: &dyn Disk,
+    registry: &mut Registry,
+    marks: &mut Marks,
+) -> anyhow::Result<Option<Vec<u8>>> {
+    let (mut restoring, mut columns) = (Restoring::default(), false);
+    let (mut engine, mut old) = (None::<Vec<u8>>, Vec::new());
+    let mut fault = None;
+    found.blocks(disk, |name, bytes| {
+        match name {
+            ENGINE_PART => engine.get_or_insert_default().extend_from_slice(bytes),
+            MARKS_PART => marks.restore(bytes),
+            OLD_REGISTRY_PART => old.extend_from_slice(bytes),
+            _ if name.starts_with(SAVED_PREFIX) => {
+                columns = true;
+                fault = restoring.take(name, bytes).err();
+            }
+            // A part of a later version that this one can do without.
+            _ => {}
+        }
+        if fault.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if let Some(fault) = fault {
+        anyhow::bail!("the snapshot's registry: {fault}");
+    }
+    if columns {
+        let done = restoring.finish(registry);
+        done.map_err(|fault| anyhow::anyhow!("the snapshot's registry: {fault}"))?;
+    } else if !old.is_empty() {
+        let list: Vec<Registration> =
+            postcard::from_bytes(&old).context("the snapshot's registry")?;
+        for registration in &list {
+            registry.apply(registration);
+        }
+    }
+    Ok(engine)
+}
+
+/// A number that nobody outside can foresee.
+fn rand_seed() -> u64 {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
+    u64::from_le_bytes(bytes)
 }
 
 /// Opens the journal and gives the brain what it has not seen.
@@ -259,8 +310,7 @@ fn catch_up(
         );
     }
     // An engine that starts anew must know every stream of the registry first.
-    let known = brain.registry.read().to_registrations();
-    brain.register(&known);
+    brain.enlist();
     let engine_from = opened.snapshot_sequence;
     let from = engine_from.min(watermark) + 1;
     let mut frames = 0_u64;
@@ -296,6 +346,9 @@ impl Brain {
                 self.step(Work::Registrations { sequence, list });
             }
             Entry::Readings { position, received_at, readings } => {
+                if let Some(mark) = Mark::of(&readings) {
+                    self.marks.lock().add(mark, received_at);
+                }
                 let work = Work::Readings { sequence, position, received_at, readings };
                 if new_to_engine { self.step(work) } else { self.archive_only(work) }
             }
@@ -399,6 +452,7 @@ impl Prepared {
             registry: Arc::clone(&brain.registry),
             counters: Arc::clone(&brain.counters),
             stop_reason,
+            marks: Arc::clone(&brain.marks),
             brain: work,
         };
         let runtime = tokio::runtime::Handle::current();

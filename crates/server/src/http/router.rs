@@ -23,8 +23,8 @@ use utoipa_axum::routes;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, areas, case_import, case_summary, cases, device_summary, devices, events, indicators,
-    packs, readings, session, system, users, warnings,
+    agencies, areas, case_import, case_summary, cases, device_summary, devices, events, gateway,
+    indicators, latest, packs, readings, session, system, users, warnings,
 };
 use crate::city::City;
 
@@ -62,6 +62,8 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         // Readings in.
         .routes(routes!(readings::write_lines))
         .routes(routes!(readings::post_observations))
+        .routes(routes!(gateway::number_streams))
+        .routes(routes!(gateway::write_columns))
         // The city.
         .routes(routes!(system::get_city))
         .routes(routes!(areas::list_areas))
@@ -73,6 +75,7 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(devices::list_devices, devices::import_devices))
         .routes(routes!(device_summary::summarise_devices))
         .routes(routes!(device_summary::map_devices))
+        .routes(routes!(latest::latest_of_devices, latest::latest_of_kind))
         .routes(routes!(devices::get_device))
         .routes(routes!(devices::list_observations))
         .routes(routes!(indicators::list_indicators))

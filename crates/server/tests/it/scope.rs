@@ -60,6 +60,8 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/users/{name}/token", Check::Deed(Thing::User, &[])),
     ("post", "/api/v2/write", Check::Apart),
     ("post", "/api/v1/observations", Check::Apart),
+    ("post", "/api/v1/gateway/streams", Check::Apart),
+    ("post", "/api/v1/gateway/readings", Check::Apart),
     ("get", "/api/v1/city", Check::Public),
     ("get", "/api/v1/areas", Check::List("parent")),
     ("get", "/api/v1/areas/{code}", Check::Thing(Thing::Area)),
@@ -70,6 +72,8 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/devices", Check::Apart),
     ("get", "/api/v1/devices/summary", Check::List("area")),
     ("get", "/api/v1/devices/map", Check::List("area")),
+    ("get", "/api/v1/latest", Check::Apart),
+    ("post", "/api/v1/latest", Check::Apart),
     ("get", "/api/v1/devices/{id}", Check::Thing(Thing::Device)),
     ("get", "/api/v1/devices/{id}/observations", Check::Thing(Thing::Device)),
     ("get", "/api/v1/indicators", Check::List("area")),
@@ -328,6 +332,7 @@ fn a_town_user_sees_and_changes_nothing_outside_the_town() {
         assert!(items.iter().any(|i| i["id"] == id.as_str()), "{path} lacks {id}");
     }
     write_for_others(&world);
+    newest_of_others(&world);
     make_for_others(&world);
     let after: Vec<Value> = world.foreign.iter().map(|t| t.state(&world.city)).collect();
     assert_eq!(before, after);
@@ -358,8 +363,50 @@ fn write_for_others(world: &World) {
             assert_eq!(sent.1["refused"].as_array().unwrap().len(), 1, "{}", sent.1);
         }
     }
+    number_for_others(world, now);
     let line = format!("manhole_tilt,device={} value=3 {now}\n", own.device);
     assert_eq!(city.write(token, &line).0, 204, "the own device");
+}
+
+/// Newest values by name and by kind hold nothing of others.
+fn newest_of_others(world: &World) {
+    let World { city, token, own, foreign, .. } = world;
+    let everybody: Vec<&str> =
+        foreign.iter().chain([own]).map(|town| town.device.as_str()).collect();
+    let (_, all) = city.post("/api/v1/latest", &city.admin, &json!({"devices": everybody}));
+    assert_eq!(all["total"], json!(everybody.len()), "the city sees all: {all}");
+    let (_, seen) = city.post("/api/v1/latest", token, &json!({"devices": everybody}));
+    assert_eq!(seen["devices"], json!([own.device]), "{seen}");
+    let (_, seen) = city.get("/api/v1/latest?kind=manhole_tilt&min=0", token);
+    assert!(seen["total"].as_u64().unwrap() > 0, "{seen}");
+    for town in foreign {
+        assert!(!seen.to_string().contains(&town.device), "{seen}");
+        let asked = format!("/api/v1/latest?kind=manhole_tilt&area={}", town.code);
+        assert_eq!(city.get(&asked, token).0, 404, "{asked}");
+    }
+}
+
+/// The gateway's door: no number of a foreign stream is told, and a guessed one opens nothing.
+fn number_for_others(world: &World, now: i64) {
+    let World { city, token, foreign, .. } = world;
+    let path = "/api/v1/gateway/streams";
+    for town in foreign {
+        let asked = json!({"streams": [{"device": town.device, "kind": "manhole_tilt"}]});
+        let (status, answer) = city.post(path, token, &asked);
+        assert_eq!((status, &answer["numbers"][0]), (200, &Value::Null), "{answer}");
+        assert_eq!(answer["refused"][0]["code"], "E-503", "{answer}");
+        let (_, known) = city.post(path, &city.admin, &asked);
+        let stream = u32::try_from(known["numbers"][0].as_u64().unwrap()).unwrap();
+        let reading = chengmai_model::Reading {
+            stream: chengmai_model::StreamId(stream),
+            at: chengmai_model::Timestamp(now),
+            value: 80.0,
+        };
+        let body = chengmai_wire::gateway::encode(&[reading]).unwrap();
+        let binary = Some("application/octet-stream");
+        let (status, answer) = city.send("POST", "/api/v1/gateway/readings", token, binary, &body);
+        assert_eq!((status, &answer["accepted"]), (400, &json!(0)), "{answer}");
+    }
 }
 
 /// Accounts and cases cannot be made in others' areas.

@@ -217,3 +217,65 @@ fn a_body_over_the_limit_is_refused_whole_packed_or_not() {
     assert_eq!(city.values("m1", 0), [0.0; 0]);
     assert_eq!(metric(&city, "chengmai_readings_accepted_total "), 0);
 }
+
+#[test]
+fn a_gateway_asks_once_for_numbers_and_then_sends_columns() {
+    use chengmai_model::{Reading, StreamId, Timestamp};
+    let (_folder, city) = city(&[]);
+    let asked = json!({"streams": [{"device": "m1", "kind": "methane"}, {"device": "m1"},
+        {"device": "w1"}, {"device": "nobody", "kind": "methane"}]});
+    let (status, answer) = city.post("/api/v1/gateway/streams", &city.admin, &asked);
+    assert_eq!(status, 200, "{answer}");
+    let number = answer["numbers"][0].as_u64().unwrap();
+    assert_eq!(answer["numbers"], json!([number, number, null, null]), "{answer}");
+    let codes: Vec<_> = answer["refused"].as_array().unwrap().iter().map(|r| &r["code"]).collect();
+    assert_eq!(codes, ["E-109", "E-108"], "a device with two streams needs a kind");
+    let (stream, now) = (StreamId(u32::try_from(number).unwrap()), now_ms());
+    let reading = |stream, ms, value| Reading { stream, at: Timestamp(now + ms), value };
+    let send = |readings: &[Reading]| {
+        let body = chengmai_wire::gateway::encode(readings).unwrap();
+        let binary = Some("application/octet-stream");
+        city.send("POST", "/api/v1/gateway/readings", &city.admin, binary, &body)
+    };
+    assert_eq!(send(&[reading(stream, 0, 1.5), reading(stream, 1, 2.5)]).0, 204);
+    let mixed = [
+        reading(stream, 2, 3.5),
+        reading(stream, 3, 1_000.0),
+        reading(StreamId(4_000_000), 4, 1.0),
+        reading(stream, 5, f64::NAN),
+    ];
+    let (status, answer) = send(&mixed);
+    assert_eq!((status, &answer["accepted"]), (400, &json!(1)), "{answer}");
+    let refused = answer["refused"].as_array().unwrap();
+    let told: Vec<_> = refused.iter().map(|r| (&r["line"], &r["name"])).collect();
+    let expected = [(2, "out_of_range"), (3, "unknown_device"), (4, "not_finite")];
+    assert_eq!(
+        told,
+        expected.map(|(line, name)| (json!(line), json!(name))).each_ref().map(|(a, b)| (a, b))
+    );
+    assert_eq!(city.values("m1", 3), [1.5, 2.5, 3.5]);
+}
+
+#[test]
+fn a_body_that_is_sent_again_counts_once_also_after_a_kill_and_through_another_door() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    city.register(&format!("id,kinds,area,period\nm1,methane,{GRID},1m\n"));
+    let now = now_ms() - 60_000;
+    let line = |n: i64| format!("methane,device=m1 value={n} {}\n", now + n);
+    let body: String = (1..=5).map(line).collect();
+    assert_eq!(city.write(&city.admin, &body).0, 204);
+    assert_eq!(city.write(&city.admin, &body).0, 204, "the answer was lost: sent again");
+    let other: String = (1..=6).map(line).collect();
+    assert_eq!(metric(&city, "chengmai_readings_accepted_total"), 5);
+    city.kill();
+    let city = City::start(&folder, &[]);
+    assert_eq!(city.write(&city.admin, &body).0, 204);
+    let item = |n: i64| json!({"device": "m1", "kind": "methane", "value": n, "time": now + n});
+    let rows: Vec<Value> = (1..=5).map(item).collect();
+    assert_eq!(city.post("/api/v1/observations", &city.admin, &json!(rows)).0, 200);
+    assert_eq!(metric(&city, "chengmai_readings_repeated_total"), 10);
+    assert_eq!(metric(&city, "chengmai_readings_accepted_total"), 0);
+    assert_eq!(city.write(&city.admin, &other).0, 204, "one more reading is another body");
+    assert_eq!(metric(&city, "chengmai_readings_accepted_total"), 6);
+}

@@ -63,13 +63,23 @@ fn the_journal_still_writes_format_1_byte_for_byte() {
     assert_eq!(fs::read(dir.path().join(SEGMENT)).unwrap(), expected);
 }
 
+fn snapshot_of(folder: &str) -> snapshot::Snapshot {
+    snapshot::latest(&RealDisk, &fixture(folder)).unwrap().unwrap()
+}
+
 #[test]
-fn a_snapshot_of_format_1_reads_back_and_is_still_written_so() {
-    let file = fixture("snapshot-v1").join(SNAPSHOT);
-    let snapshot = snapshot::latest(&RealDisk, &fixture("snapshot-v1")).unwrap().unwrap();
-    assert_eq!(snapshot.sequence, 6);
-    assert_eq!(snapshot.parts, PARTS.map(|(name, data)| (name.to_owned(), data.to_vec())));
+fn snapshots_of_all_formats_read_back() {
+    for folder in ["snapshot-v1", "snapshot-v2"] {
+        let snapshot = snapshot_of(folder);
+        assert_eq!(snapshot.sequence, 6);
+        assert_eq!(snapshot.parts, PARTS.map(|(name, data)| (name.to_owned(), data.to_vec())));
+    }
+}
+
+#[test]
+fn a_snapshot_is_still_written_in_format_2_byte_for_byte() {
     let dir = tempfile::tempdir().unwrap();
     snapshot::write(&RealDisk, dir.path(), 6, &PARTS).unwrap();
-    assert_eq!(fs::read(dir.path().join(SNAPSHOT)).unwrap(), fs::read(file).unwrap());
+    let expected = fs::read(fixture("snapshot-v2").join(SNAPSHOT)).unwrap();
+    assert_eq!(fs::read(dir.path().join(SNAPSHOT)).unwrap(), expected);
 }

@@ -81,7 +81,7 @@ impl Disk for BreakingDisk {
 async fn hand_in(inbox: &mpsc::Sender<Message>, value: f64) -> Result<(), Refusal> {
     let (done, wait) = oneshot::channel();
     let readings = vec![Reading { stream: StreamId(0), at: Timestamp(1), value }];
-    inbox.send(Message::Batch(Batch { readings, done })).await.unwrap();
+    inbox.send(Message::Batch(Batch { readings, mark: None, done })).await.unwrap();
     wait.await.unwrap()
 }
 
@@ -95,13 +95,14 @@ async fn after_a_failed_sync_nothing_is_taken_any_more_and_it_says_why() {
     let (work, brain) = sync_channel(1_000);
     let stop_reason = StopReason::default();
     let catalog = Catalog::empty();
-    let registry = Registry::new(Arc::new(AreaTree::default()), &catalog, false);
+    let registry = Registry::new(Arc::new(AreaTree::default()), &catalog, false, 1);
     let sequencer = Sequencer {
         next_position: journal.next_position(),
         journal,
         registry: Arc::new(RwLock::new(registry)),
         counters: Arc::default(),
         stop_reason: Arc::clone(&stop_reason),
+        marks: Arc::default(),
         brain: work,
     };
     let (inbox, messages) = mpsc::channel(8);
