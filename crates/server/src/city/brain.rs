@@ -215,7 +215,7 @@ impl Brain {
         if self.writing.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return;
         }
-        let engine = self.engine.read().snapshot();
+        let engine = self.engine.write().snapshot();
         let known = self.engine.read().totals().streams;
         // The registry may be ahead of the journal; what is not journaled yet comes again.
         let registrations: Vec<Registration> = self
