@@ -1,8 +1,9 @@
-//! How many readings a second one core applies, at 100 k and 1 M streams, with a few rules, one
-//! window width and a tick a second: `cargo run --release --example apply_speed -p chengmai-engine`.
+//! How many readings a second one core applies, at 100 k, 1 M and 22 M streams (or as many as the
+//! arguments say), with a few rules, one window width and a tick a second; what the engine weighs;
+//! and how long it stands still for a snapshot:
+//! `cargo run --release --example apply_speed -p chengmai-engine [streams...]`.
 //! Time is this thread's own processor time where the system tells it (Linux), so that other work on
-//! the machine counts for little. Not part of the program; the only file of this crate that reads a
-//! clock.
+//! the machine counts for little. Not part of the program.
 #![expect(clippy::print_stdout, reason = "a measurement prints its numbers")]
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "it needs a clock")]
 
@@ -139,13 +140,63 @@ fn main() {
     let pack = parse(&files).expect("the pack is sound");
     let catalog = Catalog::compile(&[pack]).expect("the pack is sound");
     let areas = Arc::new(city());
-    for streams in [100_000_u32, 1_000_000] {
+    let asked: Vec<u32> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
+    let asked = if asked.is_empty() { vec![100_000, 1_000_000, 22_000_000] } else { asked };
+    for streams in asked {
         measure(&catalog, &areas, streams);
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "printed with few digits")]
+/// Bytes of memory that this process holds; 0 where the system does not tell.
+fn memory_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|word| word.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4_096
+}
+
+/// Freezes, thaws in slices with readings between them, and restores.
+fn snapshot(engine: &mut Engine, now: Timestamp, streams: u32, zero: Instant) {
+    let start = cpu_s(zero);
+    engine.freeze();
+    let frozen = cpu_s(zero) - start;
+    let (mut bytes, mut more, mut longest, mut thawing) = (Vec::new(), true, 0.0_f64, 0.0);
+    let (mut seed, mut applying, mut readings) = (7, 0.0, 0);
+    let mut out = Vec::new();
+    while more {
+        let batch: Vec<Reading> = (0..16_384)
+            .map(|_| {
+                let stream = u32::try_from(next(&mut seed) % u64::from(streams)).expect("a stream");
+                Reading { stream: StreamId(stream), at: now, value: 7.0 }
+            })
+            .collect();
+        let start = cpu_s(zero);
+        engine.apply(u64::MAX / 2, now, &batch, &mut out);
+        let applied = cpu_s(zero);
+        more = engine.thaw(&mut bytes, 16_000_000);
+        longest = longest.max(cpu_s(zero) - applied);
+        applying += applied - start;
+        thawing += cpu_s(zero) - applied;
+        readings += batch.len();
+    }
+    let start = cpu_s(zero);
+    let catalog = engine.catalog().clone();
+    let restored =
+        Engine::restore(catalog, Arc::clone(engine.areas()), Settings::default(), &bytes);
+    assert!(restored.is_ok(), "what was written can be read");
+    println!(
+        "  snapshot: frozen in {:.1} ms, {} MB thawed in {:.0} ms, slice of 16 MB at most {:.1} ms, \
+         meanwhile {:.1} M readings/s; restored in {:.1} s",
+        frozen * 1e3,
+        bytes.len() / 1_000_000,
+        thawing * 1e3,
+        longest * 1e3,
+        readings as f64 / applying / 1e6,
+        cpu_s(zero) - start,
+    );
+}
+
 fn measure(catalog: &Catalog, areas: &Arc<AreaTree>, streams: u32) {
+    let empty = memory_bytes();
     let mut engine = Engine::new(catalog.clone(), Arc::clone(areas), Settings::default());
     let kind = catalog.kind_id("methane").expect("declared");
     let grids: Vec<AreaId> =
@@ -160,42 +211,53 @@ fn measure(catalog: &Catalog, areas: &Arc<AreaTree>, streams: u32) {
     let mut out = Vec::new();
     let mut position = 0;
     let (mut applying, mut ticking, mut readings, mut ticks) = (0.0, 0.0, 0_usize, 0);
+    let (mut best, mut weight) = (0.0_f64, 0);
     // Every stream once a round, in an order that jumps about; one reading in a thousand is loud.
     // The first round wakes every stream and is not measured.
-    let rounds = 20_000_000 / streams;
+    let rounds = (40_000_000 / streams).clamp(2, 60);
     for round in 0..=rounds {
         now = now.plus_ms(60_000);
-        let batch: Vec<Reading> = (0..u64::from(streams))
-            .map(|i| {
-                let random = next(&mut seed);
-                let loud = random.is_multiple_of(1_000);
-                let value = if loud { 30.0 } else { (random % 1_900) as f64 / 100.0 };
-                let stream = u32::try_from((i * 514_229) % u64::from(streams)).expect("a stream");
-                Reading { stream: StreamId(stream), at: now, value }
-            })
-            .collect();
-        let start = cpu_s(zero);
-        for part in batch.chunks(4_096) {
-            engine.apply(position, now, part, &mut out);
-            position += part.len() as u64;
+        let mut round_s = 0.0;
+        let order: Vec<u64> = (0..u64::from(streams)).collect();
+        for part in order.chunks(262_144) {
+            let batch: Vec<Reading> =
+                part.iter().map(|&i| reading(i, streams, now, &mut seed)).collect();
+            let start = cpu_s(zero);
+            for part in batch.chunks(4_096) {
+                engine.apply(position, now, part, &mut out);
+                position += part.len() as u64;
+            }
+            round_s += cpu_s(zero) - start;
+            out.clear();
         }
+        drop(order);
         let applied = cpu_s(zero);
         engine.tick(now.plus_ms(1), &mut out);
         if round > 0 {
-            applying += applied - start;
+            applying += round_s;
+            best = best.max(f64::from(streams) / round_s / 1e6);
             ticking += cpu_s(zero) - applied;
-            readings += batch.len();
+            readings += streams as usize;
             ticks += 1;
+        } else {
+            weight = memory_bytes().saturating_sub(empty);
         }
         out.clear();
     }
-    let start = cpu_s(zero);
-    let bytes = engine.snapshot().len();
     println!(
-        "{streams} streams: {:.1} M readings/s, {:.1} ms a tick, snapshot {} MB in {:.0} ms",
+        "{streams} streams: {:.1} M readings/s (best round {best:.1}), {:.1} ms a tick, {:.1} B a stream",
         readings as f64 / applying / 1e6,
         ticking * 1e3 / f64::from(ticks),
-        bytes / 1_000_000,
-        (cpu_s(zero) - start) * 1e3,
+        weight as f64 / f64::from(streams),
     );
+    snapshot(&mut engine, now, streams, zero);
+}
+
+/// The reading of one round with that number.
+fn reading(i: u64, streams: u32, at: Timestamp, seed: &mut u64) -> Reading {
+    let random = next(seed);
+    let loud = random.is_multiple_of(1_000);
+    let value = if loud { 30.0 } else { (random % 1_900) as f64 / 100.0 };
+    let stream = u32::try_from((i * 514_229) % u64::from(streams)).expect("a stream");
+    Reading { stream: StreamId(stream), at, value }
 }

@@ -21,8 +21,8 @@ use hashbrown::HashMap;
 pub(crate) use rollup_terms::{Load, SlotTerm};
 pub(crate) use rule_terms::{CompiledRule, Delay, ReadingTerm};
 
+use crate::accumulator::Layout;
 use crate::limits::KINDS_MAX;
-use crate::window::Layout;
 
 /// Everything the packs declare, compiled.
 #[derive(Debug, Clone)]

@@ -8,16 +8,16 @@ mod tick;
 use std::sync::Arc;
 
 use chengmai_model::{AreaId, AreaTree, DeviceId, KindId, StreamId, Timestamp};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 
 use crate::catalog::Catalog;
 use crate::event::ClosedWindow;
 use crate::indicator::{Board, IndicatorValue, Inputs};
 use crate::liveness::Wheel;
+use crate::pages::Pages;
 use crate::rollup::KindTree;
 use crate::rule::RuleStates;
-use crate::stream::{ONLINE, OUT_OF_RANGE, Ring, STUCK, Stream, StreamFacts, seconds};
+use crate::snapshot::Freeze;
+use crate::stream::{ONLINE, OUT_OF_RANGE, Rings, STUCK, Stream, StreamFacts, seconds};
 use crate::warning::Warnings;
 use crate::window::Windows;
 
@@ -149,9 +149,9 @@ pub struct Engine {
     /// The latest time any call has named, in milliseconds; 1970 before the first.
     pub(crate) clock: i64,
     gates: Vec<KindGate>,
-    pub(crate) streams: Vec<Stream>,
-    pub(crate) facts: Vec<StreamFacts>,
-    pub(crate) rings: HashMap<u32, Ring, FixedState>,
+    pub(crate) streams: Pages<Stream>,
+    pub(crate) facts: Pages<StreamFacts>,
+    pub(crate) rings: Rings,
     pub(crate) trees: Vec<KindTree>,
     pub(crate) windows: Vec<Windows>,
     pub(crate) rules: RuleStates,
@@ -159,6 +159,7 @@ pub struct Engine {
     pub(crate) wheel: Wheel,
     pub(crate) board: Board,
     pub(crate) totals: Totals,
+    pub(crate) freeze: Option<Freeze>,
 }
 
 impl Engine {
@@ -174,15 +175,16 @@ impl Engine {
             settings,
             clock: 0,
             gates: Vec::new(),
-            streams: Vec::new(),
-            facts: Vec::new(),
-            rings: HashMap::with_hasher(FixedState::default()),
+            streams: Pages::default(),
+            facts: Pages::default(),
+            rings: Rings::default(),
             trees: Vec::new(),
             windows,
             rules: RuleStates::default(),
             warnings: Warnings::default(),
             wheel: Wheel::default(),
             totals: Totals::default(),
+            freeze: None,
         };
         engine.open_gates();
         engine
@@ -215,6 +217,10 @@ impl Engine {
         let tree = &mut self.trees[usize::from(spec.kind.0)];
         let node = tree.node_or_add(spec.area, &self.areas);
         tree.add_stream(node, period_ms, false);
+        let nodes = tree.len();
+        for windows in &mut self.windows[self.gates[usize::from(spec.kind.0)].windows()] {
+            windows.nodes = nodes;
+        }
         self.streams.push(Stream::new(spec.kind.0, node));
         self.facts.push(StreamFacts { device: spec.device, period_ms, due_s: 0 });
         self.totals.streams += 1;
@@ -226,8 +232,8 @@ impl Engine {
     pub fn reassign(&mut self, stream: StreamId, area: AreaId, period_ms: u32) {
         let kind = KindId(self.streams[stream.0 as usize].kind);
         let period_ms = if period_ms == 0 { self.catalog.kind(kind).period_ms } else { period_ms };
-        let state = &mut self.streams[stream.0 as usize];
-        let facts = &mut self.facts[stream.0 as usize];
+        let state = self.streams.get_mut(stream.0 as usize);
+        let facts = self.facts.get_mut(stream.0 as usize);
         let tree = &mut self.trees[usize::from(kind.0)];
         let online = state.has(ONLINE);
         tree.remove_stream(state.node, facts.period_ms, online);
@@ -260,7 +266,9 @@ impl Engine {
     /// one that never reported: the edge knows of new streams a moment before the engine does.
     pub fn stream(&self, id: StreamId) -> StreamView {
         let index = id.0 as usize;
-        let (Some(stream), Some(facts)) = (self.streams.get(index), self.facts.get(index)) else {
+        let (Some(stream), Some(facts)) =
+            (self.streams.as_slice().get(index), self.facts.as_slice().get(index))
+        else {
             return StreamView::unregistered();
         };
         let reported = stream.reported();

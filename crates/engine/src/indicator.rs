@@ -12,7 +12,6 @@ use chengmai_model::{AreaId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{ClosedWindow, Event};
-use crate::window::TOUCHED;
 use level::LevelState;
 pub(crate) use sheet::Inputs;
 use sheet::{Found, Frame, NO_NODE, Sheet};
@@ -223,13 +222,10 @@ impl Table {
     fn mark_touched(&mut self, sheet: &Sheet<'_>) {
         for (kind, windows) in sheet.windows.iter().enumerate() {
             let Some(windows) = windows else { continue };
-            let stride = windows.layout.stride();
-            for pane in windows.panes.iter().filter(|pane| pane.fresh) {
-                let nodes = pane.folded.chunks_exact(stride).zip(&self.slot_of[kind]);
-                for (words, &slot) in nodes {
-                    if words[0] & TOUCHED != 0 && slot != NO_SLOT {
-                        self.marks[slot as usize] = true;
-                    }
+            for node in windows.panes.iter().flat_map(|pane| pane.fresh.iter()) {
+                let slot = self.slot_of[kind][node];
+                if slot != NO_SLOT {
+                    self.marks[slot as usize] = true;
                 }
             }
         }

@@ -18,9 +18,12 @@ pub mod rating;
 pub mod scenario;
 pub mod snapshot;
 
+mod accumulator;
 mod expr;
 mod hash;
 mod liveness;
+mod node_set;
+mod pages;
 mod rollup;
 mod rule;
 mod stream;

@@ -1,29 +1,38 @@
 //! Roll-up over areas. Each kind has its own small tree: only areas that hold a stream of the kind,
 //! and the areas above them. Nodes are numbered in order of appearance and a parent always comes
-//! before its children, so folding a window is one pass backwards over a flat array.
+//! before its children.
+//!
+//! A fold touches only what changed: every node that was written to since the last one, and the nodes
+//! above it, each once. A node above is worked out anew from its own cell and its children's, so the
+//! smallest and greatest value stay right when one goes away.
 //!
 //! Not here: formulas over the folded terms (`indicator`).
+
+use std::ops::Range;
 
 use chengmai_model::time::DAY_MS;
 use chengmai_model::{AreaId, AreaTree};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use serde::{Deserialize, Serialize};
 
-use crate::window::{Layout, Pane, TOUCHED, Windows};
+use crate::accumulator::Layout;
+use crate::pages::{Pages, Plain};
+use crate::window::{Pane, Windows};
 
 /// Readings a day are kept in whole thousandths, so that they add and subtract exactly.
 const PER_DAY_SCALE: u64 = 1_000;
+/// Number of a node without children among those that have some.
+const NO_CHILDREN: u32 = u32::MAX;
 
 /// Areas that hold streams of one kind, and what is registered there.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct KindTree {
     /// Area of each node.
     pub(crate) areas: Vec<u32>,
     /// Parent of each node; the first is its own.
-    parents: Vec<u32>,
+    pub(crate) parents: Vec<u32>,
     /// Registered at the node itself.
-    own: Vec<Registered>,
+    pub(crate) own: Pages<Registered>,
     /// Registered at the node and below, as of the last fold.
     pub(crate) folded: Vec<Registered>,
     /// Counts the folds in which streams, periods or areas had changed.
@@ -32,12 +41,30 @@ pub(crate) struct KindTree {
     pub(crate) online_version: u64,
     stale: bool,
     online_stale: bool,
-    #[serde(skip)]
     nodes: HashMap<u32, u32, FixedState>,
+    shape: Shape,
+}
+
+/// Who stands above whom, as of the last fold.
+#[derive(Debug, Clone, Default)]
+struct Shape {
+    /// Changes with every new node.
+    number: u64,
+    /// For each node its number among those with children.
+    inner: Vec<u32>,
+    /// For each of these, where its children begin in the list.
+    from: Vec<u32>,
+    children: Vec<u32>,
+}
+
+impl Shape {
+    fn children_of(&self, inner: usize) -> &[u32] {
+        &self.children[self.from[inner] as usize..self.from[inner + 1] as usize]
+    }
 }
 
 /// What is registered at a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Registered {
     pub(crate) streams: u32,
     pub(crate) online: u32,
@@ -53,11 +80,42 @@ impl Registered {
     }
 }
 
+impl Plain for Registered {
+    const BYTES: usize = 16;
+
+    fn put(self, out: &mut Vec<u8>) {
+        self.streams.put(out);
+        self.online.put(out);
+        self.per_day.put(out);
+    }
+
+    fn take(bytes: &[u8]) -> Self {
+        Self {
+            streams: u32::take(&bytes[..4]),
+            online: u32::take(&bytes[4..8]),
+            per_day: u64::take(&bytes[8..]),
+        }
+    }
+}
+
 fn per_day(period_ms: u32) -> u64 {
     DAY_MS.cast_unsigned() * PER_DAY_SCALE / u64::from(period_ms.max(1))
 }
 
 impl KindTree {
+    /// A tree from a snapshot; `None` when its parts do not fit together.
+    pub(crate) fn restored(
+        areas: Vec<u32>,
+        parents: Vec<u32>,
+        own: Pages<Registered>,
+    ) -> Option<Self> {
+        let fits = areas.len() == parents.len()
+            && areas.len() == own.len()
+            && (0..).zip(&parents).all(|(node, &parent)| parent < node || node == 0);
+        let nodes = (0..).zip(&areas).map(|(node, &area)| (area, node)).collect();
+        fits.then(|| Self { areas, parents, own, nodes, stale: true, ..Self::default() })
+    }
+
     /// How many nodes.
     pub(crate) fn len(&self) -> usize {
         self.areas.len()
@@ -96,7 +154,7 @@ impl KindTree {
     }
 
     pub(crate) fn add_stream(&mut self, node: u32, period_ms: u32, online: bool) {
-        let own = &mut self.own[node as usize];
+        let own = self.own.get_mut(node as usize);
         own.streams += 1;
         own.online += u32::from(online);
         own.per_day += per_day(period_ms);
@@ -104,7 +162,7 @@ impl KindTree {
     }
 
     pub(crate) fn remove_stream(&mut self, node: u32, period_ms: u32, online: bool) {
-        let own = &mut self.own[node as usize];
+        let own = self.own.get_mut(node as usize);
         own.streams -= 1;
         own.online -= u32::from(online);
         own.per_day -= per_day(period_ms);
@@ -112,7 +170,7 @@ impl KindTree {
     }
 
     pub(crate) fn set_online(&mut self, node: u32, online: bool) {
-        let own = &mut self.own[node as usize];
+        let own = self.own.get_mut(node as usize);
         if online {
             own.online += 1;
         } else {
@@ -123,15 +181,19 @@ impl KindTree {
 
     /// Streams online in the whole city.
     pub(crate) fn online(&self) -> u64 {
-        self.own.iter().map(|own| u64::from(own.online)).sum()
+        self.own.as_slice().iter().map(|own| u64::from(own.online)).sum()
     }
 
-    /// Brings `folded` up to date.
+    /// Brings `folded` and the shape up to date.
     pub(crate) fn fold(&mut self) {
+        if self.shape.inner.len() != self.len() {
+            self.reshape();
+        }
         if !self.stale && !self.online_stale {
             return;
         }
-        self.folded.clone_from(&self.own);
+        self.folded.clear();
+        self.folded.extend_from_slice(self.own.as_slice());
         for node in (1..self.folded.len()).rev() {
             let child = self.folded[node];
             let parent = &mut self.folded[self.parents[node] as usize];
@@ -145,38 +207,97 @@ impl KindTree {
         self.online_stale = false;
     }
 
-    /// Makes the look-up table again after a restore.
-    pub(crate) fn index(&mut self) {
-        self.nodes = (0..).zip(&self.areas).map(|(node, &area)| (area, node)).collect();
+    fn reshape(&mut self) {
+        let nodes = self.len();
+        let mut counts = vec![0_u32; nodes];
+        for &parent in self.parents.iter().skip(1) {
+            counts[parent as usize] += 1;
+        }
+        let shape = &mut self.shape;
+        shape.number += 1;
+        shape.inner.clear();
+        shape.from = vec![0];
+        let mut from = 0;
+        for count in counts {
+            let inner = u32::try_from(shape.from.len() - 1).expect("at most one a node");
+            shape.inner.push(if count == 0 { NO_CHILDREN } else { inner });
+            if count > 0 {
+                from += count;
+                shape.from.push(from);
+            }
+        }
+        let mut next = shape.from.clone();
+        shape.children = vec![0; nodes.saturating_sub(1)];
+        for (node, &parent) in (0_u32..).zip(&self.parents).skip(1) {
+            let place = &mut next[shape.inner[parent as usize] as usize];
+            shape.children[*place as usize] = node;
+            *place += 1;
+        }
     }
-}
 
-/// Folds every pane that was written to since the last time.
-pub(crate) fn fold(windows: &mut Windows, tree: &KindTree) {
-    let Windows { layout, panes, .. } = windows;
-    for pane in panes {
-        let grown = pane.folded.len() != tree.len() * layout.stride();
-        pane.fresh = pane.dirty || grown;
-        if pane.fresh {
-            fold_pane(pane, layout, &tree.parents);
-            pane.dirty = false;
+    /// What a pane holds for a node and all below it: as of the last fold, or for a node without
+    /// children as of the last reading. Empty when nothing was written.
+    #[inline]
+    pub(crate) fn words<'p>(&self, pane: &'p Pane, node: u32, stride: usize) -> &'p [u64] {
+        let at = node as usize;
+        match self.shape.inner.get(at) {
+            Some(&NO_CHILDREN) | None => pane.own(at, stride),
+            Some(&inner) => pane.folded.get(place(inner as usize, stride)).unwrap_or_default(),
         }
     }
 }
 
-fn fold_pane(pane: &mut Pane, layout: &Layout, parents: &[u32]) {
+fn place(inner: usize, stride: usize) -> Range<usize> {
+    inner * stride..(inner + 1) * stride
+}
+
+/// Folds every pane that was written to since the last time; returns how many nodes it worked out.
+pub(crate) fn fold(windows: &mut Windows, tree: &KindTree) -> usize {
+    let Windows { layout, panes, nodes, .. } = windows;
+    *nodes = tree.len();
+    panes.iter_mut().map(|pane| fold_pane(pane, layout, tree)).sum()
+}
+
+fn fold_pane(pane: &mut Pane, layout: &Layout, tree: &KindTree) -> usize {
     let stride = layout.stride();
-    let words = parents.len() * stride;
-    let written = pane.leaf.len().min(words);
-    pane.folded.clear();
-    pane.folded.extend_from_slice(&pane.leaf[..written]);
-    pane.folded.resize(words, 0);
-    for words in pane.leaf.chunks_exact_mut(stride) {
-        words[0] &= !TOUCHED;
+    if pane.shape != tree.shape.number {
+        pane.shape = tree.shape.number;
+        pane.folded.clear();
+        pane.folded.resize((tree.shape.from.len() - 1) * stride, 0);
+        pane.touched.insert_all(pane.cells.len() / stride);
     }
-    for node in (1..parents.len()).rev() {
-        let (above, below) = pane.folded.split_at_mut(node * stride);
-        let parent = parents[node] as usize * stride;
-        layout.merge(&mut above[parent..parent + stride], &below[..stride]);
+    std::mem::swap(&mut pane.fresh, &mut pane.touched);
+    pane.touched.clear();
+    pane.touched.reserve(pane.cells.len() / stride);
+    if pane.fresh.is_empty() {
+        return 0;
     }
+    let mut folded = 0;
+    let Pane { cells, folded: above, fresh, .. } = pane;
+    let own = |node: usize| cells.as_slice().get(place(node, stride)).unwrap_or_default();
+    fresh.climb(&tree.parents, |node| {
+        folded += 1;
+        let inner = tree.shape.inner[node];
+        if inner == NO_CHILDREN {
+            return;
+        }
+        // A node with a higher number has been worked out already.
+        let inner = inner as usize;
+        let (before, rest) = above.split_at_mut((inner + 1) * stride);
+        let into = &mut before[inner * stride..];
+        into.fill(0);
+        if let Some(words) = Some(own(node)).filter(|words| !words.is_empty()) {
+            layout.merge(into, words);
+        }
+        for &child in tree.shape.children_of(inner) {
+            let words = match tree.shape.inner[child as usize] {
+                NO_CHILDREN => own(child as usize),
+                further => &rest[place(further as usize - inner - 1, stride)],
+            };
+            if !words.is_empty() {
+                layout.merge(into, words);
+            }
+        }
+    });
+    folded
 }

@@ -1,26 +1,31 @@
 //! The engine's state as bytes, to start from instead of the whole journal. A snapshot is only ever
 //! a shortcut: when it does not fit, it is refused and the journal is replayed.
 //!
+//! It is taken without a pause: [`Engine::freeze`] marks the state, [`Engine::thaw`] writes it out in
+//! slices between which the engine goes on. What grows with the number of streams or areas is written
+//! as raw little-endian columns; the rest is small and serialised when the state is frozen.
+//!
 //! Not in it: what can be worked out again (folded windows, look-up tables, the expiry wheel).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use chengmai_model::{AreaTree, Timestamp};
-use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;
 use crate::engine::{Engine, Settings, Totals};
 use crate::hash::Hash64;
 use crate::indicator::Board;
+use crate::pages::{Pages, Plain};
 use crate::rollup::KindTree;
 use crate::rule::{RuleState, RuleStates};
-use crate::stream::{Ring, SCHEDULED, Stream, StreamFacts};
+use crate::stream::{Rings, SCHEDULED, Stream};
 use crate::warning::Warnings;
-use crate::window::Pane;
+use crate::window::{Pane, Windows};
 
 /// Changes with every change of the shapes below.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,39 +63,142 @@ struct Head {
     added_kinds: Vec<String>,
 }
 
-/// The state as it is written: the same fields as [`State`], in the same order.
+/// What is small, as it is written: the same fields as [`Small`], in the same order.
 #[derive(Serialize)]
-struct StateView<'a> {
+struct SmallView<'a> {
     clock: i64,
     totals: [u64; 5],
-    streams: &'a [Stream],
-    facts: &'a [StreamFacts],
-    rings: Vec<(u32, &'a Ring)>,
-    trees: &'a [KindTree],
-    windows: Vec<&'a [Pane]>,
     rules: Vec<(u32, &'a [RuleState])>,
     warnings: &'a Warnings,
     board: &'a Board,
+    sizes: Sizes,
 }
 
-/// The state as it is read.
+/// What is small, as it is read.
 #[derive(Deserialize)]
-struct State {
+struct Small {
     clock: i64,
     totals: [u64; 5],
-    streams: Vec<Stream>,
-    facts: Vec<StreamFacts>,
-    rings: Vec<(u32, Ring)>,
-    trees: Vec<KindTree>,
-    windows: Vec<Vec<Pane>>,
     rules: Vec<(u32, Vec<RuleState>)>,
     warnings: Warnings,
     board: Board,
+    sizes: Sizes,
+}
+
+/// How long the columns are that follow, in the order in which they follow.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Sizes {
+    streams: usize,
+    rings: usize,
+    /// Nodes of each kind's tree.
+    trees: Vec<usize>,
+    /// Start and words of each pane of each window.
+    panes: Vec<Vec<(i64, usize)>>,
+}
+
+/// A frozen state on its way out.
+#[derive(Debug, Clone)]
+pub(crate) struct Freeze {
+    /// What is small, until it is written.
+    small: Vec<u8>,
+    columns: VecDeque<Column>,
+}
+
+/// What is written next.
+#[derive(Debug, Clone, Copy)]
+enum Column {
+    Streams,
+    Facts,
+    Rings,
+    /// Areas and parents of a kind's nodes, of which there were so many.
+    Nodes(usize, usize),
+    /// What is registered at a kind's nodes.
+    Registered(usize),
+    /// The pane of a window that starts then.
+    Pane(usize, i64),
 }
 
 impl Engine {
-    /// The whole state as bytes.
-    pub fn snapshot(&self) -> Vec<u8> {
+    /// The whole state as bytes, all at once.
+    pub fn snapshot(&mut self) -> Vec<u8> {
+        self.freeze();
+        let mut out = Vec::new();
+        while self.thaw(&mut out, usize::MAX) {}
+        out
+    }
+
+    /// Marks the state as it is now, to be written out by [`Engine::thaw`]. A state frozen before and
+    /// not written out to its end is forgotten.
+    pub fn freeze(&mut self) {
+        self.streams.freeze();
+        self.facts.freeze();
+        self.rings.pages.freeze();
+        for tree in &mut self.trees {
+            tree.own.freeze();
+        }
+        for windows in &mut self.windows {
+            windows.parked.clear();
+            for pane in &mut windows.panes {
+                pane.cells.freeze();
+            }
+        }
+        let sizes = self.sizes();
+        let mut columns = VecDeque::from([Column::Streams, Column::Facts, Column::Rings]);
+        for (kind, &nodes) in sizes.trees.iter().enumerate() {
+            columns.extend([Column::Nodes(kind, nodes), Column::Registered(kind)]);
+        }
+        for (window, panes) in sizes.panes.iter().enumerate() {
+            columns.extend(panes.iter().map(|&(start, _)| Column::Pane(window, start)));
+        }
+        self.freeze = Some(Freeze { small: self.small(sizes), columns });
+    }
+
+    /// Appends the next slice of the frozen state to `out`, about `budget_bytes` of it; true while
+    /// there is more. Readings, ticks and registrations may come between two slices.
+    pub fn thaw(&mut self, out: &mut Vec<u8>, budget_bytes: usize) -> bool {
+        let Some(mut freeze) = self.freeze.take() else { return false };
+        let full = out.len().saturating_add(budget_bytes.max(1));
+        out.append(&mut freeze.small);
+        while let Some(&column) = freeze.columns.front() {
+            if out.len() >= full || self.thaw_column(column, out, full) {
+                self.freeze = Some(freeze);
+                return true;
+            }
+            freeze.columns.pop_front();
+        }
+        false
+    }
+
+    /// True while there is more of that column.
+    fn thaw_column(&mut self, column: Column, out: &mut Vec<u8>, full: usize) -> bool {
+        match column {
+            Column::Streams => self.streams.thaw(out, full),
+            Column::Facts => self.facts.thaw(out, full),
+            Column::Rings => self.rings.pages.thaw(out, full),
+            Column::Nodes(kind, nodes) => {
+                let tree = &self.trees[kind];
+                let both = tree.areas[..nodes].iter().chain(&tree.parents[..nodes]);
+                both.for_each(|number| number.put(out));
+                false
+            }
+            Column::Registered(kind) => self.trees[kind].own.thaw(out, full),
+            Column::Pane(window, start) => self.windows[window].thaw(start, out, full),
+        }
+    }
+
+    fn sizes(&self) -> Sizes {
+        let panes = |windows: &Windows| {
+            windows.panes.iter().map(|pane| (pane.start, pane.cells.len())).collect()
+        };
+        Sizes {
+            streams: self.streams.len(),
+            rings: self.rings.pages.len(),
+            trees: self.trees.iter().map(KindTree::len).collect(),
+            panes: self.windows.iter().map(panes).collect(),
+        }
+    }
+
+    fn small(&self, sizes: Sizes) -> Vec<u8> {
         let head = Head {
             format: FORMAT,
             catalog: self.catalog.fingerprint(),
@@ -100,28 +208,16 @@ impl Engine {
             offline_periods: self.settings.offline_periods,
             added_kinds: self.catalog.added_kinds().map(str::to_owned).collect(),
         };
-        let mut rings: Vec<_> = self.rings.iter().map(|(stream, ring)| (*stream, ring)).collect();
-        rings.sort_unstable_by_key(|(stream, _)| *stream);
-        let totals = self.totals;
-        let state = StateView {
+        let Totals { streams, readings, duplicates, late, out_of_range, .. } = self.totals;
+        let small = SmallView {
             clock: self.clock,
-            totals: [
-                totals.streams,
-                totals.readings,
-                totals.duplicates,
-                totals.late,
-                totals.out_of_range,
-            ],
-            streams: &self.streams,
-            facts: &self.facts,
-            rings,
-            trees: &self.trees,
-            windows: self.windows.iter().map(|w| w.panes.as_slice()).collect(),
+            totals: [streams, readings, duplicates, late, out_of_range],
             rules: self.rules.to_list(),
             warnings: &self.warnings,
             board: &self.board,
+            sizes,
         };
-        postcard::to_stdvec(&(head, state)).expect("plain data always serialises")
+        postcard::to_stdvec(&(head, small)).expect("plain data always serialises")
     }
 
     /// An engine as it was when the snapshot was taken.
@@ -138,14 +234,13 @@ impl Engine {
         let (head, rest): (Head, &[u8]) = postcard::take_from_bytes(bytes).map_err(broken)?;
         let mut engine = Self::new(catalog, areas, settings);
         engine.check(&head)?;
-        let state: State = postcard::from_bytes(rest).map_err(broken)?;
-        let fits = state.streams.len() == state.facts.len()
-            && state.windows.len() == engine.windows.len()
-            && state.trees.len() <= engine.catalog.kinds().len();
-        if !fits {
-            return Err(SnapshotError::Broken("its parts do not fit together".to_owned()));
-        }
-        engine.fill(state);
+        let (small, mut columns): (Small, &[u8]) =
+            postcard::take_from_bytes(rest).map_err(broken)?;
+        engine
+            .fill(&small.sizes, &mut columns)
+            .filter(|()| columns.is_empty())
+            .ok_or_else(|| SnapshotError::Broken("its parts do not fit together".to_owned()))?;
+        engine.go_on(small);
         Ok(engine)
     }
 
@@ -175,33 +270,74 @@ impl Engine {
         if same { Ok(()) } else { Err(SnapshotError::Catalog) }
     }
 
-    fn fill(&mut self, state: State) {
-        let [streams, readings, duplicates, late, out_of_range] = state.totals;
-        self.totals = Totals { streams, online: 0, readings, duplicates, late, out_of_range };
-        self.streams = state.streams;
-        self.facts = state.facts;
-        self.rings = HashMap::from_iter(state.rings);
-        self.trees = state.trees;
-        for tree in &mut self.trees {
-            tree.index();
-        }
+    /// Reads the columns; `None` when they are not what their sizes say.
+    fn fill(&mut self, sizes: &Sizes, bytes: &mut &[u8]) -> Option<()> {
         self.open_gates();
-        for (windows, panes) in self.windows.iter_mut().zip(state.windows) {
-            windows.restore(panes);
+        self.streams = Pages::take(bytes, sizes.streams)?;
+        self.facts = Pages::take(bytes, sizes.streams)?;
+        self.rings = Rings::restored(Pages::take(bytes, sizes.rings)?)?;
+        if sizes.trees.len() > self.trees.len() || sizes.panes.len() != self.windows.len() {
+            return None;
         }
-        self.rules = RuleStates::from_list(state.rules);
-        self.warnings = state.warnings;
-        self.board = state.board;
-        self.clock = state.clock;
-        self.advance(Timestamp(state.clock));
-        for number in 0..self.streams.len() {
-            if self.streams[number].has(SCHEDULED) {
-                let number = u32::try_from(number).expect("streams are numbered in u32");
-                // At the next tick each finds its own place; asking twice changes nothing.
-                self.put_in_wheel(0, number);
+        let areas = u32::try_from(self.areas.len().max(1)).ok()?;
+        for (tree, &nodes) in self.trees.iter_mut().zip(&sizes.trees) {
+            let [of, parents] = [column(bytes, nodes)?, column(bytes, nodes)?];
+            if of.iter().any(|&area| area >= areas) {
+                return None;
+            }
+            *tree = KindTree::restored(of, parents, Pages::take(bytes, nodes)?)?;
+        }
+        let windows = self.windows.iter_mut().zip(self.catalog.windows()).zip(&sizes.panes);
+        for ((windows, def), panes) in windows {
+            let stride = windows.layout.stride();
+            let nodes = self.trees[usize::from(def.kind.0)].len();
+            let mut list = Vec::new();
+            for &(start, words) in panes {
+                if words % stride != 0 || words / stride > nodes {
+                    return None;
+                }
+                list.push(Pane::restored(start, Pages::take(bytes, words)?, stride));
+            }
+            windows.restore(list);
+        }
+        let known = |stream: &Stream| {
+            let tree = self.trees.get(usize::from(stream.kind));
+            tree.is_some_and(|tree| (stream.node as usize) < tree.len())
+        };
+        self.streams.as_slice().iter().all(known).then_some(())
+    }
+
+    fn go_on(&mut self, small: Small) {
+        let [streams, readings, duplicates, late, out_of_range] = small.totals;
+        self.totals = Totals { streams, online: 0, readings, duplicates, late, out_of_range };
+        self.rules = RuleStates::from_list(small.rules);
+        self.warnings = small.warnings;
+        self.board = small.board;
+        self.clock = small.clock;
+        self.advance(Timestamp(small.clock));
+        self.fold();
+        let both = self.streams.as_slice().iter().zip(self.facts.as_slice());
+        for (number, (stream, facts)) in (0..).zip(both) {
+            if stream.has(SCHEDULED) {
+                self.wheel.put(facts.due_s, number);
             }
         }
     }
+}
+
+impl Windows {
+    /// Writes out more of the pane that starts then; true while there is more of it.
+    fn thaw(&mut self, start: i64, out: &mut Vec<u8>, full: usize) -> bool {
+        let more = self.find_frozen(start).is_some_and(|pane| pane.cells.thaw(out, full));
+        if !more {
+            self.parked.retain(|pane| pane.start != start);
+        }
+        more
+    }
+}
+
+fn column(bytes: &mut &[u8], len: usize) -> Option<Vec<u32>> {
+    Pages::take(bytes, len).map(|pages| pages.as_slice().to_vec())
 }
 
 fn fingerprint(areas: &AreaTree) -> u64 {

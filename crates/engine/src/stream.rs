@@ -2,9 +2,11 @@
 //! what is only needed now and then.
 
 use chengmai_model::{DeviceId, Timestamp};
-use serde::{Deserialize, Serialize};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 use crate::limits::SLOPE_READINGS_MAX;
+use crate::pages::{Pages, Plain};
 
 /// Needs a wake-up call at its next reading: not online, or not in the expiry wheel.
 pub(crate) const ASLEEP: u16 = 1;
@@ -25,7 +27,7 @@ pub(crate) const SCHEDULED: u16 = 32;
 pub(crate) const NEVER: i64 = i64::MIN;
 
 /// The hot part of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Stream {
     /// Event time of the newest reading.
     pub(crate) last_at: i64,
@@ -79,7 +81,7 @@ pub(crate) fn seconds(ms: i64) -> u32 {
 }
 
 /// The cold part of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct StreamFacts {
     pub(crate) device: DeviceId,
     pub(crate) period_ms: u32,
@@ -87,34 +89,115 @@ pub(crate) struct StreamFacts {
     pub(crate) due_s: u32,
 }
 
+impl Default for StreamFacts {
+    fn default() -> Self {
+        Self { device: DeviceId(0), period_ms: 0, due_s: 0 }
+    }
+}
+
+impl Plain for Stream {
+    const BYTES: usize = 32;
+
+    fn put(self, out: &mut Vec<u8>) {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..8].copy_from_slice(&self.last_at.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.last_value.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.seen_s.to_le_bytes());
+        bytes[20..24].copy_from_slice(&self.changed_s.to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.node.to_le_bytes());
+        bytes[28..30].copy_from_slice(&self.kind.to_le_bytes());
+        bytes[30..].copy_from_slice(&self.flags.to_le_bytes());
+        out.extend_from_slice(&bytes);
+    }
+
+    fn take(bytes: &[u8]) -> Self {
+        Self {
+            last_at: u64::take(&bytes[..8]).cast_signed(),
+            last_value: f64::from_bits(u64::take(&bytes[8..16])),
+            seen_s: u32::take(&bytes[16..20]),
+            changed_s: u32::take(&bytes[20..24]),
+            node: u32::take(&bytes[24..28]),
+            kind: u16::from_le_bytes([bytes[28], bytes[29]]),
+            flags: u16::from_le_bytes([bytes[30], bytes[31]]),
+        }
+    }
+}
+
+impl Plain for StreamFacts {
+    const BYTES: usize = 12;
+
+    fn put(self, out: &mut Vec<u8>) {
+        self.device.0.put(out);
+        self.period_ms.put(out);
+        self.due_s.put(out);
+    }
+
+    fn take(bytes: &[u8]) -> Self {
+        Self {
+            device: DeviceId(u32::take(&bytes[..4])),
+            period_ms: u32::take(&bytes[4..8]),
+            due_s: u32::take(&bytes[8..]),
+        }
+    }
+}
+
 /// The last readings of a stream, thinned so that they span the longest slope asked for.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Ring {
-    readings: Vec<(i64, f64)>,
+    stream: u32,
+    len: u32,
+    readings: [(i64, f64); SLOPE_READINGS_MAX],
+}
+
+impl Plain for Ring {
+    const BYTES: usize = 8 + 16 * SLOPE_READINGS_MAX;
+
+    fn put(self, out: &mut Vec<u8>) {
+        self.stream.put(out);
+        self.len.put(out);
+        for (at, value) in self.readings {
+            at.cast_unsigned().put(out);
+            value.to_bits().put(out);
+        }
+    }
+
+    fn take(bytes: &[u8]) -> Self {
+        let mut ring = Self {
+            stream: u32::take(&bytes[..4]),
+            len: u32::take(&bytes[4..8]),
+            ..Self::default()
+        };
+        for (reading, bytes) in ring.readings.iter_mut().zip(bytes[8..].chunks_exact(16)) {
+            let value = f64::from_bits(u64::take(&bytes[8..]));
+            *reading = (u64::take(&bytes[..8]).cast_signed(), value);
+        }
+        ring
+    }
 }
 
 impl Ring {
     /// Adds a reading later than all others. `span_ms` is the longest slope asked for.
-    pub(crate) fn push(&mut self, at: i64, value: f64, span_ms: i64) {
+    fn push(&mut self, at: i64, value: f64, span_ms: i64) {
         let room = i64::try_from(SLOPE_READINGS_MAX - 1).expect("a small number");
         let close = span_ms / room;
+        let len = self.len as usize;
         // The last but one decides, so that the newest reading always stays.
-        if let [.., before, newest] = self.readings.as_mut_slice()
-            && newest.0 - before.0 < close
-        {
-            *newest = (at, value);
+        if len >= 2 && self.readings[len - 1].0 - self.readings[len - 2].0 < close {
+            self.readings[len - 1] = (at, value);
+        } else if len == SLOPE_READINGS_MAX {
+            self.readings.rotate_left(1);
+            self.readings[len - 1] = (at, value);
         } else {
-            if self.readings.len() == SLOPE_READINGS_MAX {
-                self.readings.remove(0);
-            }
-            self.readings.push((at, value));
+            self.readings[len] = (at, value);
+            self.len += 1;
         }
     }
 
     /// Least-squares slope per minute over the readings of the last `span_ms` before `now`; NaN
     /// with fewer than two.
     pub(crate) fn slope(&self, now: i64, span_ms: i64) -> f64 {
-        let inside = || self.readings.iter().filter(|(at, _)| now - at <= span_ms && *at <= now);
+        let kept = &self.readings[..self.len as usize];
+        let inside = || kept.iter().filter(|(at, _)| now - at <= span_ms && *at <= now);
         let minutes = |at: i64| {
             #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
             let ms = (at - now) as f64;
@@ -131,5 +214,36 @@ impl Ring {
             products = (products.0 + x * y, products.1 + x * x);
         }
         if products.1 > 0.0 { products.0 / products.1 } else { f64::NAN }
+    }
+}
+
+/// The last readings of all streams whose kind asks for slopes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rings {
+    pub(crate) pages: Pages<Ring>,
+    place: HashMap<u32, u32, FixedState>,
+}
+
+impl Rings {
+    /// From a snapshot; `None` when its parts do not fit together.
+    pub(crate) fn restored(pages: Pages<Ring>) -> Option<Self> {
+        let fits = pages.as_slice().iter().all(|ring| ring.len as usize <= SLOPE_READINGS_MAX);
+        let place = (0..).zip(pages.as_slice()).map(|(place, ring)| (ring.stream, place)).collect();
+        fits.then_some(Self { pages, place })
+    }
+
+    /// Adds a reading later than all others of its stream.
+    pub(crate) fn push(&mut self, stream: u32, at: i64, value: f64, span_ms: i64) {
+        let next = u32::try_from(self.pages.len()).expect("at most one a stream");
+        let place = *self.place.entry(stream).or_insert(next);
+        if place == next {
+            self.pages.push(Ring { stream, ..Ring::default() });
+        }
+        self.pages.get_mut(place as usize).push(at, value, span_ms);
+    }
+
+    pub(crate) fn find(&self, stream: u32) -> Option<&Ring> {
+        let place = *self.place.get(&stream)?;
+        Some(&self.pages[place as usize])
     }
 }

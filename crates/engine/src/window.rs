@@ -1,236 +1,79 @@
 //! Tumbling windows in event time. For one kind and width, a *pane* is one window; in it every node
-//! of the kind's tree has an accumulator of a few words, as few as the formulas need.
+//! of the kind's tree has an accumulator.
 //!
-//! Invariants: a reading is added to exactly one accumulator of a pane; sums are whole millionths,
-//! so their value does not depend on the order of arrival and a replay gives the same bits; panes
-//! are in order of their start.
+//! Invariants: a reading is added to exactly one accumulator of a pane, that of the node where its
+//! device stands; areas above are folded from it once a tick; panes are in order of their start.
 
-use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
-/// Set in the count word of an accumulator that changed since the last fold.
-pub(crate) const TOUCHED: u64 = 1 << 63;
-const COUNT: u64 = TOUCHED - 1;
-/// Parts of a unit that sums are kept in.
-const SCALE: f64 = 1e6;
-
-/// Which words an accumulator has. Word 0 is the count of readings.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Layout {
-    sum: Option<u16>,
-    min: Option<u16>,
-    max: Option<u16>,
-    last: Option<u16>,
-    conditions: Vec<(f64, f64)>,
-    conditions_at: u16,
-    stride: u16,
-}
-
-impl Layout {
-    pub(crate) fn need_sum(&mut self) {
-        self.sum = Some(0);
-    }
-
-    pub(crate) fn need_min(&mut self) {
-        self.min = Some(0);
-    }
-
-    pub(crate) fn need_max(&mut self) {
-        self.max = Some(0);
-    }
-
-    pub(crate) fn need_last(&mut self) {
-        self.last = Some(0);
-    }
-
-    /// Counts readings with `low <= value <= high`.
-    pub(crate) fn need_condition(&mut self, low: f64, high: f64) {
-        if self.find_condition(low, high).is_none() {
-            self.conditions.push((low, high));
-        }
-    }
-
-    /// Gives every part its words; after this the layout is fixed.
-    pub(crate) fn place(&mut self) {
-        let mut next = 1;
-        for (part, words) in
-            [(&mut self.sum, 2), (&mut self.min, 1), (&mut self.max, 1), (&mut self.last, 2)]
-        {
-            if part.is_some() {
-                *part = Some(next);
-                next += words;
-            }
-        }
-        self.conditions_at = next;
-        self.stride = next + u16::try_from(self.conditions.len()).expect("CONDITIONS_MAX fits");
-    }
-
-    pub(crate) fn stride(&self) -> usize {
-        usize::from(self.stride)
-    }
-
-    pub(crate) fn sum_at(&self) -> u16 {
-        self.sum.unwrap_or(0)
-    }
-
-    pub(crate) fn min_at(&self) -> u16 {
-        self.min.unwrap_or(0)
-    }
-
-    pub(crate) fn max_at(&self) -> u16 {
-        self.max.unwrap_or(0)
-    }
-
-    /// Two words: time, value.
-    pub(crate) fn last_at(&self) -> u16 {
-        self.last.unwrap_or(0)
-    }
-
-    pub(crate) fn condition_at(&self, low: f64, high: f64) -> u16 {
-        let index = self.find_condition(low, high).unwrap_or(0);
-        self.conditions_at + u16::try_from(index).expect("CONDITIONS_MAX fits")
-    }
-
-    pub(crate) fn conditions(&self) -> usize {
-        self.conditions.len()
-    }
-
-    fn find_condition(&self, low: f64, high: f64) -> Option<usize> {
-        self.conditions
-            .iter()
-            .position(|&(a, b)| a.to_bits() == low.to_bits() && b.to_bits() == high.to_bits())
-    }
-
-    /// Adds one reading to an accumulator.
-    #[inline]
-    fn add(&self, words: &mut [u64], at: i64, value: f64) {
-        let first = words[0] & COUNT == 0;
-        words[0] = (words[0] + 1) | TOUCHED;
-        if let Some(sum) = self.sum {
-            let sum = usize::from(sum);
-            write_sum(words, sum, read_sum(words, sum).wrapping_add(millionths(value)));
-        }
-        if let Some(min) = self.min {
-            let word = &mut words[usize::from(min)];
-            if first || value < f64::from_bits(*word) {
-                *word = value.to_bits();
-            }
-        }
-        if let Some(max) = self.max {
-            let word = &mut words[usize::from(max)];
-            if first || value > f64::from_bits(*word) {
-                *word = value.to_bits();
-            }
-        }
-        if let Some(last) = self.last {
-            let last = usize::from(last);
-            if first || newer((at, value), read_last(words, last)) {
-                words[last] = at.cast_unsigned();
-                words[last + 1] = value.to_bits();
-            }
-        }
-        let conditions = &mut words[usize::from(self.conditions_at)..];
-        for (word, &(low, high)) in conditions.iter_mut().zip(&self.conditions) {
-            *word += u64::from(low <= value && value <= high);
-        }
-    }
-
-    /// Adds the accumulator of a child to that of its parent.
-    #[inline]
-    pub(crate) fn merge(&self, into: &mut [u64], from: &[u64]) {
-        if count(from) == 0 {
-            into[0] |= from[0] & TOUCHED;
-            return;
-        }
-        let first = count(into) == 0;
-        into[0] = (count(into) + count(from)) | ((into[0] | from[0]) & TOUCHED);
-        if let Some(sum) = self.sum {
-            let sum = usize::from(sum);
-            write_sum(into, sum, read_sum(into, sum).wrapping_add(read_sum(from, sum)));
-        }
-        if let Some(min) = self.min {
-            let min = usize::from(min);
-            if first || f64::from_bits(from[min]) < f64::from_bits(into[min]) {
-                into[min] = from[min];
-            }
-        }
-        if let Some(max) = self.max {
-            let max = usize::from(max);
-            if first || f64::from_bits(from[max]) > f64::from_bits(into[max]) {
-                into[max] = from[max];
-            }
-        }
-        if let Some(last) = self.last {
-            let last = usize::from(last);
-            if first || newer(read_last(from, last), read_last(into, last)) {
-                into[last] = from[last];
-                into[last + 1] = from[last + 1];
-            }
-        }
-        for index in usize::from(self.conditions_at)..self.stride() {
-            into[index] += from[index];
-        }
-    }
-}
-
-/// Readings in an accumulator.
-pub(crate) fn count(words: &[u64]) -> u64 {
-    words[0] & COUNT
-}
-
-/// The sum at that offset, in units.
-#[expect(clippy::cast_precision_loss, reason = "a sum is shown as f64 at last")]
-pub(crate) fn sum(words: &[u64], at: u16) -> f64 {
-    read_sum(words, usize::from(at)) as f64 / SCALE
-}
-
-fn read_sum(words: &[u64], at: usize) -> i128 {
-    (u128::from(words[at]) | (u128::from(words[at + 1]) << 64)).cast_signed()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the two halves of the number")]
-fn write_sum(words: &mut [u64], at: usize, sum: i128) {
-    let bits = sum.cast_unsigned();
-    words[at] = bits as u64;
-    words[at + 1] = (bits >> 64) as u64;
-}
-
-fn read_last(words: &[u64], at: usize) -> (i64, f64) {
-    (words[at].cast_signed(), f64::from_bits(words[at + 1]))
-}
-
-/// Later in time; of two readings of one moment the greater, so that the order of arrival does not
-/// matter.
-fn newer(a: (i64, f64), b: (i64, f64)) -> bool {
-    a.0 > b.0 || (a.0 == b.0 && a.1 > b.1)
-}
-
-/// A value in whole millionths, halves away from zero. Saturates far beyond any sensor.
-#[expect(clippy::cast_possible_truncation, reason = "rounding to a whole number is the purpose")]
-pub(crate) fn millionths(value: f64) -> i128 {
-    let scaled = value * SCALE;
-    let rounded = scaled + f64::copysign(0.5, scaled);
-    if scaled.abs() < 9e18 { i128::from(rounded as i64) } else { rounded as i128 }
-}
+use crate::accumulator::Layout;
+use crate::node_set::NodeSet;
+use crate::pages::Pages;
 
 /// One window of a kind.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pane {
     pub(crate) start: i64,
-    /// What was written, by node; may be shorter than the tree.
-    pub(crate) leaf: Vec<u64>,
-    /// The same folded up to the city, as of the last fold.
-    #[serde(skip)]
+    /// An accumulator for each node, of the readings of its own devices; may be shorter than the tree.
+    pub(crate) cells: Pages<u64>,
+    /// Nodes written to since the last fold.
+    pub(crate) touched: NodeSet,
+    /// Nodes that the last fold found touched, and all above them.
+    pub(crate) fresh: NodeSet,
+    /// For each node that has children, its own and all below it, as of the last fold.
     pub(crate) folded: Vec<u64>,
-    /// Something was written since the last fold.
-    #[serde(skip, default = "yes")]
-    pub(crate) dirty: bool,
-    /// It was folded in this tick.
-    #[serde(skip)]
-    pub(crate) fresh: bool,
+    /// Shape of the tree that `folded` is of.
+    pub(crate) shape: u64,
 }
 
-fn yes() -> bool {
-    true
+impl Pane {
+    fn new(start: i64) -> Self {
+        Self {
+            start,
+            cells: Pages::default(),
+            touched: NodeSet::default(),
+            fresh: NodeSet::default(),
+            folded: Vec::new(),
+            shape: 0,
+        }
+    }
+
+    /// With these cells, all of them to be folded.
+    pub(crate) fn restored(start: i64, cells: Pages<u64>, stride: usize) -> Self {
+        let mut pane = Self { cells, ..Self::new(start) };
+        pane.touched.insert_all(pane.cells.len() / stride);
+        pane
+    }
+
+    /// The cell of a node, to be written to.
+    #[inline]
+    fn cell_mut(&mut self, node: u32, stride: usize, nodes: usize) -> &mut [u64] {
+        let at = cell(node, stride);
+        if at.end > self.cells.len() {
+            self.make_room((node as usize + 1).max(nodes), stride);
+        }
+        self.touched.insert(node as usize);
+        self.cells.slice_mut(at)
+    }
+
+    #[cold]
+    fn make_room(&mut self, nodes: usize, stride: usize) {
+        self.cells.grow(nodes * stride);
+        self.touched.reserve(nodes);
+    }
+
+    /// The accumulator of a node's own devices; empty when nothing was written.
+    #[inline]
+    pub(crate) fn own(&self, node: usize, stride: usize) -> &[u64] {
+        self.cells.as_slice().get(node * stride..(node + 1) * stride).unwrap_or_default()
+    }
+}
+
+/// Words of a node's cell.
+#[inline]
+fn cell(node: u32, stride: usize) -> Range<usize> {
+    let from = node as usize * stride;
+    from..from + stride
 }
 
 /// All open windows of one kind and width.
@@ -241,6 +84,10 @@ pub(crate) struct Windows {
     offset_ms: i64,
     /// In order of their start.
     pub(crate) panes: Vec<Pane>,
+    /// Nodes of the kind's tree, so that a new pane has room for all of them at once.
+    pub(crate) nodes: usize,
+    /// Panes that closed while they were being written out.
+    pub(crate) parked: Vec<Pane>,
     /// The newest pane's time, so that the usual reading finds it in two comparisons.
     newest: (i64, i64),
     /// Windows that end at or before this take no more corrections.
@@ -254,6 +101,8 @@ impl Windows {
             width_ms,
             offset_ms,
             panes: Vec::new(),
+            nodes: 0,
+            parked: Vec::new(),
             newest: (i64::MAX, i64::MIN),
             closed_before: i64::MIN,
         }
@@ -282,14 +131,8 @@ impl Windows {
         } else {
             return false;
         };
-        let pane = &mut self.panes[index];
-        pane.dirty = true;
-        let stride = self.layout.stride();
-        let from = node as usize * stride;
-        if pane.leaf.len() < from + stride {
-            grow(&mut pane.leaf, from + stride);
-        }
-        self.layout.add(&mut pane.leaf[from..from + stride], at, value);
+        let words = self.panes[index].cell_mut(node, self.layout.stride(), self.nodes);
+        self.layout.add(words, at, value);
         true
     }
 
@@ -297,7 +140,8 @@ impl Windows {
     #[inline]
     pub(crate) fn peek(&self, node: u32) -> u64 {
         let from = node as usize * self.layout.stride();
-        self.panes.last().and_then(|pane| pane.leaf.get(from)).copied().unwrap_or(0)
+        let newest = self.panes.last();
+        newest.and_then(|pane| pane.cells.as_slice().get(from)).copied().unwrap_or(0)
     }
 
     #[cold]
@@ -308,9 +152,7 @@ impl Windows {
         }
         let place = self.panes.partition_point(|pane| pane.start < start);
         if self.panes.get(place).is_none_or(|pane| pane.start != start) {
-            let pane =
-                Pane { start, leaf: Vec::new(), folded: Vec::new(), dirty: true, fresh: false };
-            self.panes.insert(place, pane);
+            self.panes.insert(place, Pane::new(start));
         }
         if place + 1 == self.panes.len() {
             self.newest = (start, start + self.width_ms);
@@ -326,11 +168,12 @@ impl Windows {
         self.panes = panes;
     }
 
-    /// Takes out the panes that are closed now, oldest first.
-    pub(crate) fn take_closed(&mut self) -> Vec<Pane> {
+    /// Forgets the panes that are closed now; those still being written out wait for it.
+    pub(crate) fn drop_closed(&mut self) {
         let (width, horizon) = (self.width_ms, self.closed_before);
         let closed = self.panes.partition_point(|pane| pane.start + width <= horizon);
-        self.panes.drain(..closed).collect()
+        let closed = self.panes.drain(..closed);
+        self.parked.extend(closed.filter(|pane| pane.cells.is_frozen()));
     }
 
     /// The pane that starts then.
@@ -338,9 +181,10 @@ impl Windows {
         let index = self.panes.binary_search_by_key(&start, |pane| pane.start).ok()?;
         Some(&self.panes[index])
     }
-}
 
-#[cold]
-fn grow(leaf: &mut Vec<u64>, least: usize) {
-    leaf.resize(least.next_power_of_two(), 0);
+    /// The pane that starts then, closed or not, to be written out.
+    pub(crate) fn find_frozen(&mut self, start: i64) -> Option<&mut Pane> {
+        let all = self.parked.iter_mut().chain(&mut self.panes);
+        all.into_iter().find(|pane| pane.start == start && pane.cells.is_frozen())
+    }
 }

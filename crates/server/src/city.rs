@@ -79,7 +79,7 @@ impl City {
     /// When the city does not take readings.
     pub(crate) async fn make_durable(&self, readings: Vec<Reading>) -> Result<(), Refusal> {
         let (done, wait) = oneshot::channel();
-        let mark = Mark::of(&readings);
+        let mark = marks::Mark::of(&readings);
         let message = Message::Batch(Batch { readings, mark, done });
         self.send(message).await?;
         wait.await.unwrap_or(Err(Refusal::Stopped))

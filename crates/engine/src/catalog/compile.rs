@@ -16,10 +16,10 @@ use super::{
     CaseTypeDef, Catalog, IndicatorDef, KindDef, Load, PackCounts, PackInfo, RuleDef, RuleOrigin,
     SlotTerm, WindowDef,
 };
+use crate::accumulator::Layout;
 use crate::expr::{Node, Program, Type, resolve};
 use crate::hash::Hash64;
 use crate::limits::{CONDITIONS_MAX, EVIDENCE_READINGS_MAX, INDICATORS_MAX, RULES_MAX};
-use crate::window::Layout;
 
 pub(super) fn compile(packs: &[Pack]) -> Result<Catalog, Vec<PackFault>> {
     let mut faults = Faults::new(packs);

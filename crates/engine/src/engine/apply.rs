@@ -42,7 +42,7 @@ impl Engine {
         self.advance(received_at);
         let mut applied = Applied::default();
         for (part, position) in readings.chunks(FETCHED).zip((position..).step_by(FETCHED)) {
-            fetch(&self.streams, &self.gates, &self.windows, part);
+            fetch(self.streams.as_slice(), &self.gates, &self.windows, part);
             self.apply_part(position, received_at, part, &mut applied, out);
         }
         self.totals.readings += readings.len() as u64;
@@ -65,7 +65,7 @@ impl Engine {
             latest: received_at.0.saturating_add(FUTURE_MS_MAX),
         };
         for (reading, position) in readings.iter().zip(position..) {
-            let stream = &mut self.streams[reading.stream.0 as usize];
+            let stream = self.streams.get_mut(reading.stream.0 as usize);
             let gate = self.gates[usize::from(stream.kind)];
             if !take_usual(stream, &gate, &arrival, reading) {
                 match self.attend(reading, position, received_at, out) {
@@ -109,7 +109,7 @@ impl Engine {
         let returned = stream.has(ASLEEP) && self.wake(number, received_at, out);
         let kind = self.catalog.kind(KindId(stream.kind));
         let [low, high] = kind.range;
-        let state = &mut self.streams[number as usize];
+        let state = self.streams.get_mut(number as usize);
         state.seen_s = state.seen_s.max(seconds(received_at.0));
         if reading.at.0 > received_at.0.saturating_add(FUTURE_MS_MAX) {
             return Verdict::TooFarAhead;
@@ -153,7 +153,7 @@ impl Engine {
 
     /// A stream reports that was silent or never seen. True when it came back from being offline.
     fn wake(&mut self, number: u32, at: Timestamp, out: &mut Vec<Event>) -> bool {
-        let stream = &mut self.streams[number as usize];
+        let stream = self.streams.get_mut(number as usize);
         let returned = stream.reported() && !stream.has(ONLINE);
         if !stream.has(ONLINE) {
             stream.set(ONLINE, true);
@@ -163,7 +163,7 @@ impl Engine {
             let stream = chengmai_model::StreamId(number);
             out.push(Event::Device(DeviceChange { stream, step: DeviceStep::Online, at }));
         }
-        let stream = &mut self.streams[number as usize];
+        let stream = self.streams.get_mut(number as usize);
         stream.set(ASLEEP, false);
         stream.seen_s = stream.seen_s.max(seconds(at.0));
         self.schedule(number, seconds(at.0));
@@ -183,8 +183,7 @@ impl Engine {
         let number = reading.stream.0;
         let kind = self.catalog.kind(KindId(before.kind));
         if kind.slope_ms > 0 {
-            let ring = self.rings.entry(number).or_default();
-            ring.push(reading.at.0, reading.value, kind.slope_ms);
+            self.rings.push(number, reading.at.0, reading.value, kind.slope_ms);
         }
         let stream = self.streams[number as usize];
         let [low, high] = kind.quiet;
@@ -204,7 +203,7 @@ impl Engine {
             at: reading.at,
             value: reading.value,
             rate: rate(before, reading),
-            ring: self.rings.get(&number),
+            ring: self.rings.find(number),
             silent_ms: 0,
             stuck_ms: stream.stuck_ms(),
             healthy: !returned && !stream.has(STUCK),
@@ -213,7 +212,7 @@ impl Engine {
         };
         let rules = kind.rules.iter().map(|&rule| (rule, &self.catalog.rules()[usize::from(rule)]));
         let pending = self.rules.ask(rules, &moment, &mut self.warnings, out);
-        self.streams[number as usize].set(PENDING, pending);
+        self.streams.get_mut(number as usize).set(PENDING, pending);
     }
 
     /// Puts a stream into the wheel for the first moment at which silence will mean something.
@@ -226,7 +225,7 @@ impl Engine {
         // What is overdue already is due at once, except the silences asked about before.
         let next = silences.filter(|&s| s > silent_s).chain(offline).min();
         let due = next.map(|wait| stream.seen_s.saturating_add(wait));
-        let stream = &mut self.streams[number as usize];
+        let stream = self.streams.get_mut(number as usize);
         stream.set(SCHEDULED, due.is_some());
         match due {
             Some(due) => self.put_in_wheel(due, number),
@@ -235,7 +234,7 @@ impl Engine {
     }
 
     pub(crate) fn put_in_wheel(&mut self, due_s: u32, number: u32) {
-        self.facts[number as usize].due_s = due_s;
+        self.facts.get_mut(number as usize).due_s = due_s;
         self.wheel.put(due_s, number);
     }
 

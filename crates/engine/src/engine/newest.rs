@@ -13,7 +13,7 @@ impl Engine {
         [low, high]: [f64; 2],
         mut each: impl FnMut(StreamId, Timestamp, f64),
     ) {
-        for (number, stream) in (0..).zip(&self.streams) {
+        for (number, stream) in (0..).zip(self.streams.as_slice()) {
             let within = stream.last_value >= low && stream.last_value <= high;
             if stream.kind == kind.0 && within && stream.reported() {
                 each(StreamId(number), Timestamp(stream.last_at), stream.last_value);

@@ -18,19 +18,24 @@ impl Engine {
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Event>) {
         self.advance(now);
         self.expire(out);
-        for tree in &mut self.trees {
-            tree.fold();
-        }
-        for (windows, def) in self.windows.iter_mut().zip(self.catalog.windows()) {
-            rollup::fold(windows, &self.trees[usize::from(def.kind.0)]);
-        }
+        self.fold();
         let mut board = std::mem::take(&mut self.board);
         board.tick(self.inputs(), out);
         let horizon = self.clock.saturating_sub(self.settings.lateness_ms);
         board.say_closed(self.inputs(), horizon, out);
         self.board = board;
         for windows in &mut self.windows {
-            windows.take_closed();
+            windows.drop_closed();
+        }
+    }
+
+    /// Brings everything above the smallest areas up to date.
+    pub(crate) fn fold(&mut self) {
+        for tree in &mut self.trees {
+            tree.fold();
+        }
+        for (windows, def) in self.windows.iter_mut().zip(self.catalog.windows()) {
+            rollup::fold(windows, &self.trees[usize::from(def.kind.0)]);
         }
     }
 
@@ -39,14 +44,14 @@ impl Engine {
         let now = Timestamp(self.clock);
         let now_s = seconds(self.clock);
         for (number, second) in self.wheel.take_due(now_s) {
-            let stream = &mut self.streams[number as usize];
+            let stream = self.streams.get_mut(number as usize);
             if !stream.has(SCHEDULED) || self.facts[number as usize].due_s != second {
                 continue;
             }
             stream.set(SCHEDULED, false);
             let silent_s = now_s.saturating_sub(stream.seen_s);
             if stream.has(ONLINE) && silent_s >= self.offline_s(number) {
-                let stream = &mut self.streams[number as usize];
+                let stream = self.streams.get_mut(number as usize);
                 stream.set(ONLINE, false);
                 stream.set(ASLEEP, true);
                 self.trees[usize::from(stream.kind)].set_online(stream.node, false);
@@ -87,7 +92,7 @@ impl Engine {
             rule.compiled.as_ref().is_some_and(|compiled| compiled.terms().any(about_silence))
         });
         let pending = self.rules.ask(rules, &moment, &mut self.warnings, out);
-        let stream = &mut self.streams[number as usize];
+        let stream = self.streams.get_mut(number as usize);
         // Rules that were not asked may still remember the stream.
         if pending {
             stream.set(PENDING, true);

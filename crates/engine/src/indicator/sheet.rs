@@ -4,9 +4,10 @@
 use chengmai_model::time::MINUTE_MS;
 use chengmai_model::{AreaId, AreaTree, Tier, Timestamp};
 
+use crate::accumulator as cell;
 use crate::catalog::{Catalog, IndicatorDef, Load, SlotTerm};
 use crate::rollup::KindTree;
-use crate::window::{self, Windows};
+use crate::window::{Pane, Windows};
 
 /// Node of a kind in an area that holds none of it.
 pub(super) const NO_NODE: u32 = u32::MAX;
@@ -40,8 +41,9 @@ pub(super) struct Frame<'a> {
 
 /// One window of one kind.
 struct KindFrame<'a> {
-    /// Empty when nothing was written, or the kind's readings are not asked for.
-    folded: &'a [u64],
+    /// `None` when nothing was written, or the kind's readings are not asked for.
+    pane: Option<&'a Pane>,
+    tree: &'a KindTree,
     stride: usize,
     width_ms: i64,
 }
@@ -50,8 +52,10 @@ impl<'a> KindFrame<'a> {
     /// Accumulator of a node; empty when there is none.
     #[inline]
     fn words(&self, node: u32) -> &'a [u64] {
-        let from = (node as usize).saturating_mul(self.stride);
-        self.folded.get(from..from.saturating_add(self.stride)).unwrap_or_default()
+        match self.pane {
+            Some(pane) if node != NO_NODE => self.tree.words(pane, node, self.stride),
+            _ => &[],
+        }
     }
 }
 
@@ -92,15 +96,16 @@ impl<'a> Sheet<'a> {
     }
 
     fn frame(&self, start: i64) -> Frame<'a> {
-        let kind = |windows: Option<&'a Windows>| match windows {
+        let kind = |(windows, tree): (Option<&'a Windows>, &&'a KindTree)| match windows {
             Some(windows) => KindFrame {
-                folded: windows.find(start).map_or(&[], |pane| pane.folded.as_slice()),
+                pane: windows.find(start),
+                tree,
                 stride: windows.layout.stride(),
                 width_ms: windows.width_ms,
             },
-            None => KindFrame { folded: &[], stride: 0, width_ms: 0 },
+            None => KindFrame { pane: None, tree, stride: 0, width_ms: 0 },
         };
-        Frame { start, kinds: self.windows.iter().copied().map(kind).collect() }
+        Frame { start, kinds: self.windows.iter().copied().zip(&self.trees).map(kind).collect() }
     }
 
     /// Changes when registrations did that the value depends on.
@@ -133,7 +138,7 @@ impl<'a> Sheet<'a> {
                 continue;
             }
             let words = kind.words(node);
-            let came = if words.is_empty() { 0 } else { window::count(words) };
+            let came = if words.is_empty() { 0 } else { cell::count(words) };
             readings += came;
             let expected = tree.folded[node as usize].expected(kind.width_ms);
             if expected > 0.0 {
@@ -174,14 +179,14 @@ fn load_registered(load: Load, tree: &KindTree, node: u32) -> f64 {
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn load_words(load: Load, words: &[u64]) -> f64 {
-    let count = if words.is_empty() { 0 } else { window::count(words) };
+    let count = if words.is_empty() { 0 } else { cell::count(words) };
     match load {
         Load::Count => count as f64,
         Load::Word(_) | Load::Sum(_) if count == 0 => 0.0,
         _ if count == 0 => f64::NAN,
         Load::Word(at) => words[usize::from(at)] as f64,
-        Load::Sum(at) => window::sum(words, at),
-        Load::Mean(at) => window::sum(words, at) / count as f64,
+        Load::Sum(at) => cell::sum(words, at),
+        Load::Mean(at) => cell::sum(words, at) / count as f64,
         Load::Float(at) => f64::from_bits(words[usize::from(at)]),
         Load::Registered | Load::Online | Load::OnlineRatio => f64::NAN,
     }

@@ -222,6 +222,36 @@ proptest! {
     }
 
     #[test]
+    fn a_state_frozen_while_the_engine_goes_on_is_the_state_as_it_was(
+        seconds in seconds(60),
+        share in 0.0..1.0_f64,
+        budget in 1_usize..2_000,
+    ) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in the list")]
+        let middle = (seconds.len() as f64 * share) as usize;
+        let (before, after) = seconds.split_at(middle);
+        let (mut paused, mut going) = (engine(catalog()), engine(catalog()));
+        let mut position = 0;
+        play(&mut paused, before, &mut 0, 3);
+        play(&mut going, before, &mut position, 3);
+        going.freeze();
+        let (mut bytes, mut more) = (Vec::new(), true);
+        for (second, area) in after.iter().zip([2, 5, 3].into_iter().cycle()) {
+            play(&mut going, std::slice::from_ref(second), &mut position, 2);
+            going.reassign(StreamId(area), AreaId(area), 30_000);
+            let kind = going.catalog().kind_id("k").unwrap();
+            going.register(StreamSpec { kind, area: AreaId(area), period_ms: 0, device: DeviceId(0) });
+            more = more && going.thaw(&mut bytes, budget);
+        }
+        while more {
+            more = going.thaw(&mut bytes, budget);
+        }
+        prop_assert!(bytes == paused.snapshot(), "the bytes differ");
+        let mut restored = Engine::restore(catalog(), city(), settings(), &bytes).unwrap();
+        prop_assert!(restored.snapshot() == bytes, "restored and written again, the bytes differ");
+    }
+
+    #[test]
     fn closed_windows_equal_a_plain_recomputation(seconds in seconds(60)) {
         let mut engine = engine(catalog());
         let mut events = play(&mut engine, &seconds, &mut 0, 5);
@@ -332,7 +362,7 @@ fn formula(code: &str, readings: &[Counted]) -> Option<f64> {
 
 #[test]
 fn a_snapshot_of_other_packs_areas_settings_or_bytes_is_refused() {
-    let engine = engine(catalog());
+    let mut engine = engine(catalog());
     let bytes = engine.snapshot();
     let other = parse(&files(&indicators().replace("red = 60", "red = 61"))).unwrap();
     let other = Catalog::compile(&[other]).unwrap();

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chengmai_engine::{AlarmStep, ClosedWindow, Engine, Event, StreamSpec};
 use chengmai_model::stream::Registration;
@@ -29,8 +29,13 @@ use super::sequencer::{Message, Work};
 
 /// Name of the engine's blocks in a snapshot.
 pub(crate) const ENGINE_PART: &str = "engine";
-/// Bytes of the engine's state in one block.
-const BLOCK_BYTES: usize = 4 << 20;
+/// Bytes of the engine's state that one slice takes: a millisecond of copying.
+const SLICE_BYTES: usize = 4 << 20;
+/// How long to wait for work while the disk is busy with a slice, and without a snapshot.
+const DISK_PATIENCE: Duration = Duration::from_millis(1);
+const TICK_PATIENCE: Duration = Duration::from_secs(1);
+/// Slices that may wait for the disk.
+const SLICES_WAITING: usize = 4;
 
 /// Readings per second, over the last ten seconds.
 #[derive(Debug, Default)]
@@ -63,7 +68,7 @@ pub(crate) struct Brain {
     pub(crate) devices: usize,
     pub(crate) marks: Arc<Mutex<Marks>>,
     pub(crate) seen: Seen,
-    pub(crate) writing: Option<JoinHandle<()>>,
+    pub(crate) writing: Option<Writing>,
 }
 
 /// Readings seen at the last ten ticks, for the rate.
@@ -75,21 +80,62 @@ pub(crate) struct Seen {
 impl Brain {
     /// Runs until every sender is gone, then leaves a snapshot.
     pub(crate) fn run(mut self, inbox: Receiver<Work>, sequencer: WeakSender<Message>) {
-        while let Ok(work) = inbox.recv() {
-            let tick = if let Work::Tick { now, .. } = work { Some(now) } else { None };
-            self.step(work);
+        loop {
+            // While a snapshot is on its way the work only goes first: a slice after each step, and
+            // slices one after the other when there is none, as fast as the disk takes them.
+            let patience = match &self.writing {
+                Some(Writing { slices: Some(_), waiting, .. }) if waiting.is_empty() => {
+                    Duration::ZERO
+                }
+                Some(Writing { slices: Some(_), .. }) => DISK_PATIENCE,
+                _ => TICK_PATIENCE,
+            };
+            let work = match inbox.recv_timeout(patience) {
+                Ok(work) => Some(work),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let tick = if let Some(Work::Tick { now, .. }) = work { Some(now) } else { None };
+            if let Some(work) = work {
+                self.step(work);
+            }
+            self.thaw();
             if tick.is_some_and(|now| now.since(self.last_snapshot) >= self.snapshot_ms) {
                 self.last_snapshot = tick.unwrap_or(self.last_snapshot);
                 self.snapshot(sequencer.upgrade());
             }
         }
-        self.wait_for_snapshot();
+        self.finish_snapshot();
         self.snapshot(None);
-        self.wait_for_snapshot();
+        self.finish_snapshot();
     }
 
-    fn wait_for_snapshot(&mut self) {
-        if self.writing.take().is_some_and(|thread| thread.join().is_err()) {
+    /// Hands the next slice of the frozen engine to the thread that writes it, if that has room.
+    fn thaw(&mut self) {
+        let Some(Writing { slices: Some(slices), waiting, more, .. }) = &mut self.writing else {
+            return;
+        };
+        if waiting.is_empty() && *more {
+            *more = self.engine.write().thaw(waiting, SLICE_BYTES);
+        }
+        match slices.try_send(std::mem::take(waiting)) {
+            Ok(()) if *more => {}
+            Err(TrySendError::Full(slice)) => *waiting = slice,
+            // All is handed over; or the writer ended early, and said so itself.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {
+                if let Some(writing) = &mut self.writing {
+                    writing.slices = None;
+                }
+            }
+        }
+    }
+
+    fn finish_snapshot(&mut self) {
+        while self.writing.as_ref().is_some_and(|writing| writing.slices.is_some()) {
+            self.thaw();
+            std::thread::sleep(DISK_PATIENCE / 10);
+        }
+        if self.writing.take().is_some_and(|writing| writing.thread.join().is_err()) {
             tracing::error!("writing the snapshot panicked; the journal keeps everything");
         }
     }
@@ -237,20 +283,24 @@ impl Brain {
         }
     }
 
-    /// Takes a snapshot of registry and engine as they are now and writes it beside the work that
-    /// goes on: first history and decisions must have everything before it, so that nothing older
-    /// is ever needed again.
+    /// Marks engine and registry as they are now, to be written beside the work that goes on: history
+    /// and decisions must have everything before it, so that nothing older is ever needed again.
     fn snapshot(&mut self, sequencer: Option<Sender<Message>>) {
-        if self.writing.as_ref().is_some_and(|thread| !thread.is_finished()) {
+        if self.writing.as_ref().is_some_and(|writing| !writing.thread.is_finished()) {
             return;
         }
-        let engine = self.engine.read().snapshot();
-        let streams = self.engine.read().totals().streams;
-        let streams = usize::try_from(streams).unwrap_or(usize::MAX);
+        let began = Instant::now();
+        let streams = {
+            let mut engine = self.engine.write();
+            engine.freeze();
+            engine.totals().streams
+        };
+        self.counters.freeze_ns.store(nanos(began), Ordering::Relaxed);
+        let (slices, frozen) = sync_channel(SLICES_WAITING);
         let job = SnapshotJob {
             sequence: self.last_sequence,
-            engine,
-            saving: Saving::of(self.devices, streams),
+            frozen,
+            saving: Saving::of(self.devices, usize::try_from(streams).unwrap_or(usize::MAX)),
             marks: Arc::clone(&self.marks),
             registry: Arc::clone(&self.registry),
             decisions: self.decisions.clone(),
@@ -262,17 +312,33 @@ impl Brain {
         };
         let thread = std::thread::Builder::new().name("snapshot".to_owned());
         match thread.spawn(move || job.run()) {
-            Ok(thread) => self.writing = Some(thread),
+            Ok(thread) => {
+                let (slices, waiting) = (Some(slices), Vec::new());
+                self.writing = Some(Writing { thread, slices, waiting, more: true });
+            }
             Err(error) => tracing::error!(%error, "no snapshot; the journal keeps everything"),
         }
     }
+}
+
+/// The thread that writes a snapshot, and where it gets the engine's slices from until the last.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    thread: JoinHandle<()>,
+    /// Until the last slice is handed over.
+    slices: Option<SyncSender<Vec<u8>>>,
+    /// A slice that the thread had no room for yet.
+    waiting: Vec<u8>,
+    /// The engine has more.
+    more: bool,
 }
 
 /// A snapshot on its way to disk.
 #[derive(Debug)]
 struct SnapshotJob {
     sequence: u64,
-    engine: Vec<u8>,
+    /// The engine's state, slice by slice.
+    frozen: Receiver<Vec<u8>>,
     saving: Saving,
     marks: Arc<Mutex<Marks>>,
     registry: Arc<RwLock<Registry>>,
@@ -286,17 +352,12 @@ struct SnapshotJob {
 
 impl SnapshotJob {
     fn run(mut self) {
-        let (done, wait) = std::sync::mpsc::sync_channel(2);
-        let asked = self.decisions.send(Decision::Barrier(done.clone())).is_ok()
-            && self.archive.send(ArchiveWork::Flush(done)).is_ok();
-        let both = asked && wait.recv().is_ok() && wait.recv().is_ok();
-        if !both || self.archived.load(Ordering::Acquire) < self.sequence {
-            tracing::warn!("no snapshot this time: history or decisions lag behind");
-            return;
-        }
         match self.write() {
+            Ok(None) => {
+                tracing::warn!("no snapshot this time: history or decisions lag behind");
+            }
             // The journal must reach back to the older of the two snapshots kept.
-            Ok(unneeded) => {
+            Ok(Some(unneeded)) => {
                 let forget = unneeded.min(self.archived.load(Ordering::Acquire)) + 1;
                 if let Some(sequencer) = self.sequencer {
                     // A full queue only delays the removal to the next snapshot.
@@ -309,19 +370,38 @@ impl SnapshotJob {
         }
     }
 
-    fn write(&mut self) -> anyhow::Result<u64> {
+    /// Writes all blocks, and gives the file its name once nothing before it can be lost any more.
+    /// Frames up to the number returned are not needed by the snapshots kept.
+    fn write(&mut self) -> anyhow::Result<Option<u64>> {
         let mut file = snapshot::Writer::create(&*self.disk, &self.dir, self.sequence)?;
+        // First the engine: until its last slice is taken, changed pages are held twice.
+        while let Ok(slice) = self.frozen.recv() {
+            for part in slice.chunks(snapshot::BLOCK_BYTES_MAX) {
+                file.block(ENGINE_PART, part)?;
+            }
+        }
         let mut bytes = Vec::new();
         // A lock for each block: nobody waits for the disk.
-        while let Some(name) = self.saving.next(&self.registry.read(), &mut bytes) {
+        loop {
+            let name = self.saving.next(&self.registry.read(), &mut bytes);
+            let Some(name) = name else { break };
             file.block(name, &bytes)?;
         }
         let marks = self.marks.lock().save();
         file.block(MARKS_PART, &marks)?;
-        for part in self.engine.chunks(BLOCK_BYTES) {
-            file.block(ENGINE_PART, part)?;
+        if !self.all_is_written() {
+            return Ok(None);
         }
-        Ok(file.finish()?)
+        Ok(Some(file.finish()?))
+    }
+
+    /// Waits until history and decisions hold everything before the snapshot.
+    fn all_is_written(&self) -> bool {
+        let (done, wait) = std::sync::mpsc::sync_channel(2);
+        let asked = self.decisions.send(Decision::Barrier(done.clone())).is_ok()
+            && self.archive.send(ArchiveWork::Flush(done)).is_ok();
+        let both = asked && wait.recv().is_ok() && wait.recv().is_ok();
+        both && self.archived.load(Ordering::Acquire) >= self.sequence
     }
 }
 

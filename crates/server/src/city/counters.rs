@@ -24,6 +24,8 @@ pub(crate) struct Counters {
     pub(crate) ticks: AtomicU64,
     /// Nanoseconds spent in ticks.
     pub(crate) tick_ns: AtomicU64,
+    /// Nanoseconds that marking the last snapshot held up the engine.
+    pub(crate) freeze_ns: AtomicU64,
     /// Windows closed.
     pub(crate) windows: AtomicU64,
     /// Alarms raised 报警.

@@ -175,7 +175,9 @@ impl Sequencer {
         }
         counters::add(&self.counters.accepted, readings);
         let (mut known, now) = (self.marks.lock(), clock::now());
-        marks.into_iter().for_each(|mark| known.add(mark, now));
+        for mark in marks {
+            known.add(mark, now);
+        }
         drop(known);
         self.counters.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
         for done in acknowledge {
