@@ -14,16 +14,25 @@ pub(crate) enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// A whole city, with the peers beside it; writes docs/benchmarks/city.md
+    City {
+        /// Passed on to `chengmai-sim bench city`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    let Bench::Ingest { args } = bench;
+    let (what, args) = match bench {
+        Bench::Ingest { args } => ("ingest", args),
+        Bench::City { args } => ("city", args),
+    };
     setup::web_build()?;
     let folder = shell::build_binaries(true, &["chengmai-server", "chengmai-sim"])?;
     shell::announce("measure");
     let mut command = std::process::Command::new(folder.join("chengmai-sim"));
     command
-        .args(["bench", "ingest"])
+        .args(["bench", what])
         .args(args)
         .env("CHENGMAI_BIN", folder.join("chengmai"))
         .current_dir(shell::root());

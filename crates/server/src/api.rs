@@ -9,6 +9,7 @@ pub(crate) mod device_summary;
 pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod gateway;
+pub(crate) mod indicator_windows;
 pub(crate) mod indicators;
 pub(crate) mod latest;
 pub(crate) mod packs;

@@ -3,19 +3,26 @@
 //! a page with date and machine; it invents no number and keeps no old one.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::client::Client;
-use crate::load::{LoadReport, MEASURING};
-use crate::{machine, say, workload};
+use crate::load::{Format, LoadReport, MEASURING};
+use crate::{machine, say};
 
+mod city;
+mod city_page;
+pub(crate) mod harness;
+mod pack;
 mod page;
 mod probe;
+mod server;
+
+pub use city::{CityArgs, city};
+use server::{Limits, Running, Server};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -47,8 +54,11 @@ pub struct IngestArgs {
 #[derive(Debug)]
 struct Run {
     devices: u64,
+    format: Format,
     load: LoadReport,
     server_cpu_s: f64,
+    /// Of the server before the first device was registered.
+    idle_mb: f64,
     server_peak_mb: f64,
     /// Cores kept busy by other programs meanwhile.
     busy_elsewhere: f64,
@@ -66,7 +76,15 @@ pub fn ingest(args: &IngestArgs) -> Result<()> {
             "{devices} devices: areas, server, registration, {} s of load …",
             args.seconds
         ));
-        let run = measure(args, devices)?;
+        let (run, _server) = measure(&Setup {
+            folder: &args.folder,
+            devices,
+            seconds: args.seconds,
+            lines: args.lines,
+            connections: args.connections,
+            format: Format::Lines,
+            limits: Limits::default(),
+        })?;
         say(&page::line(&run));
         runs.push(run);
     }
@@ -80,62 +98,59 @@ pub fn ingest(args: &IngestArgs) -> Result<()> {
     Ok(())
 }
 
-/// The program to measure.
-fn server_program() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("CHENGMAI_BIN") {
-        return Ok(path.into());
-    }
-    let beside = std::env::current_exe()?.with_file_name("chengmai");
-    ensure!(beside.exists(), "{} is not there; set CHENGMAI_BIN", beside.display());
-    Ok(beside)
+fn rate(run: &Run) -> f64 {
+    run.load.readings as f64 / run.load.seconds
 }
 
-/// Stops its process when dropped, whatever happens.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// What one measurement is made with.
+#[derive(Debug, Clone, Copy)]
+struct Setup<'a> {
+    folder: &'a Path,
+    devices: u64,
+    seconds: u64,
+    lines: u64,
+    connections: usize,
+    format: Format,
+    limits: Limits,
 }
 
-fn measure(args: &IngestArgs, devices: u64) -> Result<Run> {
-    std::fs::create_dir_all(&args.folder)?;
-    let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(&args.folder)?;
-    let data = folder.path().join("city");
-    import_areas(folder.path(), &data)?;
-    let (server, address) = start_server(&data)?;
-    let client = Client::new(&format!("http://{address}"));
-    ensure!(client.is_ready(), "the server is open but not ready");
-    let token = client.token("admin", PASSWORD)?;
+/// A server and a load process beside it. The server is handed back, still running.
+fn measure(setup: &Setup<'_>) -> Result<(Run, Server)> {
+    let &Setup { devices, seconds, .. } = setup;
+    let server = Server::start(setup.folder, setup.limits)?;
+    let idle_mb = machine::memory_mb(server.pid())?;
+    let format = match setup.format {
+        Format::Lines => "lines",
+        Format::Columns => "columns",
+    };
     let loader = Command::new(std::env::current_exe()?)
-        .args(["load", "--http", &address.to_string()])
-        .args(["--devices", &devices.to_string(), "--lines", &args.lines.to_string()])
-        .args(["--connections", &args.connections.to_string()])
-        .args(["--seconds", &args.seconds.to_string()])
-        .env("CHENGMAI_TOKEN", &token)
+        .args(["load", "--http", &server.address().to_string(), "--format", format])
+        .args(["--devices", &devices.to_string(), "--lines", &setup.lines.to_string()])
+        .args(["--connections", &setup.connections.to_string()])
+        .args(["--seconds", &seconds.to_string()])
+        .env("CHENGMAI_TOKEN", server.token())
         .stdout(Stdio::piped())
         .spawn()?;
     let mut loader = Running(loader);
-    let pid = server.0.id();
     let mut lines = BufReader::new(loader.0.stdout.take().context("a pipe")?).lines();
     ensure!(
         lines.next().transpose()?.as_deref() == Some(MEASURING),
         "the load process ended early"
     );
-    let (cpu, busy) = (machine::cpu_seconds(pid)?, machine::busy_seconds()?);
-    let span = Duration::from_secs(args.seconds);
-    let probe = probe::run(address, &client, &token, devices, span)?;
+    let (cpu, busy) = (machine::cpu_seconds(server.pid())?, machine::busy_seconds()?);
+    let span = Duration::from_secs(seconds);
+    let probe = probe::run(server.address(), server.client(), server.token(), devices, span)?;
     let report = lines.next().transpose()?.context("the load process said nothing")?;
     let load: LoadReport = serde_json::from_str(&report)?;
-    let server_cpu_s = machine::cpu_seconds(pid)? - cpu;
+    let server_cpu_s = machine::cpu_seconds(server.pid())? - cpu;
     let ours = server_cpu_s + load.cpu_s;
     let busy_elsewhere = ((machine::busy_seconds()? - busy - ours) / load.seconds).max(0.0);
-    let server_peak_mb = machine::peak_memory_mb(pid)?;
-    check_metrics(&client, &token, &load)?;
-    Ok(Run { devices, load, server_cpu_s, server_peak_mb, busy_elsewhere, probe })
+    let server_peak_mb = machine::peak_memory_mb(server.pid())?;
+    check_metrics(server.client(), server.token(), &load)?;
+    let format = setup.format;
+    let run =
+        Run { devices, format, load, server_cpu_s, idle_mb, server_peak_mb, busy_elsewhere, probe };
+    Ok((run, server))
 }
 
 /// The server's own count must not be below what was acknowledged, or the numbers mean nothing.
@@ -146,45 +161,4 @@ fn check_metrics(client: &Client, token: &str, load: &LoadReport) -> Result<()> 
     ensure!(total >= load.readings, "the server counts {total}, acknowledged {}", load.readings);
     ensure!(load.refused == 0, "{} requests were refused", load.refused);
     Ok(())
-}
-
-const PASSWORD: &str = "only-for-the-benchmark";
-
-fn import_areas(folder: &Path, data: &Path) -> Result<()> {
-    let file = folder.join("areas.csv");
-    std::fs::write(&file, workload::area_file())?;
-    let output = Command::new(server_program()?)
-        .args(["import", "areas"])
-        .arg(&file)
-        .arg("--data")
-        .arg(data)
-        .output()?;
-    if !output.status.success() {
-        bail!("importing areas: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(())
-}
-
-/// Starts a server on a free port; returns when it says where it is open.
-fn start_server(data: &Path) -> Result<(Running, SocketAddr)> {
-    let child = Command::new(server_program()?)
-        .args(["serve", "--http", "127.0.0.1:0", "--mqtt", "off", "--register-unknown", "--data"])
-        .arg(data)
-        .env("CHENGMAI_ADMIN_PASSWORD", PASSWORD)
-        .env("CHENGMAI_LOG", "warn")
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start the server")?;
-    let mut server = Running(child);
-    let mut lines = BufReader::new(server.0.stdout.take().context("a pipe")?).lines();
-    for line in &mut lines {
-        let line = line?;
-        if let Some((_, address)) = line.split_once("open on http://") {
-            let address = address.trim().parse().with_context(|| format!("address in: {line}"))?;
-            // Its later words are read so that it never waits for us.
-            std::thread::spawn(move || lines.for_each(drop));
-            return Ok((server, address));
-        }
-    }
-    bail!("the server ended before it was open")
 }

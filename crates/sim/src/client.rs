@@ -47,6 +47,12 @@ impl Client {
         read(request.send(text).with_context(|| format!("POST {path}"))?)
     }
 
+    /// The text of an answer that needs no account.
+    pub(crate) fn text(&self, path: &str) -> Result<String> {
+        let mut answer = self.agent.get(format!("{}{path}", self.base)).call()?;
+        Ok(answer.body_mut().read_to_string()?)
+    }
+
     /// Whether the server says it is ready.
     pub(crate) fn is_ready(&self) -> bool {
         let answer = self.agent.get(format!("{}/readyz", self.base)).call();

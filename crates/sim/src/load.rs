@@ -4,16 +4,18 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::bench::harness;
 use crate::client::Client;
 use crate::machine;
-use crate::workload::{Plan, Request, column_requests, requests, stream_name};
+use crate::workload::{Plan, Request, column_requests, file_requests, requests, stream_name};
 
 /// Streams whose numbers are asked for in one request.
 const NUMBERED_AT_ONCE: usize = 50_000;
@@ -39,6 +41,10 @@ pub struct LoadArgs {
     /// What to send: lines of the line protocol, or columns of numbers as gateways may
     #[arg(long, value_enum, default_value_t = Format::Lines)]
     pub format: Format,
+    /// Send each of these files of line protocol once (DIR/lp/*, as the peers' harness writes them),
+    /// moved in time so that the last line is now
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
     /// How long to measure, after every device has been registered and two seconds of load
     #[arg(long, default_value_t = 20)]
     pub seconds: u64,
@@ -72,11 +78,14 @@ pub struct LoadReport {
     pub cpu_s: f64,
     /// Requests whose answer was not 204.
     pub refused: u64,
+    /// How far files were moved in time, in milliseconds.
+    pub shift_ms: Option<i64>,
 }
 
 /// Said on standard output when measuring begins, so that a parent can look at the server's clock.
 pub const MEASURING: &str = "measuring";
 
+#[derive(Default)]
 struct Counted {
     readings: AtomicU64,
     refused: AtomicU64,
@@ -88,6 +97,9 @@ struct Counted {
 /// # Errors
 /// When the server cannot be reached, closes a connection, or refuses a request while warming up.
 pub fn run(args: &LoadArgs, measuring: &(dyn Fn() + Sync)) -> Result<LoadReport> {
+    if let Some(folder) = &args.files {
+        return send_files(args, folder, measuring);
+    }
     let plan = Plan {
         devices: args.devices,
         lines: args.lines.min(args.devices).max(1),
@@ -104,11 +116,7 @@ pub fn run(args: &LoadArgs, measuring: &(dyn Fn() + Sync)) -> Result<LoadReport>
     for (index, request) in all.into_iter().enumerate() {
         shares[index % per_round % connections].push(request);
     }
-    let counted = Counted {
-        readings: AtomicU64::new(0),
-        refused: AtomicU64::new(0),
-        times: Mutex::new(Vec::new()),
-    };
+    let counted = Counted::default();
     let warm = Barrier::new(connections + 1);
     let began = Mutex::new((Instant::now(), 0.0));
     let outcome = std::thread::scope(|threads| {
@@ -129,6 +137,60 @@ pub fn run(args: &LoadArgs, measuring: &(dyn Fn() + Sync)) -> Result<LoadReport>
     outcome?;
     let (since, cpu) = *began.lock().unwrap_or_else(PoisonError::into_inner);
     report(&counted, since.elapsed().as_secs_f64(), cpu)
+}
+
+/// Every line of the files once, in their order, over all connections.
+fn send_files(
+    args: &LoadArgs,
+    folder: &std::path::Path,
+    measuring: &(dyn Fn() + Sync),
+) -> Result<LoadReport> {
+    let files = harness::files(folder)?;
+    let last = files.last().context("no file")?;
+    let shift_ms = now_ms() - harness::last_ms(last)?;
+    let plan = Plan {
+        devices: 0,
+        lines: args.lines.max(1),
+        host: args.http.to_string(),
+        token: args.token.clone(),
+    };
+    let mut all = Vec::new();
+    for file in &files {
+        let text = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+        all.append(&mut file_requests(&plan, &text, shift_ms)?);
+    }
+    let next = AtomicUsize::new(0);
+    let counted = Counted::default();
+    measuring();
+    let (began, cpu) = (Instant::now(), machine::cpu_seconds(std::process::id())?);
+    std::thread::scope(|threads| {
+        let workers: Vec<_> = (0..args.connections.max(1))
+            .map(|_| threads.spawn(|| send_share(args.http, &all, &next, &counted)))
+            .collect();
+        workers.into_iter().try_for_each(|w| w.join().unwrap_or_else(|_| bail!("a thread ended")))
+    })?;
+    let report = report(&counted, began.elapsed().as_secs_f64(), cpu)?;
+    Ok(LoadReport { shift_ms: Some(shift_ms), ..report })
+}
+
+/// One connection that takes the next request until there is none.
+fn send_share(
+    address: SocketAddr,
+    all: &[Request],
+    next: &AtomicUsize,
+    counted: &Counted,
+) -> Result<()> {
+    let mut line = Line::open(address)?;
+    let mut times = Vec::new();
+    while let Some(request) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let begun = Instant::now();
+        let status = line.exchange(request.bytes())?;
+        anyhow::ensure!(status == 204, "status {status}: {}", line.body());
+        times.push(begun.elapsed());
+        counted.readings.fetch_add(request.readings(), Ordering::Relaxed);
+    }
+    counted.times.lock().unwrap_or_else(PoisonError::into_inner).append(&mut times);
+    Ok(())
 }
 
 /// Registers every device and asks for the numbers of their streams.
@@ -164,6 +226,7 @@ fn report(counted: &Counted, seconds: f64, cpu_before: f64) -> Result<LoadReport
         max_ms: at(1.0),
         cpu_s: machine::cpu_seconds(std::process::id())? - cpu_before,
         refused: counted.refused.load(Ordering::Relaxed),
+        shift_ms: None,
     })
 }
 

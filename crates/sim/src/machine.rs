@@ -21,8 +21,17 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
 
 /// The most memory a process has had resident, in MB of 10^6 bytes.
 pub(crate) fn peak_memory_mb(pid: u32) -> Result<f64> {
+    status_mb(pid, "VmHWM:")
+}
+
+/// Memory that a process has resident now, in MB of 10^6 bytes.
+pub(crate) fn memory_mb(pid: u32) -> Result<f64> {
+    status_mb(pid, "VmRSS:")
+}
+
+fn status_mb(pid: u32, field: &'static str) -> Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:")).context("VmHWM")?;
+    let line = text.lines().find_map(|l| l.strip_prefix(field)).context(field)?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * 1_024.0 / 1e6)
 }

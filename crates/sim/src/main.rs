@@ -34,6 +34,8 @@ enum Bench {
     /// Starts a server of its own (CHENGMAI_BIN, or `chengmai` beside this program) in a new data
     /// folder, sends from a process of its own, and writes the numbers down.
     Ingest(bench::IngestArgs),
+    /// Everything that was promised of a whole city, with the peers beside us in one run
+    City(bench::CityArgs),
 }
 
 fn main() -> std::process::ExitCode {
@@ -55,5 +57,6 @@ fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Bench { what: Bench::Ingest(args) } => bench::ingest(&args),
+        Command::Bench { what: Bench::City(args) } => bench::city(&args),
     }
 }

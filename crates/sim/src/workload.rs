@@ -57,6 +57,17 @@ const KINDS: [Kind; 12] = [
 ];
 const PARKING: usize = 11;
 
+/// Names of all kinds.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
+
+/// The value above which a kind is an incident.
+pub(crate) fn limit(name: &str) -> f64 {
+    let kind = KINDS.iter().find(|kind| kind.name == name);
+    kind.map_or(f64::MAX, |kind| number(kind.limit, kind.decimals))
+}
+
 /// Rows of an area file for that tree, with header, as `chengmai import areas` reads it.
 pub(crate) fn area_file() -> String {
     let mut text = String::from("code,parent,name,tier\n50,,Benchmark,city\n");
@@ -142,6 +153,11 @@ impl Request {
             }
             &Times::Base(place) => self.bytes[place..place + 8].copy_from_slice(&ms.to_le_bytes()),
         }
+        &self.bytes
+    }
+
+    /// The request as it stands.
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
@@ -243,6 +259,37 @@ pub(crate) fn column_requests(plan: &Plan, numbers: &[u32]) -> Vec<Request> {
         });
     });
     all
+}
+
+/// Lines of a file as requests, each line's nanoseconds moved by `shift_ms`.
+pub(crate) fn file_requests(
+    plan: &Plan,
+    text: &[u8],
+    shift_ms: i64,
+) -> anyhow::Result<Vec<Request>> {
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|l| !l.is_empty()).collect();
+    let some = usize::try_from(plan.lines)?;
+    let mut all = Vec::with_capacity(lines.len().div_ceil(some));
+    for share in lines.chunks(some) {
+        let mut body = Vec::with_capacity(share.len() * 80);
+        for line in share {
+            let space = line.iter().rposition(|byte| *byte == b' ').unwrap_or(0);
+            let (facts, time) = line.split_at(space + 1);
+            let nanoseconds: i64 = std::str::from_utf8(time)?.parse()?;
+            body.extend_from_slice(facts);
+            std::io::Write::write_fmt(
+                &mut body,
+                format_args!("{}\n", nanoseconds + shift_ms * 1_000_000),
+            )?;
+        }
+        let head = head(plan, "/api/v2/write", body.len());
+        all.push(Request {
+            bytes: [head.as_bytes(), &body].concat(),
+            times: Times::Digits(Vec::new()),
+            readings: share.len() as u64,
+        });
+    }
+    Ok(all)
 }
 
 /// How a gateway asks for the number of a device's stream.

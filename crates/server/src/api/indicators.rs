@@ -185,7 +185,7 @@ pub(crate) async fn list_indicators(
     Ok(Json(paging.page(rows, |row| row)?))
 }
 
-fn find(engine: &Engine, code: &str) -> Answer<u16> {
+pub(super) fn find(engine: &Engine, code: &str) -> Answer<u16> {
     let index = engine.catalog().find_indicator(code);
     index.ok_or_else(|| Problem::not_found(format!("indicator {code}")))
 }

@@ -231,6 +231,7 @@ fn render(city: &City) -> String {
         gauge!("chengmai_engine_apply_seconds_total").set(get(&c.apply_ns) as f64 / 1e9);
         counter!("chengmai_ticks_total").absolute(get(&c.ticks));
         gauge!("chengmai_tick_seconds_total").set(get(&c.tick_ns) as f64 / 1e9);
+        counter!("chengmai_snapshots_total").absolute(get(&c.snapshots));
         gauge!("chengmai_snapshot_pause_seconds").set(get(&c.freeze_ns) as f64 / 1e9);
         counter!("chengmai_windows_closed_total").absolute(get(&c.windows));
         counter!("chengmai_alarms_total").absolute(get(&c.alarms));

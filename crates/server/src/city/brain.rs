@@ -295,10 +295,11 @@ impl Brain {
             engine.freeze();
             engine.totals().streams
         };
-        self.counters.freeze_ns.store(nanos(began), Ordering::Relaxed);
+        self.counters.freeze_ns.fetch_max(nanos(began), Ordering::Relaxed);
         let (slices, frozen) = sync_channel(SLICES_WAITING);
         let job = SnapshotJob {
             sequence: self.last_sequence,
+            counters: Arc::clone(&self.counters),
             frozen,
             saving: Saving::of(self.devices, usize::try_from(streams).unwrap_or(usize::MAX)),
             marks: Arc::clone(&self.marks),
@@ -337,6 +338,7 @@ pub(crate) struct Writing {
 #[derive(Debug)]
 struct SnapshotJob {
     sequence: u64,
+    counters: Arc<Counters>,
     /// The engine's state, slice by slice.
     frozen: Receiver<Vec<u8>>,
     saving: Saving,
@@ -358,6 +360,7 @@ impl SnapshotJob {
             }
             // The journal must reach back to the older of the two snapshots kept.
             Ok(Some(unneeded)) => {
+                counters::add(&self.counters.snapshots, 1);
                 let forget = unneeded.min(self.archived.load(Ordering::Acquire)) + 1;
                 if let Some(sequencer) = self.sequencer {
                     // A full queue only delays the removal to the next snapshot.

@@ -24,8 +24,10 @@ pub(crate) struct Counters {
     pub(crate) ticks: AtomicU64,
     /// Nanoseconds spent in ticks.
     pub(crate) tick_ns: AtomicU64,
-    /// Nanoseconds that marking the last snapshot held up the engine.
+    /// The longest that marking a snapshot held up the engine, in nanoseconds.
     pub(crate) freeze_ns: AtomicU64,
+    /// Snapshots written.
+    pub(crate) snapshots: AtomicU64,
     /// Windows closed.
     pub(crate) windows: AtomicU64,
     /// Alarms raised 报警.

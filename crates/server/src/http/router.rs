@@ -24,7 +24,7 @@ use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, areas, case_import, case_summary, cases, device_summary, devices, events, gateway,
-    indicators, latest, packs, readings, session, system, users, warnings,
+    indicator_windows, indicators, latest, packs, readings, session, system, users, warnings,
 };
 use crate::city::City;
 
@@ -83,6 +83,7 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(indicators::list_values))
         .routes(routes!(indicators::get_history))
         .routes(routes!(indicators::list_sources))
+        .routes(routes!(indicator_windows::list_windows))
         // Warnings, cases, who answers for them.
         .routes(routes!(warnings::list_warnings))
         .routes(routes!(warnings::get_warning))

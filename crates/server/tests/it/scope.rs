@@ -81,6 +81,7 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("get", "/api/v1/indicators/{code}/areas", Check::Thing(Thing::Indicator("parent"))),
     ("get", "/api/v1/indicators/{code}/history", Check::Thing(Thing::Indicator("area"))),
     ("get", "/api/v1/indicators/{code}/sources", Check::Thing(Thing::Indicator("area"))),
+    ("get", "/api/v1/indicators/{code}/windows", Check::Thing(Thing::Indicator("area"))),
     ("get", "/api/v1/warnings", Check::List("area")),
     ("get", "/api/v1/warnings/{id}", Check::Thing(Thing::Warning)),
     ("post", "/api/v1/warnings/{id}/confirm", Check::Deed(Thing::Warning, &[])),
