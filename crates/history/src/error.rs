@@ -41,6 +41,16 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file of the first format has rows of a stream that nobody knows; it stays as it is.
+    #[error("{}: no stream is known of device {device} and kind {kind}", path.display())]
+    UnknownStream {
+        /// The file.
+        path: PathBuf,
+        /// The device's id.
+        device: String,
+        /// The kind's id.
+        kind: String,
+    },
     /// A flush is still running; there is one at a time.
     #[error("a flush is still running")]
     Busy,

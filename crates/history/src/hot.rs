@@ -100,6 +100,18 @@ impl ReadingsChunk {
         self.values.extend(readings.iter().map(|r| r.value));
     }
 
+    /// The numbers of the streams, row by row.
+    pub(crate) fn streams(&self) -> &[u32] {
+        &self.streams
+    }
+
+    /// Earliest and latest event time; `None` when there are no rows.
+    pub(crate) fn span(&self) -> Option<(i64, i64)> {
+        let first = *self.ats.first()?;
+        let wider = |(min, max): (i64, i64), &at: &i64| (min.min(at), max.max(at));
+        Some(self.ats.iter().fold((first, first), wider))
+    }
+
     /// Every row with the time it came in.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (Reading, Timestamp)> {
         let ends = self.received.iter().skip(1).map(|&(row, _)| row as usize);

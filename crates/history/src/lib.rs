@@ -18,6 +18,7 @@
 //! to and including the watermark are in files, and are ignored when a replay brings them again.
 
 mod cold;
+mod compact;
 mod day;
 mod error;
 mod hot;
@@ -27,7 +28,8 @@ mod reader;
 mod shared;
 mod writer;
 
+pub use compact::{Compacted, Compactor, Place, Places};
 pub use error::{Error, Result};
 pub use query::{Cost, ReadingsQuery, WindowPoint, WindowRow, WindowsQuery};
 pub use reader::HistoryReader;
-pub use writer::{FlushJob, History, HistorySettings, StreamLabel, StreamNames};
+pub use writer::{FlushJob, History, HistorySettings, LABELS_MAX, StreamLabel, StreamNames};

@@ -12,12 +12,18 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::query::ReadingsQuery;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The oldest format that is read. Files of format 1 lie in folders of a day only, are sorted by area,
+/// and have no column `stream`; the compaction rewrites them.
+const FORMAT_OLDEST: u32 = 1;
 const NAME: &str = "manifest.json";
 const PARTIAL: &str = "manifest.json.partial";
 pub(crate) const RAW: &str = "raw";
 pub(crate) const WINDOWS: &str = "windows";
+/// Stands for the district in the folder of files that no compaction has sorted yet.
+pub(crate) const FRESH_DISTRICT: &str = "all";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
@@ -45,18 +51,39 @@ pub(crate) struct FileEntry {
     /// Earliest and latest event time (of windows: start), in milliseconds.
     pub(crate) at_min: i64,
     pub(crate) at_max: i64,
-    /// Smallest and greatest device id (of windows: indicator code).
+    /// Of windows: smallest and greatest indicator code; in the first format also of readings, then
+    /// device ids.
     pub(crate) name_min: String,
     pub(crate) name_max: String,
+    /// Of readings: smallest and greatest stream. Absent in the first format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) streams: Option<(u32, u32)>,
+    /// The district whose rows these are; absent when any may be here, in order of writing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) district: Option<String>,
 }
 
 impl FileEntry {
     /// Whether the file may hold rows of `name` in `from..to`.
     pub(crate) fn may_hold(&self, name: &str, from: i64, to: i64) -> bool {
-        self.at_max >= from
-            && self.at_min < to
-            && self.name_min.as_str() <= name
-            && name <= self.name_max.as_str()
+        self.overlaps(from, to) && self.name_min.as_str() <= name && name <= self.name_max.as_str()
+    }
+
+    /// Whether the file of readings may hold rows of `device`, whose streams these are.
+    pub(crate) fn may_hold_readings(&self, query: &ReadingsQuery<'_>) -> bool {
+        let (from, to) = (query.from.0, query.to.0);
+        match self.streams {
+            None => self.may_hold(query.device, from, to),
+            Some((min, max)) => {
+                let mut streams = query.streams.iter();
+                self.overlaps(from, to) && streams.any(|(s, _)| (min..=max).contains(&s.0))
+            }
+        }
+    }
+
+    /// Whether the file may hold rows in `from..to`.
+    pub(crate) fn overlaps(&self, from: i64, to: i64) -> bool {
+        self.at_max >= from && self.at_min < to
     }
 }
 
@@ -76,7 +103,7 @@ impl Manifest {
             Err(error) => return Err(Error::io("read", &path)(error)),
         };
         let mut known = BTreeSet::new();
-        for entry in manifest.raw.iter().chain(&manifest.windows) {
+        for entry in manifest.files() {
             let path = dir.join(&entry.path);
             if !path.is_file() {
                 return Err(Error::Missing { path });
@@ -95,16 +122,36 @@ impl Manifest {
         let refuse = |reason| Error::Manifest { path: path.to_path_buf(), reason };
         let manifest: Self =
             serde_json::from_slice(bytes).map_err(|error| refuse(error.to_string()))?;
-        if manifest.format != FORMAT {
+        if !(FORMAT_OLDEST..=FORMAT).contains(&manifest.format) {
             return Err(refuse(format!("format {} is not known here", manifest.format)));
         }
-        Ok(manifest)
+        Ok(Self { format: FORMAT, ..manifest })
     }
 
-    /// Where the next flush puts its file for a day.
-    pub(crate) fn next_path(&self, top: &str, day_folder: &str, sequences: (u64, u64)) -> String {
+    /// Paths that this manifest names and `later` does not.
+    pub(crate) fn names_missing_in(&self, later: &Self) -> Vec<String> {
+        let kept: BTreeSet<&str> = later.files().map(|file| file.path.as_str()).collect();
+        let gone = self.files().filter(|file| !kept.contains(file.path.as_str()));
+        gone.map(|file| file.path.clone()).collect()
+    }
+
+    fn files(&self) -> impl Iterator<Item = &FileEntry> {
+        self.raw.iter().chain(&self.windows)
+    }
+
+    /// Where the next change of the manifest puts its file for a day and district.
+    pub(crate) fn next_path(
+        &self,
+        top: &str,
+        day_folder: &str,
+        district: &str,
+        sequences: (u64, u64),
+    ) -> String {
         let (first, last) = sequences;
-        format!("{top}/{day_folder}/{first:012}-{last:012}.{}.parquet", self.generation + 1)
+        let generation = self.generation + 1;
+        format!(
+            "{top}/{day_folder}/district={district}/{first:012}-{last:012}.{generation}.parquet"
+        )
     }
 
     /// Makes this the manifest of the folder. The files it names must be durable already.
@@ -125,19 +172,15 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     File::open(dir).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", dir))
 }
 
-/// Removes Parquet files in the day folders of `folder` that the manifest does not know.
+/// Removes Parquet files below `folder` that the manifest does not know.
 fn remove_strays(folder: &Path, known: &BTreeSet<PathBuf>) -> Result<()> {
-    for day in fs::read_dir(folder).map_err(Error::io("list", folder))? {
-        let day = day.map_err(Error::io("list", folder))?.path();
-        if !day.is_dir() {
-            continue;
-        }
-        for file in fs::read_dir(&day).map_err(Error::io("list", &day))? {
-            let path = file.map_err(Error::io("list", &day))?.path();
-            if path.extension().is_some_and(|e| e == "parquet") && !known.contains(&path) {
-                tracing::warn!(file = %path.display(), "a file of an unfinished flush was removed");
-                fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-            }
+    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
+        let path = entry.map_err(Error::io("list", folder))?.path();
+        if path.is_dir() {
+            remove_strays(&path, known)?;
+        } else if path.extension().is_some_and(|e| e == "parquet") && !known.contains(&path) {
+            tracing::warn!(file = %path.display(), "a file that the manifest does not name was removed");
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
     }
     Ok(())

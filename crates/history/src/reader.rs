@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::Array as _;
-use arrow::datatypes::{Float32Type, Float64Type, TimestampMillisecondType, UInt64Type};
-use chengmai_model::{Reading, Timestamp};
+use arrow::array::{Array as _, RecordBatch};
+use arrow::datatypes::{
+    Float32Type, Float64Type, TimestampMillisecondType, UInt32Type, UInt64Type,
+};
+use chengmai_model::{Reading, StreamId, Timestamp};
 
 use crate::cold::{FileCache, Wanted, column, raw_column, read, window_column, word};
 use crate::error::Result;
@@ -45,11 +47,8 @@ impl HistoryReader {
     pub fn readings_with_cost(&self, query: &ReadingsQuery<'_>) -> Result<(Vec<Reading>, Cost)> {
         let (mut found, manifest) = self.hot_readings(query);
         keep_newest(&mut found, query.limit);
-        let mut files: Vec<&FileEntry> = manifest
-            .raw
-            .iter()
-            .filter(|file| file.may_hold(query.device, query.from.0, query.to.0))
-            .collect();
+        let mut files: Vec<&FileEntry> =
+            manifest.raw.iter().filter(|file| file.may_hold_readings(query)).collect();
         files.sort_unstable_by_key(|file| std::cmp::Reverse(file.at_max));
         let mut cost = Cost::default();
         for file in files {
@@ -117,24 +116,42 @@ impl HistoryReader {
         found: &mut Vec<Reading>,
         cost: &mut Cost,
     ) -> Result<()> {
-        let kinds: Vec<&str> = query.streams.iter().map(|&(_, kind)| kind).collect();
-        let wanted = Wanted {
-            words: &[(raw_column::DEVICE, &[query.device]), (raw_column::KIND, &kinds)],
-            time: (raw_column::AT, query.from.0..query.to.0),
-            columns: &[raw_column::KIND, raw_column::AT, raw_column::VALUE],
-        };
         let path = self.shared.dir.join(&file.path);
         let open = FileCache::open(&self.shared.cache, &self.shared.dir, &file.path)?;
-        for batch in read(&open, &path, &wanted, cost)? {
-            let ats = column::<TimestampMillisecondType>(&batch, 1).values();
-            let values = column::<Float64Type>(&batch, 2).values();
-            for (row, (&at, &value)) in ats.iter().zip(values).enumerate() {
-                let kind = word(&batch, 0, row);
-                let stream = query.streams.iter().find(|(_, known)| *known == kind);
-                if let Some(&(stream, _)) = stream {
-                    found.push(Reading { stream, at: Timestamp(at), value });
-                }
+        let time = (raw_column::AT, query.from.0..query.to.0);
+        let device = [query.device];
+        if file.streams.is_none() {
+            let kinds: Vec<&str> = query.streams.iter().map(|&(_, kind)| kind).collect();
+            let wanted = Wanted {
+                leading: &device,
+                words: &[(raw_column::DEVICE, &device), (raw_column::KIND, &kinds)],
+                numbers: None,
+                time,
+                columns: &[raw_column::KIND, raw_column::AT, raw_column::VALUE],
+            };
+            for batch in read(&open, &path, &wanted, cost)? {
+                collect(&batch, [1, 2], found, |row| {
+                    let kind = word(&batch, 0, row);
+                    query
+                        .streams
+                        .iter()
+                        .find(|(_, known)| *known == kind)
+                        .map(|&(stream, _)| stream)
+                });
             }
+            return Ok(());
+        }
+        let streams: Vec<u32> = query.streams.iter().map(|(stream, _)| stream.0).collect();
+        let wanted = Wanted {
+            leading: &device,
+            words: &[],
+            numbers: Some((raw_column::STREAM, &streams)),
+            time,
+            columns: &[raw_column::AT, raw_column::VALUE, raw_column::STREAM],
+        };
+        for batch in read(&open, &path, &wanted, cost)? {
+            let streams = column::<UInt32Type>(&batch, 2).values();
+            collect(&batch, [0, 1], found, |row| Some(StreamId(streams[row])));
         }
         Ok(())
     }
@@ -170,10 +187,12 @@ impl HistoryReader {
         cost: &mut Cost,
     ) -> Result<()> {
         let wanted = Wanted {
+            leading: &[query.indicator],
             words: &[
                 (window_column::INDICATOR, &[query.indicator]),
                 (window_column::AREA, &[query.area]),
             ],
+            numbers: None,
             time: (window_column::START, query.from.0..query.to.0),
             columns: &[
                 window_column::START,
@@ -198,6 +217,20 @@ impl HistoryReader {
         }
         Ok(())
     }
+}
+
+/// The readings of a batch, whose times and values are in the columns named.
+fn collect(
+    batch: &RecordBatch,
+    [at, value]: [usize; 2],
+    found: &mut Vec<Reading>,
+    stream_of: impl Fn(usize) -> Option<StreamId>,
+) {
+    let ats = column::<TimestampMillisecondType>(batch, at).values();
+    let values = column::<Float64Type>(batch, value).values();
+    found.extend(ats.iter().zip(values).enumerate().filter_map(|(row, (&at, &value))| {
+        Some(Reading { stream: stream_of(row)?, at: Timestamp(at), value })
+    }));
 }
 
 /// In order of time, each once, and of too many the newest.

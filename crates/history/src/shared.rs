@@ -1,6 +1,7 @@
 //! The state that writer and readers share, and its one lock. See the crate's page for who holds it
 //! for how long.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 
 use crate::cold::FileCache;
+use crate::error::Result;
 use crate::hot::{Hot, ReadingsChunk, WindowsChunk};
 use crate::manifest::Manifest;
 
@@ -17,6 +19,16 @@ pub(crate) struct Shared {
     pub(crate) state: RwLock<State>,
     /// Footers of files that were read lately. Never locked together with `state`.
     pub(crate) cache: Mutex<FileCache>,
+    /// Held while a manifest is stored: flush and compaction run beside each other. What it guards
+    /// are files that no manifest names any more and that a running query may still read.
+    retired: Mutex<VecDeque<Retired>>,
+}
+
+/// Files that the manifest after `seen_by` does not name.
+#[derive(Debug)]
+struct Retired {
+    seen_by: Arc<Manifest>,
+    paths: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -37,7 +49,55 @@ impl Shared {
             indicators: Names::default(),
             areas: Names::default(),
         };
-        Self { dir, state: RwLock::new(state), cache: Mutex::new(FileCache::default()) }
+        Self {
+            dir,
+            state: RwLock::new(state),
+            cache: Mutex::new(FileCache::default()),
+            retired: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    /// Changes the manifest in one step, on disk and for queries. `swap` runs under the lock under
+    /// which queries see the new files, to take away what they replace.
+    pub(crate) fn publish(
+        &self,
+        change: impl FnOnce(&mut Manifest),
+        swap: impl FnOnce(&mut State),
+    ) -> Result<()> {
+        let mut retired = self.retired.lock();
+        let before = Arc::clone(&self.state.read().manifest);
+        let mut manifest = Manifest::clone(&before);
+        change(&mut manifest);
+        manifest.generation += 1;
+        manifest.store(&self.dir)?;
+        let paths = before.names_missing_in(&manifest);
+        let mut state = self.state.write();
+        state.manifest = Arc::new(manifest);
+        swap(&mut state);
+        drop(state);
+        if !paths.is_empty() {
+            retired.push_back(Retired { seen_by: before, paths });
+        }
+        Ok(())
+    }
+
+    /// Removes files that neither a manifest nor a query needs any more. One that cannot be removed
+    /// is removed at the next open.
+    pub(crate) fn remove_retired(&self) {
+        let mut retired = self.retired.lock();
+        // The oldest first: as long as a query holds an old manifest, all later changes wait too.
+        while let Some(first) = retired.front()
+            && Arc::strong_count(&first.seen_by) == 1
+        {
+            for path in &first.paths {
+                self.cache.lock().forget(path);
+                let path = self.dir.join(path);
+                if let Err(error) = std::fs::remove_file(&path) {
+                    tracing::warn!(%error, file = %path.display(), "a merged file stays for now");
+                }
+            }
+            retired.pop_front();
+        }
     }
 }
 

@@ -7,9 +7,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chengmai_model::{Reading, StreamId, Timestamp};
+use chengmai_model::{AreaId, Reading, StreamId, Timestamp};
 
 use crate::cold::{Flush, WindowNames, write_readings, write_windows};
+use crate::compact::Compactor;
 use crate::error::{Error, Result};
 use crate::hot::{HotWindow, ReadingsChunk, WindowsChunk};
 use crate::manifest::Manifest;
@@ -25,8 +26,7 @@ const WINDOWS_BATCH: usize = 4_096;
 pub struct HistorySettings {
     /// Local time's distance east of UTC in milliseconds: files are grouped by local day.
     pub utc_offset_ms: i64,
-    /// [`History::flush_due`] from so many rows in memory on. A reading takes 20 bytes there, and
-    /// 32 more while it is flushed.
+    /// [X it is flushed.
     pub rows_max: usize,
 }
 
@@ -36,23 +36,29 @@ impl Default for HistorySettings {
     }
 }
 
+/// Most streams whose labels are asked for at once: whoever answers may hold a lock meanwhile.
+pub const LABELS_MAX: usize = 4_096;
+
 /// What a stream is called in the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamLabel<'a> {
     /// The device's id.
     pub device: &'a str,
-    /// The id of the kind.
-    pub kind: &'a str,
-    /// The code of the smallest area that holds the device.
-    pub area: &'a str,
-    /// That area's place in pre-order.
-    pub area_order: u32,
+    /// The number of its kind, as [`StreamNames::kind`] understands it.
+    pub kind: u32,
+    /// The smallest area that holds the device.
+    pub area: AreaId,
 }
 
 /// Knows the names of streams while a flush runs.
 pub trait StreamNames: Sync {
-    /// The names of a stream whose readings were appended.
-    fn label(&self, stream: StreamId) -> StreamLabel<'_>;
+    /// Calls `each` once for every stream, in their order. At most [`LABELS_MAX`] streams at a time,
+    /// ascending, each once in a row group.
+    fn labels(&self, streams: &[StreamId], each: &mut dyn FnMut(StreamLabel<'_>));
+    /// The id of a kind.
+    fn kind(&self, kind: u32) -> String;
+    /// The code of an area.
+    fn area(&self, area: AreaId) -> String;
 }
 
 /// The writing end of the history.
@@ -101,6 +107,11 @@ impl History {
     /// The reading end.
     pub fn reader(&self) -> HistoryReader {
         HistoryReader::new(Arc::clone(&self.shared))
+    }
+
+    /// The end that merges files in the background; there is one.
+    pub fn compactor(&self) -> Compactor {
+        Compactor::new(Arc::clone(&self.shared), self.settings.utc_offset_ms)
     }
 
     /// The journal sequence up to and including which everything is in files.
@@ -219,27 +230,30 @@ impl FlushJob {
     /// # Errors
     /// Any failure hands the rows back; the next flush takes them along.
     pub fn run(mut self, names: &dyn StreamNames) -> Result<u64> {
-        let dir = self.shared.dir.clone();
-        // Only one job lives at a time, so nobody else changes the manifest meanwhile.
-        let mut manifest = Manifest::clone(&self.shared.state.read().manifest);
+        let shared = Arc::clone(&self.shared);
+        let manifest = Arc::clone(&shared.state.read().manifest);
         let flush = Flush {
-            dir: &dir,
+            dir: &shared.dir,
             manifest: &manifest,
             sequences: self.sequences,
             offset_ms: self.offset_ms,
         };
         let raw = write_readings(&self.readings, &flush, names)?;
         let windows = write_windows(&self.windows, &flush, &self.window_names)?;
-        manifest.raw.extend(raw);
-        manifest.windows.extend(windows);
-        manifest.watermark = self.sequences.1;
-        manifest.generation += 1;
-        manifest.store(&dir)?;
-        let mut state = self.shared.state.write();
-        state.manifest = Arc::new(manifest);
-        state.readings.flushed();
-        state.windows.flushed();
-        drop(state);
+        drop(manifest);
+        let watermark = self.sequences.1;
+        shared.publish(
+            |manifest| {
+                manifest.raw.extend(raw);
+                manifest.windows.extend(windows);
+                manifest.watermark = watermark;
+            },
+            |state| {
+                state.readings.flushed();
+                state.windows.flushed();
+            },
+        )?;
+        shared.remove_retired();
         self.done = true;
         Ok(self.sequences.1)
     }

@@ -83,7 +83,7 @@ pub(crate) struct OpenFile {
 impl OpenFile {
     fn open(path: &Path) -> Result<Self> {
         let file = Positional::open(path).map_err(Error::io("open", path))?;
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let footer = ArrowReaderMetadata::load(&file, options).map_err(Error::parquet(path))?;
         let groups = footer.metadata().num_row_groups();
         Ok(Self { file, footer, blooms: (0..groups).map(|_| OnceLock::new()).collect() })
@@ -124,6 +124,13 @@ impl FileCache {
         let kept = self.files.get_mut(path)?;
         kept.used = self.clock;
         Some(Arc::clone(&kept.file))
+    }
+
+    /// Closes a file that is not needed any more.
+    pub(crate) fn forget(&mut self, path: &str) {
+        if let Some(dropped) = self.files.remove(path) {
+            self.bytes -= dropped.bytes;
+        }
     }
 
     /// Keeps a file and drops those unused longest until all is within the limits.

@@ -1,22 +1,27 @@
 //! Writing one Parquet file: its properties, and making it durable.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, TimeUnit};
-use parquet::arrow::ArrowWriter;
+use parquet::arrow::{ArrowSchemaConverter, ArrowWriter, add_encoded_arrow_schema_to_metadata};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescriptor;
 
+use super::columns::{Encoded, PAGE_ROWS};
 use crate::error::{Error, Result};
 use crate::manifest::{FileEntry, Manifest, sync_dir};
 
-/// Rows of a row group: what a Bloom filter answers for.
+/// Rows of a row group of windows: what a Bloom filter answers for.
 pub(crate) const GROUP_ROWS: usize = 131_072;
-/// Rows of a page: the least that a query decodes.
-const PAGE_ROWS: usize = 8_192;
+/// Bytes that are collected before the system is asked to write them.
+const WRITE_BYTES: usize = 1 << 20;
+const CREATED_BY: &str = "chengmai";
 /// A dictionary of all names of a row group must fit, or the names are written out.
 const DICTIONARY_BYTES_MAX: usize = 8 << 20;
 /// Share of Bloom filter answers that cost a row group read for nothing.
@@ -53,7 +58,7 @@ pub(crate) fn schema(fields: &[(&str, DataType, bool)]) -> Arc<Schema> {
 /// most names that one row group has in it.
 pub(crate) fn properties(leading: &str, names_max: u64) -> WriterPropertiesBuilder {
     WriterProperties::builder()
-        .set_created_by("chengmai".to_owned())
+        .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
@@ -72,15 +77,7 @@ pub(crate) fn write_file(
     properties: WriterProperties,
     batches: impl Iterator<Item = Vec<ArrayRef>>,
 ) -> Result<FileEntry> {
-    let path = dir.join(&entry.path);
-    let folder = path.parent().unwrap_or(dir);
-    if !folder.is_dir() {
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        if let Some(parent) = folder.parent() {
-            sync_dir(parent)?;
-        }
-    }
-    let file = File::create(&path).map_err(Error::io("create", &path))?;
+    let (path, file) = create(dir, &entry.path)?;
     let mut writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties))
         .map_err(Error::parquet(&path))?;
     for columns in batches {
@@ -90,10 +87,84 @@ pub(crate) fn write_file(
         writer.flush().map_err(Error::parquet(&path))?;
     }
     let file = writer.into_inner().map_err(Error::parquet(&path))?;
-    file.sync_all().map_err(Error::io("sync", &path))?;
-    entry.bytes = file.metadata().map_err(Error::io("measure", &path))?.len();
-    sync_dir(folder)?;
+    entry.bytes = make_durable(&path, &file)?;
     Ok(entry)
+}
+
+/// A Parquet file whose columns come encoded.
+pub(crate) struct ColumnFile {
+    path: PathBuf,
+    writer: SerializedFileWriter<BufWriter<File>>,
+}
+
+impl ColumnFile {
+    pub(crate) fn create(dir: &Path, name: &str, schema: &Schema) -> Result<Self> {
+        let (path, file) = create(dir, name)?;
+        let mut properties =
+            WriterProperties::builder().set_created_by(CREATED_BY.to_owned()).build();
+        add_encoded_arrow_schema_to_metadata(schema, &mut properties);
+        let types = ArrowSchemaConverter::new().convert(schema).map_err(Error::parquet(&path))?;
+        let sink = BufWriter::with_capacity(WRITE_BYTES, file);
+        let writer = SerializedFileWriter::new(sink, types.root_schema_ptr(), Arc::new(properties))
+            .map_err(Error::parquet(&path))?;
+        Ok(Self { path, writer })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a row group; `encode` hands over its columns in order.
+    pub(crate) fn row_group(
+        &mut self,
+        encode: impl FnOnce(
+            &SchemaDescriptor,
+            &mut dyn FnMut(Encoded) -> parquet::errors::Result<()>,
+        ) -> parquet::errors::Result<()>,
+    ) -> Result<()> {
+        let schema = self.writer.schema_descr().root_schema_ptr();
+        let schema = SchemaDescriptor::new(schema);
+        let write = || {
+            let mut group = self.writer.next_row_group()?;
+            encode(&schema, &mut |(bytes, close)| group.append_column(&bytes, close))?;
+            group.close()
+        };
+        write().map(drop).map_err(Error::parquet(&self.path))
+    }
+
+    /// Ends the file, durable with its name when this returns, and says how long it is.
+    pub(crate) fn finish(self) -> Result<u64> {
+        let sink = self.writer.into_inner().map_err(Error::parquet(&self.path))?;
+        let file = sink
+            .into_inner()
+            .map_err(|error| Error::io("write", &self.path)(error.into_error()))?;
+        make_durable(&self.path, &file)
+    }
+}
+
+/// A new file, with its folder. The folder's own name is durable.
+fn create(dir: &Path, name: &str) -> Result<(PathBuf, File)> {
+    let path = dir.join(name);
+    make_folder(path.parent().unwrap_or(dir))?;
+    let file = File::create(&path).map_err(Error::io("create", &path))?;
+    Ok((path, file))
+}
+
+fn make_folder(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let Some(parent) = folder.parent() else { return Ok(()) };
+    make_folder(parent)?;
+    fs::create_dir(folder).map_err(Error::io("create", folder))?;
+    sync_dir(parent)
+}
+
+fn make_durable(path: &Path, file: &File) -> Result<u64> {
+    file.sync_all().map_err(Error::io("sync", path))?;
+    let bytes = file.metadata().map_err(Error::io("measure", path))?.len();
+    path.parent().map_or(Ok(()), sync_dir)?;
+    Ok(bytes)
 }
 
 /// A column of words in which neighbours are mostly equal.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use arrow::array::{AsArray as _, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{ArrowPrimitiveType, Int32Type, TimestampMillisecondType};
+use arrow::datatypes::{ArrowPrimitiveType, Int32Type, TimestampMillisecondType, UInt32Type};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -23,8 +23,12 @@ use crate::query::Cost;
 /// The rows wanted of a file.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
-    /// Columns of words and the words allowed in them. The first is the leading one.
+    /// One of these words must be in the leading column, as far as its Bloom filter knows.
+    pub(crate) leading: &'a [&'a str],
+    /// Columns of words and the words allowed in them.
     pub(crate) words: &'a [(usize, &'a [&'a str])],
+    /// A column of numbers and the numbers allowed in it.
+    pub(crate) numbers: Option<(usize, &'a [u32])>,
     /// The column of times, and the range wanted.
     pub(crate) time: (usize, Range<i64>),
     /// The columns to return.
@@ -92,6 +96,10 @@ fn group_may_match(group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
         let Some(statistics) = group.column(index).statistics() else { return true };
         within(statistics.min_bytes_opt(), statistics.max_bytes_opt(), words)
     });
+    let numbers_fit = wanted.numbers.is_none_or(|(index, numbers)| {
+        let Some(Statistics::Int32(s)) = group.column(index).statistics() else { return true };
+        any_between(s.min_opt(), s.max_opt(), numbers)
+    });
     let (index, range) = &wanted.time;
     let time_fits = match group.column(*index).statistics() {
         Some(Statistics::Int64(s)) => {
@@ -100,7 +108,7 @@ fn group_may_match(group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
         }
         _ => true,
     };
-    words_fit && time_fits
+    words_fit && numbers_fit && time_fits
 }
 
 fn bloom_may_match(
@@ -109,19 +117,26 @@ fn bloom_may_match(
     wanted: &Wanted<'_>,
     path: &Path,
 ) -> Result<bool> {
-    let Some((_, words)) = wanted.words.first() else { return Ok(true) };
-    for word in *words {
+    for word in wanted.leading {
         if file.may_hold(group, word, path)? {
             return Ok(true);
         }
     }
-    Ok(false)
+    Ok(wanted.leading.is_empty())
 }
 
 /// Whether any of `words` lies between two bounds; a missing bound excludes nothing.
 fn within(min: Option<&[u8]>, max: Option<&[u8]>, words: &[&str]) -> bool {
     words.iter().any(|word| {
         min.is_none_or(|min| min <= word.as_bytes()) && max.is_none_or(|max| word.as_bytes() <= max)
+    })
+}
+
+/// Whether any of `numbers` lies between two bounds, which Parquet keeps as signed.
+fn any_between(min: Option<&i32>, max: Option<&i32>, numbers: &[u32]) -> bool {
+    numbers.iter().any(|&number| {
+        min.is_none_or(|min| min.cast_unsigned() <= number)
+            && max.is_none_or(|max| number <= max.cast_unsigned())
     })
 }
 
@@ -133,6 +148,15 @@ fn matching_pages(file: &OpenFile, group: usize, wanted: &Wanted<'_>) -> Vec<Ran
         let pages = pages_where(file, group, index, rows, |bounds, page| match bounds {
             ColumnIndexMetaData::BYTE_ARRAY(b) => {
                 within(b.min_value(page), b.max_value(page), words)
+            }
+            _ => true,
+        });
+        kept = intersect(&kept, &pages);
+    }
+    if let Some((index, numbers)) = wanted.numbers {
+        let pages = pages_where(file, group, index, rows, |bounds, page| match bounds {
+            ColumnIndexMetaData::INT32(b) => {
+                any_between(b.min_value(page), b.max_value(page), numbers)
             }
             _ => true,
         });
@@ -204,6 +228,19 @@ fn row_filter(file: &OpenFile, wanted: &Wanted<'_>) -> RowFilter {
         predicates.push(Box::new(ArrowPredicateFn::new(
             ProjectionMask::roots(schema, [index]),
             move |batch| words_match(&batch, &words),
+        )));
+    }
+    if let Some((index, numbers)) = wanted.numbers {
+        let numbers = numbers.to_vec();
+        predicates.push(Box::new(ArrowPredicateFn::new(
+            ProjectionMask::roots(schema, [index]),
+            move |batch| {
+                let found = batch.column(0).as_primitive_opt::<UInt32Type>();
+                let found = found.ok_or_else(|| wrong_type("numbers"))?.values();
+                let matches =
+                    BooleanBuffer::collect_bool(found.len(), |i| numbers.contains(&found[i]));
+                Ok(BooleanArray::new(matches, None))
+            },
         )));
     }
     let (index, range) = wanted.time.clone();

@@ -2,18 +2,32 @@
 //! chart reads them. A window that was corrected before the flush is written once, as corrected.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, Float32Array, Float64Array, TimestampMillisecondArray, UInt64Array};
-use arrow::datatypes::{DataType, Schema};
+use arrow::array::{
+    Array as _, ArrayRef, Float32Array, Float64Array, RecordBatch, TimestampMillisecondArray,
+    UInt64Array,
+};
+use arrow::datatypes::{
+    DataType, Float32Type, Float64Type, Schema, TimestampMillisecondType, UInt64Type,
+};
+use chengmai_model::{Tier, Timestamp};
 use parquet::basic::Encoding;
 
 use super::file::Flush;
 use super::file::{GROUP_ROWS, Words, properties, schema, time_type, word_type, write_file};
+use super::merge::{Merge, batches, place_of};
+use super::read::{column, word};
+use super::readings::empty_entry;
+use super::window_column;
+use crate::compact::{Place, Places};
 use crate::day;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hot::{HotWindow, WindowsChunk};
-use crate::manifest::{FileEntry, WINDOWS};
+use crate::manifest::{FRESH_DISTRICT, FileEntry, WINDOWS};
+use crate::query::WindowPoint;
+use crate::shared::Names;
 
 static SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| {
     schema(&[
@@ -42,20 +56,90 @@ pub(crate) fn write_windows(
 ) -> Result<Vec<FileEntry>> {
     let mut days: BTreeMap<i64, Vec<HotWindow>> = BTreeMap::new();
     for row in chunks.iter().flat_map(|chunk| chunk.rows()) {
-        days.entry(day::day_of(row.point.start, flush.offset_ms)).or_default().push(*row);
+        days.entry(day::day_of(row.point.start.0, flush.offset_ms)).or_default().push(*row);
     }
-    let mut ranks: Vec<u32> = vec![0; names.indicators.len()];
-    let mut by_name: Vec<(&Arc<str>, usize)> = names.indicators.iter().zip(0..).collect();
-    by_name.sort_unstable();
-    for (rank, (_, number)) in (0..).zip(by_name) {
-        ranks[number] = rank;
-    }
+    let ranks = names.ranks();
     let mut files = Vec::new();
     for (day, rows) in days {
         let rows = in_order(rows, &ranks);
-        files.push(write_day(day, &rows, flush, names)?);
+        let folder = day::folder(day);
+        let path = flush.manifest.next_path(WINDOWS, &folder, FRESH_DISTRICT, flush.sequences);
+        files.push(write(flush.dir, empty_entry(path, flush.sequences), &rows, names)?);
     }
     Ok(files)
+}
+
+/// Writes the windows of all files as one file a district, each window once as it was last.
+pub(crate) fn merge_windows(merge: &Merge<'_>, places: &dyn Places) -> Result<Vec<FileEntry>> {
+    let (mut indicators, mut areas) = (Names::default(), Names::default());
+    let mut area_places: Vec<Place> = Vec::new();
+    let mut districts: BTreeMap<String, Vec<HotWindow>> = BTreeMap::new();
+    for file in merge.files {
+        let path = merge.dir.join(&file.path);
+        for batch in batches(&path)? {
+            let batch = batch.map_err(Error::parquet(&path))?;
+            for row in 0..batch.num_rows() {
+                let indicator = indicators.intern(word(&batch, window_column::INDICATOR, row));
+                let code = word(&batch, window_column::AREA, row);
+                let area = areas.intern(code);
+                if area as usize == area_places.len() {
+                    area_places.push(place_of(places, code));
+                }
+                let Place { district, order } = &area_places[area as usize];
+                let window = HotWindow {
+                    indicator,
+                    area,
+                    area_order: *order,
+                    tier: tier(&batch, row),
+                    point: point(&batch, row),
+                };
+                match districts.get_mut(district) {
+                    Some(rows) => rows.push(window),
+                    None => drop(districts.insert(district.clone(), vec![window])),
+                }
+            }
+        }
+    }
+    let names = WindowNames { indicators: indicators.all(), areas: areas.all() };
+    let ranks = names.ranks();
+    let mut files = Vec::new();
+    for (district, rows) in districts {
+        let rows = in_order(rows, &ranks);
+        files.push(write(merge.dir, merge.entry(WINDOWS, &district), &rows, &names)?);
+    }
+    Ok(files)
+}
+
+impl WindowNames {
+    /// The place of each indicator in order of the alphabet.
+    fn ranks(&self) -> Vec<u32> {
+        let mut ranks: Vec<u32> = vec![0; self.indicators.len()];
+        let mut by_name: Vec<(&Arc<str>, usize)> = self.indicators.iter().zip(0..).collect();
+        by_name.sort_unstable();
+        for (rank, (_, number)) in (0..).zip(by_name) {
+            ranks[number] = rank;
+        }
+        ranks
+    }
+}
+
+/// The window in a row of a batch of all columns.
+fn point(batch: &RecordBatch, row: usize) -> WindowPoint {
+    let values = column::<Float64Type>(batch, window_column::VALUE);
+    WindowPoint {
+        start: Timestamp(
+            column::<TimestampMillisecondType>(batch, window_column::START).value(row),
+        ),
+        value: values.is_valid(row).then(|| values.value(row)),
+        coverage: column::<Float32Type>(batch, window_column::COVERAGE).value(row),
+        readings: column::<UInt64Type>(batch, window_column::READINGS).value(row),
+    }
+}
+
+fn tier(batch: &RecordBatch, row: usize) -> Tier {
+    let word = word(batch, window_column::TIER, row);
+    // A word that is not ours can only come from a file that is not ours.
+    Tier::from_word(word).unwrap_or(Tier::City)
 }
 
 /// Sorted, and of rows for the same window only the last that came.
@@ -67,33 +151,27 @@ fn in_order(mut rows: Vec<HotWindow>, ranks: &[u32]) -> Vec<HotWindow> {
     rows
 }
 
-fn write_day(
-    day: i64,
+fn write(
+    dir: &Path,
+    mut entry: FileEntry,
     rows: &[HotWindow],
-    flush: &Flush<'_>,
     names: &WindowNames,
 ) -> Result<FileEntry> {
     let name = |row: Option<&HotWindow>| {
         row.map_or_else(String::new, |row| names.indicators[row.indicator as usize].to_string())
     };
-    let starts = || rows.iter().map(|row| row.point.start.0);
-    let entry = FileEntry {
-        path: flush.manifest.next_path(WINDOWS, &day::folder(day), flush.sequences),
-        rows: rows.len() as u64,
-        bytes: 0,
-        sequence_first: flush.sequences.0,
-        sequence_last: flush.sequences.1,
-        at_min: starts().min().unwrap_or_default(),
-        at_max: starts().max().unwrap_or_default(),
-        name_min: name(rows.first()),
-        name_max: name(rows.last()),
-    };
+    entry.rows = rows.len() as u64;
+    for row in rows {
+        entry.at_min = entry.at_min.min(row.point.start.0);
+        entry.at_max = entry.at_max.max(row.point.start.0);
+    }
+    (entry.name_min, entry.name_max) = (name(rows.first()), name(rows.last()));
     let properties = properties("indicator", names.indicators.len() as u64)
         .set_column_dictionary_enabled("start".into(), false)
         .set_column_encoding("start".into(), Encoding::DELTA_BINARY_PACKED)
         .build();
     let batches = rows.chunks(GROUP_ROWS).map(|group| columns(group, names));
-    write_file(flush.dir, entry, &SCHEMA, properties, batches)
+    write_file(dir, entry, &SCHEMA, properties, batches)
 }
 
 fn columns(group: &[HotWindow], names: &WindowNames) -> Vec<ArrayRef> {

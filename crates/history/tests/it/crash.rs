@@ -125,7 +125,7 @@ fn a_missing_file_and_an_unknown_manifest_are_refused_by_name() {
     assert!(matches!(try_open(dir.path()), Err(Error::Missing { path }) if path == file));
     fs::rename(&away, &file).unwrap();
     let manifest = dir.path().join("manifest.json");
-    let newer = fs::read_to_string(&manifest).unwrap().replace("\"format\":1", "\"format\":2");
+    let newer = fs::read_to_string(&manifest).unwrap().replace("\"format\":2", "\"format\":3");
     fs::write(&manifest, newer).unwrap();
     assert!(matches!(try_open(dir.path()), Err(Error::Manifest { .. })));
     assert!(file.exists(), "a manifest that is not understood removes nothing");

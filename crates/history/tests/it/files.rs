@@ -5,7 +5,7 @@ use std::fs::File;
 
 use arrow::array::{Array, AsArray as _, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMillisecondType, UInt32Type};
 use chengmai_model::{Reading, StreamId, Timestamp};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -53,7 +53,7 @@ fn every_row_is_in_the_folder_of_its_local_day_with_its_names_and_times() {
 
     let mut found = Vec::new();
     for (file, day) in parquet_files(&dir.path().join("raw")).iter().zip([-1, 0, 1]) {
-        let folder = format!("day=2026-11-{}", 21 + day);
+        let folder = format!("day=2026-11-{}/district=all", 21 + day);
         assert!(file.parent().unwrap().ends_with(&folder), "{} in {folder}", file.display());
         let mut order = Vec::new();
         for batch in batches(file) {
@@ -61,17 +61,19 @@ fn every_row_is_in_the_folder_of_its_local_day_with_its_names_and_times() {
             let (devices, kinds) = (words(&batch, "device"), words(&batch, "kind"));
             let (areas, ats) = (words(&batch, "area"), times(&batch, "at"));
             let received = times(&batch, "received_at");
+            let streams = batch.column_by_name("stream").unwrap().as_primitive::<UInt32Type>();
             for row in 0..batch.num_rows() {
                 let device: u32 = devices[row].trim_start_matches("设备-").parse().unwrap();
                 let stream = device * 2 + u32::from(kinds[row] == "flow");
                 assert!(kinds[row] == "flow" || kinds[row] == "level");
                 assert_eq!(areas[row], format!("50010{}", device % 7));
                 assert_eq!((ats[row] - MIDNIGHT).div_euclid(DAY_MS), day);
-                order.push((7 - device % 7, stream, ats[row]));
+                assert_eq!(streams.value(row), stream);
+                order.push((stream, ats[row]));
                 found.push((ats[row], stream, values.value(row).to_bits(), received[row]));
             }
         }
-        assert!(order.is_sorted(), "by area in pre-order, stream and time");
+        assert!(order.is_sorted(), "by stream and time");
     }
     written.sort_unstable();
     found.sort_unstable();

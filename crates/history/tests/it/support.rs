@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use chengmai_history::{
-    History, HistoryReader, HistorySettings, ReadingsQuery, StreamLabel, StreamNames,
+    History, HistoryReader, HistorySettings, LABELS_MAX, Place, Places, ReadingsQuery, StreamLabel,
+    StreamNames,
 };
-use chengmai_model::{Reading, StreamId, Timestamp};
+use chengmai_model::{AreaId, Reading, StreamId, Timestamp};
 
 /// East of UTC by eight hours.
 pub(crate) const OFFSET_MS: i64 = 8 * 3_600_000;
@@ -33,16 +34,34 @@ impl Names {
 }
 
 impl StreamNames for Names {
-    fn label(&self, stream: StreamId) -> StreamLabel<'_> {
-        let device = stream.0 as usize / 2;
-        // Pre-order is not the order of the codes.
-        let area = device % self.areas.len();
-        StreamLabel {
-            device: &self.devices[device],
-            kind: if stream.0.is_multiple_of(2) { "level" } else { "flow" },
-            area: &self.areas[area],
-            area_order: u32::try_from(self.areas.len() - area).unwrap(),
+    fn labels(&self, streams: &[StreamId], each: &mut dyn FnMut(StreamLabel<'_>)) {
+        assert!(streams.len() <= LABELS_MAX);
+        for stream in streams {
+            let device = stream.0 as usize / 2;
+            // Pre-order is not the order of the codes.
+            let area = AreaId(u32::try_from(self.areas.len() - device % self.areas.len()).unwrap());
+            each(StreamLabel { device: &self.devices[device], kind: stream.0 % 2, area });
         }
+    }
+
+    fn kind(&self, kind: u32) -> String {
+        ["level", "flow"][kind as usize].to_owned()
+    }
+
+    fn area(&self, area: AreaId) -> String {
+        self.areas[self.areas.len() - area.0 as usize].clone()
+    }
+}
+
+impl Places for Names {
+    fn place(&self, area: &str) -> Option<Place> {
+        let number: u32 = area.strip_prefix("50010")?.parse().ok()?;
+        Some(Place { district: format!("50010{}", number % 2), order: 7 - number })
+    }
+
+    fn stream(&self, device: &str, kind: &str) -> Option<StreamId> {
+        let number: u32 = device.strip_prefix("设备-")?.parse().ok()?;
+        Some(StreamId(number * 2 + u32::from(kind == "flow")))
     }
 }
 

@@ -2,20 +2,24 @@
 //! journal; what it has not written yet the journal still holds.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chengmai_engine::{ClosedWindow, Engine};
-use chengmai_history::{History, StreamLabel, StreamNames, WindowRow};
-use chengmai_model::{AreaTree, Reading, StreamId, Tier, Timestamp};
+use chengmai_history::{Compactor, History, Place, Places, StreamLabel, StreamNames, WindowRow};
+use chengmai_model::{AreaId, AreaTree, Reading, StreamId, Tier, Timestamp};
 use parking_lot::RwLock;
 
 use super::registry::Registry;
 
 /// Longest time that readings wait in memory before they go to Parquet.
 const FLUSH_EVERY: Duration = Duration::from_mins(2);
+/// How long the merging of files rests when there was nothing to do, or something more urgent.
+const MERGE_REST: Duration = Duration::from_secs(10);
+/// From so many small files on they are merged even while readings come in faster than usual.
+const FRESH_FILES_MAX: usize = 200;
 
 /// One step for the archive, in journal order.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub(crate) struct Archive {
 impl Archive {
     /// Runs until every sender is gone, then writes what is left.
     pub(crate) fn run(mut self, inbox: Receiver<ArchiveWork>) {
+        let loaded = Arc::new(AtomicBool::new(false));
+        let merging = self.begin_merging(&loaded);
         let mut next_flush = Instant::now() + FLUSH_EVERY;
         let mut writing: Option<JoinHandle<()>> = None;
         loop {
@@ -66,8 +72,10 @@ impl Archive {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             let busy = writing.as_ref().is_some_and(|w| !w.is_finished());
-            let due = self.history.flush_due() || Instant::now() >= next_flush;
+            let full = self.history.flush_due();
+            let due = full || Instant::now() >= next_flush;
             if answer.is_some() || (due && !busy) {
+                loaded.store(full, Ordering::Relaxed);
                 next_flush = Instant::now() + FLUSH_EVERY;
                 wait_for(writing.take());
                 writing = self.flush(answer);
@@ -75,6 +83,30 @@ impl Archive {
         }
         wait_for(writing);
         wait_for(self.flush(None));
+        if let Some((stop, merging)) = merging {
+            drop(stop);
+            wait_for(Some(merging));
+        }
+    }
+
+    /// Starts the thread that merges small files; it ends when the sender is dropped, after the step
+    /// it is at.
+    fn begin_merging(&self, loaded: &Arc<AtomicBool>) -> Option<(SyncSender<()>, JoinHandle<()>)> {
+        let (stop, stopped) = sync_channel(0);
+        let merging = Merging {
+            compactor: self.history.compactor(),
+            names: self.names(),
+            loaded: Arc::clone(loaded),
+        };
+        let thread = std::thread::Builder::new().name("archive-merge".to_owned());
+        let thread = thread
+            .spawn(move || merging.run(&stopped))
+            .inspect_err(|error| tracing::error!(%error, "files of the history are not merged"));
+        Some((stop, thread.ok()?))
+    }
+
+    fn names(&self) -> Names {
+        Names { registry: Arc::clone(&self.registry), areas: Arc::clone(&self.areas) }
     }
 
     fn windows(&mut self, sequence: u64, windows: &[ClosedWindow]) {
@@ -108,7 +140,7 @@ impl Archive {
                 return None;
             }
         };
-        let names = Names::of(&self.registry.read(), &self.areas);
+        let names = self.names();
         let archived = Arc::clone(&self.archived);
         let write = move || {
             match job.run(&names) {
@@ -135,41 +167,73 @@ fn wait_for(writing: Option<JoinHandle<()>>) {
     }
 }
 
-/// Names of all streams as they are now, so that a long write holds no lock.
-struct Names(Vec<Label>);
-
-struct Label {
-    device: Arc<str>,
-    kind: Arc<str>,
-    area: Arc<str>,
-    area_order: u32,
+/// What the thread that merges files owns.
+struct Merging {
+    compactor: Compactor,
+    names: Names,
+    /// Set while readings fill the memory faster than the clock asks for a flush.
+    loaded: Arc<AtomicBool>,
 }
 
-impl Names {
-    fn of(registry: &Registry, areas: &AreaTree) -> Self {
-        let streams = 0..u32::try_from(registry.stream_count()).unwrap_or(u32::MAX);
-        let labels = streams.map(|number| {
-            let stream = registry.stream(StreamId(number));
-            let device = registry.device(stream.device);
-            Label {
-                device: device.name().into(),
-                kind: Arc::from(&*registry.kind(stream.kind).name),
-                area: areas.get(device.area()).row.code.as_str().into(),
-                area_order: device.area().0,
+impl Merging {
+    fn run(mut self, stopped: &Receiver<()>) {
+        let mut rest = Duration::ZERO;
+        while stopped.recv_timeout(rest) == Err(RecvTimeoutError::Timeout) {
+            let urgent = self.compactor.fresh_files() > FRESH_FILES_MAX;
+            rest = MERGE_REST;
+            if self.loaded.load(Ordering::Relaxed) && !urgent {
+                continue;
             }
-        });
-        Self(labels.collect())
+            match self.compactor.step(crate::clock::now().0, &self.names) {
+                Ok(Some(_)) => rest = Duration::ZERO,
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "files of the history were not merged"),
+            }
+        }
     }
 }
 
+/// Names of streams as they are when a row group is written. The registry is locked for some
+/// thousands of labels at a time.
+struct Names {
+    registry: Arc<RwLock<Registry>>,
+    areas: Arc<AreaTree>,
+}
+
 impl StreamNames for Names {
-    fn label(&self, stream: StreamId) -> StreamLabel<'_> {
-        let label = &self.0[stream.0 as usize];
-        StreamLabel {
-            device: &label.device,
-            kind: &label.kind,
-            area: &label.area,
-            area_order: label.area_order,
+    fn labels(&self, streams: &[StreamId], each: &mut dyn FnMut(StreamLabel<'_>)) {
+        let registry = self.registry.read();
+        for &stream in streams {
+            let stream = registry.stream(stream);
+            let device = registry.device(stream.device);
+            each(StreamLabel {
+                device: device.name(),
+                kind: stream.kind.into(),
+                area: device.area(),
+            });
         }
+    }
+
+    fn kind(&self, kind: u32) -> String {
+        let kind = u16::try_from(kind).expect("the number came from a label");
+        self.registry.read().kind(kind).name.to_string()
+    }
+
+    fn area(&self, area: AreaId) -> String {
+        self.areas.get(area).row.code.as_str().to_owned()
+    }
+}
+
+impl Places for Names {
+    fn place(&self, area: &str) -> Option<Place> {
+        let area = self.areas.find(area)?;
+        let district = self.areas.at_tier(area, Tier::District).unwrap_or(area);
+        let district = self.areas.get(district).row.code.as_str().to_owned();
+        Some(Place { district, order: area.0 })
+    }
+
+    fn stream(&self, device: &str, kind: &str) -> Option<StreamId> {
+        let registry = self.registry.read();
+        registry.stream_of(registry.find(device)?, registry.kind_index(kind)?)
     }
 }

@@ -1,0 +1,271 @@
+//! Merging files of readings: by district, kind, area and stream, each reading once.
+//!
+//! By kind before area, because a question nearly always names a kind, and because values of one kind
+//! compress far better than mixed ones.
+
+use std::path::Path;
+
+use arrow::array::{AsArray as _, RecordBatch, StringArray};
+use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType, UInt32Type};
+use hashbrown::HashMap;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use super::columns::{Labels, Run, RunNames, Style, raw_column};
+use super::flush::since;
+use super::readings::{ReadingsFile, empty_entry};
+use super::sort::{self, Row};
+use crate::compact::{Place, Places};
+use crate::day;
+use crate::error::{Error, Result};
+use crate::manifest::{FileEntry, Manifest, RAW};
+use crate::shared::Names;
+
+/// Rows decoded at a time.
+const BATCH_ROWS: usize = 65_536;
+/// The folder of rows whose area's code is not in use any more.
+const UNPLACED: &str = "unknown";
+
+/// Files of one day on their way to fewer files.
+#[derive(Debug)]
+pub(crate) struct Merge<'a> {
+    pub(crate) dir: &'a Path,
+    /// The manifest that the new files will be added to.
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) files: &'a [FileEntry],
+    pub(crate) offset_ms: i64,
+}
+
+impl Merge<'_> {
+    /// An entry for a new file of a district.
+    pub(crate) fn entry(&self, top: &str, district: &str) -> FileEntry {
+        let sequences = (
+            self.files.iter().map(|f| f.sequence_first).min().unwrap_or(0),
+            self.files.iter().map(|f| f.sequence_last).max().unwrap_or(0),
+        );
+        let folder = day::folder(day::day_of(self.base(), self.offset_ms));
+        let path = self.manifest.next_path(top, &folder, district, sequences);
+        FileEntry { district: Some(district.to_owned()), ..empty_entry(path, sequences) }
+    }
+
+    /// The earliest time in the files.
+    fn base(&self) -> i64 {
+        self.files.iter().map(|f| f.at_min).min().unwrap_or(0)
+    }
+}
+
+/// All rows of a file, with all columns.
+pub(crate) fn batches(path: &Path) -> Result<ParquetRecordBatchReader> {
+    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet(path))?;
+    builder.with_batch_size(BATCH_ROWS).build().map_err(Error::parquet(path))
+}
+
+/// Where an area belongs, also when nobody knows any more.
+pub(crate) fn place_of(places: &dyn Places, area: &str) -> Place {
+    let unplaced = || Place { district: UNPLACED.to_owned(), order: u32::MAX };
+    places.place(area).unwrap_or_else(unplaced)
+}
+
+/// Writes the rows of all files as one file a district, and returns the files, durable.
+pub(crate) fn merge_readings(merge: &Merge<'_>, places: &dyn Places) -> Result<Vec<FileEntry>> {
+    let mut input = Input { base: merge.base(), ..Input::default() };
+    for file in merge.files {
+        input.read(&merge.dir.join(&file.path), places)?;
+    }
+    let (sorted, ranks, districts) = input.streams.in_order(places);
+    let rows = input.rows.iter().map(|row| Row { key: ranks[row.key as usize], ..*row });
+    let keys = rows.clone().map(|row| row.key);
+    let mut files = Vec::new();
+    let mut open: Option<(usize, ReadingsFile<'_>)> = None;
+    let mut once = Vec::new();
+    sort::sorted(keys, rows, |part| {
+        once.clear();
+        once.extend_from_slice(part);
+        once.dedup_by_key(|row| (row.key, row.at, row.value.to_bits()));
+        let district_of = |row: &Row| districts.partition_point(|(_, end)| *end <= row.key);
+        for rows in once.chunk_by(|a, b| district_of(a) == district_of(b)) {
+            let district = district_of(&rows[0]);
+            if open.as_ref().is_none_or(|(number, _)| *number != district) {
+                if let Some((_, done)) = open.take() {
+                    files.push(done.finish()?);
+                }
+                let entry = merge.entry(RAW, &districts[district].0);
+                let file =
+                    ReadingsFile::create(merge.dir, entry, Style::Packed, input.base, &sorted)?;
+                open = Some((district, file));
+            }
+            if let Some((_, file)) = &mut open {
+                file.push(rows)?;
+            }
+        }
+        Ok(())
+    })?;
+    if let Some((_, done)) = open {
+        files.push(done.finish()?);
+    }
+    Ok(files)
+}
+
+/// The rows of the files, and their streams.
+#[derive(Default)]
+struct Input {
+    base: i64,
+    streams: Streams,
+    /// Keys are places in `streams`.
+    rows: Vec<Row>,
+}
+
+/// Streams, each with what it is called; a stream whose device moved stands here twice.
+#[derive(Default)]
+struct Streams {
+    places: HashMap<(u32, u32), u32>,
+    labels: Labels,
+    kinds: Names,
+    areas: Names,
+}
+
+impl Input {
+    fn read(&mut self, path: &Path, places: &dyn Places) -> Result<()> {
+        for batch in batches(path)? {
+            self.take(&batch.map_err(Error::parquet(path))?, places, path)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, batch: &RecordBatch, places: &dyn Places, path: &Path) -> Result<()> {
+        let word = |index: usize| {
+            let column = batch.column(index).as_dictionary::<Int32Type>();
+            let words: &StringArray = column.values().as_string();
+            (column.keys().values().as_ref(), words)
+        };
+        let (devices, device_names) = word(raw_column::DEVICE);
+        let (kinds, kind_names) = word(raw_column::KIND);
+        let (areas, area_names) = word(raw_column::AREA);
+        let ats = batch.column(raw_column::AT).as_primitive::<TimestampMillisecondType>().values();
+        let values = batch.column(raw_column::VALUE).as_primitive::<Float64Type>().values();
+        let received = batch
+            .column(raw_column::RECEIVED_AT)
+            .as_primitive::<TimestampMillisecondType>()
+            .values();
+        let streams = batch.columns().get(raw_column::STREAM);
+        let streams = streams.map(|column| column.as_primitive::<UInt32Type>().values());
+        let mut last: Option<([i32; 3], Option<u32>, u32)> = None;
+        self.rows.reserve(ats.len());
+        for row in 0..ats.len() {
+            let words = [devices[row], kinds[row], areas[row]];
+            let stream = streams.map(|all| all[row]);
+            let key = match last {
+                Some((same, known, key)) if same == words && known == stream => key,
+                _ => {
+                    let device = text(device_names, words[0]);
+                    let kind = text(kind_names, words[1]);
+                    let number = match stream {
+                        Some(number) => number,
+                        None => stream_of(places, device, kind, path)?,
+                    };
+                    let key = self.streams.key(number, device, kind, text(area_names, words[2]));
+                    last = Some((words, stream, key));
+                    key
+                }
+            };
+            self.rows.push(Row {
+                key,
+                at: since(ats[row], self.base),
+                value: values[row],
+                received_at: received[row],
+            });
+        }
+        Ok(())
+    }
+}
+
+fn text(names: &StringArray, key: i32) -> &str {
+    usize::try_from(key).map_or("", |key| names.value(key))
+}
+
+fn stream_of(places: &dyn Places, device: &str, kind: &str, path: &Path) -> Result<u32> {
+    let unknown = || Error::UnknownStream {
+        path: path.to_path_buf(),
+        device: device.to_owned(),
+        kind: kind.to_owned(),
+    };
+    places.stream(device, kind).map(|stream| stream.0).ok_or_else(unknown)
+}
+
+impl Streams {
+    fn key(&mut self, stream: u32, device: &str, kind: &str, area: &str) -> u32 {
+        let area = self.areas.intern(area);
+        let labels = &mut self.labels;
+        let next = u32::try_from(labels.streams.len()).expect("a merge has few streams");
+        let key = *self.places.entry((stream, area)).or_insert(next);
+        if key == next {
+            labels.devices.push(device);
+            labels.kinds.push(self.kinds.intern(kind));
+            labels.areas.push(area);
+            labels.streams.push(stream);
+        }
+        key
+    }
+
+    /// Streams in the order of the new files, the rank of each, and for each district its name and
+    /// the rank where it ends.
+    fn in_order(self, places: &dyn Places) -> (Sorted, Vec<u32>, Vec<(String, u32)>) {
+        let Self { labels, kinds, areas, .. } = self;
+        let area_places: Vec<Place> =
+            areas.all().iter().map(|area| place_of(places, area)).collect();
+        let kind_names = kinds.all();
+        let sort_key = |&stream: &u32| {
+            let index = stream as usize;
+            let place = &area_places[labels.areas[index] as usize];
+            let kind = &kind_names[labels.kinds[index] as usize];
+            (&place.district, kind, place.order, labels.areas[index], labels.streams[index])
+        };
+        let mut order: Vec<u32> = (0..).take(labels.streams.len()).collect();
+        order.sort_unstable_by_key(sort_key);
+        let mut ranks = vec![0; order.len()];
+        let mut districts: Vec<(String, u32)> = Vec::new();
+        for (rank, &stream) in (0..).zip(&order) {
+            ranks[stream as usize] = rank;
+            let place = &area_places[labels.areas[stream as usize] as usize];
+            match districts.last_mut() {
+                Some((district, end)) if *district == place.district => *end = rank + 1,
+                _ => districts.push((place.district.clone(), rank + 1)),
+            }
+        }
+        let sorted = Sorted {
+            order,
+            labels,
+            kinds: kind_names.iter().map(|name| String::from(&**name)).collect(),
+            areas: areas.all().iter().map(|name| String::from(&**name)).collect(),
+        };
+        (sorted, ranks, districts)
+    }
+}
+
+/// Names of streams by rank.
+struct Sorted {
+    order: Vec<u32>,
+    labels: Labels,
+    kinds: Vec<String>,
+    areas: Vec<String>,
+}
+
+impl RunNames for Sorted {
+    fn label(&self, runs: &[Run], labels: &mut Labels) {
+        for run in runs {
+            let stream = self.order[run.key as usize] as usize;
+            labels.devices.push_bytes(self.labels.devices.get(stream));
+            labels.kinds.push(self.labels.kinds[stream]);
+            labels.areas.push(self.labels.areas[stream]);
+            labels.streams.push(self.labels.streams[stream]);
+        }
+    }
+
+    fn kind(&self, number: u32) -> String {
+        self.kinds[number as usize].clone()
+    }
+
+    fn area(&self, number: u32) -> String {
+        self.areas[number as usize].clone()
+    }
+}
