@@ -7,6 +7,7 @@
 //! Start with [`Catalog::compile`], then [`Engine::new`], [`Engine::register`], [`Engine::apply`]
 //! and, about once a second, [`Engine::tick`].
 
+pub mod alarm_quality;
 pub mod answer;
 pub mod case;
 pub mod catalog;
