@@ -14,6 +14,7 @@ use crate::client::Client;
 use crate::load::{LoadReport, MEASURING};
 use crate::{machine, say, workload};
 
+pub mod mqtt;
 mod page;
 mod probe;
 
@@ -70,13 +71,15 @@ pub fn ingest(args: &IngestArgs) -> Result<()> {
         say(&page::line(&run));
         runs.push(run);
     }
-    let text = page::render(args, &runs);
-    if let Some(folder) = args.page.parent() {
+    write_page(&args.page, &page::render(args, &runs))
+}
+
+fn write_page(page: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = page.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    std::fs::write(&args.page, text)
-        .with_context(|| format!("cannot write {}", args.page.display()))?;
-    say(&format!("written to {}", args.page.display()));
+    std::fs::write(page, text).with_context(|| format!("cannot write {}", page.display()))?;
+    say(&format!("written to {}", page.display()));
     Ok(())
 }
 
@@ -106,7 +109,7 @@ fn measure(args: &IngestArgs, devices: u64) -> Result<Run> {
     let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(&args.folder)?;
     let data = folder.path().join("city");
     import_areas(folder.path(), &data)?;
-    let (server, address) = start_server(&data)?;
+    let (server, address) = start_server(&data, "off")?;
     let client = Client::new(&format!("http://{address}"));
     ensure!(client.is_ready(), "the server is open but not ready");
     let token = client.token("admin", PASSWORD)?;
@@ -166,9 +169,9 @@ fn import_areas(folder: &Path, data: &Path) -> Result<()> {
 }
 
 /// Starts a server on a free port; returns when it says where it is open.
-fn start_server(data: &Path) -> Result<(Running, SocketAddr)> {
+fn start_server(data: &Path, mqtt: &str) -> Result<(Running, SocketAddr)> {
     let child = Command::new(server_program()?)
-        .args(["serve", "--http", "127.0.0.1:0", "--mqtt", "off", "--register-unknown", "--data"])
+        .args(["serve", "--http", "127.0.0.1:0", "--mqtt", mqtt, "--register-unknown", "--data"])
         .arg(data)
         .env("CHENGMAI_ADMIN_PASSWORD", PASSWORD)
         .env("CHENGMAI_LOG", "warn")

@@ -27,6 +27,26 @@ pub(crate) fn peak_memory_mb(pid: u32) -> Result<f64> {
     Ok(kib * 1_024.0 / 1e6)
 }
 
+/// The memory a process has resident now, in bytes.
+pub(crate) fn resident_bytes(pid: u32) -> Result<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = text.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib * 1_024.0)
+}
+
+/// How many file handles a process has open.
+pub(crate) fn handles(pid: u32) -> Result<usize> {
+    Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
+/// Asks for as many file handles as this process may have.
+pub(crate) fn raise_handles() -> Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
+}
+
 /// CPU, cores and kernel in one line.
 pub(crate) fn describe() -> String {
     let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -79,6 +99,8 @@ mod tests {
         let me = std::process::id();
         assert!(cpu_seconds(me).unwrap() >= 0.0);
         assert!(peak_memory_mb(me).unwrap() > 0.5);
+        assert!(resident_bytes(me).unwrap() > 0.5e6);
+        assert!(handles(me).unwrap() >= 3);
         assert!(describe().contains("cores"));
         assert!(busy_seconds().unwrap() > 0.0);
     }

@@ -126,7 +126,7 @@ fn beside_peers(page: &mut String, folder: &Path, run: &Run) {
 }
 
 /// 1234567.8 as 1,234,568.
-fn grouped(number: f64) -> String {
+pub(super) fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -138,13 +138,13 @@ fn grouped(number: f64) -> String {
     text
 }
 
-fn today() -> String {
+pub(super) fn today() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = Timestamp(i64::try_from(since.as_millis()).unwrap_or(0));
     now.to_rfc3339().chars().take(10).collect()
 }
 
-fn commit() -> String {
+pub(super) fn commit() -> String {
     let git = |args: &[&str]| {
         let output = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -157,7 +157,7 @@ fn commit() -> String {
 }
 
 /// Kind of file system that a folder is on.
-fn file_system(folder: &Path) -> String {
+pub(super) fn file_system(folder: &Path) -> String {
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
     let folder = folder.canonicalize().unwrap_or_default();
     let rows = mounts.lines().filter_map(|line| {
