@@ -8,6 +8,12 @@ use crate::{setup, shell};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
+    /// MQTT messages per second, a connection a device; writes docs/benchmarks/mqtt.md
+    Mqtt {
+        /// Passed on to `chengmai-sim bench mqtt`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Readings per second, durable, with roll-up and rules; writes docs/benchmarks/ingest.md
     Ingest {
         /// Passed on to `chengmai-sim bench ingest`
@@ -26,6 +32,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     let (what, args) = match bench {
         Bench::Ingest { args } => ("ingest", args),
         Bench::City { args } => ("city", args),
+        Bench::Mqtt { args } => ("mqtt", args),
     };
     setup::web_build()?;
     let folder = shell::build_binaries(true, &["chengmai-server", "chengmai-sim"])?;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::Context as _;
-use chengmai_model::AreaId;
+use chengmai_model::{AreaId, Reading, Timestamp};
 use chengmai_wire::line_protocol::Precision;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -20,8 +20,15 @@ use crate::clock;
 use crate::http::access::{Caller, Permission};
 use crate::ingest;
 use crate::mqtt::{
-    BrokerUrl, Content, Limits, Message, MqttSink, TakeError, Taken, listen, subscribe,
+    BrokerUrl, Content, Limits, Message, MqttSink, Publish, TakeError, Taken, listen, subscribe,
 };
+
+mod known;
+
+/// Clients that may wait to be accepted: all devices of a city come back at once after a power cut.
+const BACKLOG: u32 = 4_096;
+/// File handles kept for everything that is not an MQTT connection.
+const HANDLES_RESERVED: u64 = 256;
 
 /// What a sender of readings may do: speak for devices of one area.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +38,7 @@ pub(crate) struct Permit {
 
 impl MqttSink for City {
     type Permit = Permit;
+    type Memo = known::Memo;
 
     fn authenticate<'a>(
         &'a self,
@@ -43,6 +51,32 @@ impl MqttSink for City {
             let caller = Caller::new(user, Arc::clone(&self.areas)).ok()?;
             caller.need(Permission::Ingest).ok()?;
             Some(Permit { area: caller.area })
+        }
+        .boxed()
+    }
+
+    fn quick(
+        &self,
+        permit: &Permit,
+        memo: &mut known::Memo,
+        publish: &Publish<'_>,
+        now: Timestamp,
+        readings: &mut Vec<Reading>,
+    ) -> bool {
+        known::take(self, permit, memo, publish, now, readings)
+    }
+
+    fn keep(&self, readings: Vec<Reading>) -> BoxFuture<'_, Result<(), TakeError>> {
+        async move {
+            loop {
+                match self.make_durable(readings.clone()).await {
+                    // Turning thousands of devices away would only bring them back at once: they
+                    // wait, and nothing more is read from them.
+                    Err(Refusal::Overloaded) => {}
+                    Err(Refusal::Stopped) => return Err(TakeError::Stopped),
+                    Ok(()) => return Ok(()),
+                }
+            }
         }
         .boxed()
     }
@@ -88,14 +122,18 @@ pub(crate) async fn open(city: &Arc<City>) -> anyhow::Result<Doors> {
     let (stop, stopped) = watch::channel(false);
     let mut tasks = Vec::new();
     if let Some(address) = city.config.mqtt {
-        let socket = TcpListener::bind(address).await.with_context(|| {
+        let socket = bind(address).with_context(|| {
             format!("cannot listen on mqtt {address}: is a broker there? Choose --mqtt, or off")
         })?;
         *city.mqtt_address.write() = Some(socket.local_addr()?);
         let counters = Arc::clone(&city.mqtt);
         let sink = Arc::clone(city);
         let stopped = stopped.clone();
-        tasks.push(tokio::spawn(listen(socket, sink, Limits::default(), counters, stopped)));
+        tasks.push(tokio::spawn(async move {
+            if let Err(error) = listen(socket, sink, limits(), counters, stopped).await {
+                tracing::error!(%error, "the MQTT listener ended");
+            }
+        }));
     }
     if let Some(url) = &city.config.mqtt_broker {
         let url: BrokerUrl =
@@ -109,6 +147,33 @@ pub(crate) async fn open(city: &Arc<City>) -> anyhow::Result<Doors> {
         }));
     }
     Ok(Doors { stop, tasks })
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// The usual limits, with as many connections as the system gives us file handles for. We ask for
+/// all that we may have.
+fn limits() -> Limits {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limits = Limits::default();
+    let before = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: before.maximum, maximum: before.maximum };
+    let handles = match setrlimit(Resource::Nofile, wanted) {
+        Ok(()) => before.maximum,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of file handles cannot be raised");
+            before.current
+        }
+    };
+    // None means that there is no limit.
+    let room = handles.map_or(u64::MAX, |handles| handles.saturating_sub(HANDLES_RESERVED).max(1));
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    Limits { connections_max: limits.connections_max.min(room), ..limits }
 }
 
 impl Doors {

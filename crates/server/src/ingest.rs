@@ -50,7 +50,12 @@ struct Resolved {
 
 /// The checks of value and time that every reading passes, whatever it came in.
 #[inline]
-fn check_value(range: [f64; 2], now: Timestamp, at: Timestamp, value: f64) -> Result<(), Refused> {
+pub(crate) fn check_value(
+    range: [f64; 2],
+    now: Timestamp,
+    at: Timestamp,
+    value: f64,
+) -> Result<(), Refused> {
     if !(range[0]..=range[1]).contains(&value) {
         let detail = format!("{value} is not within {} to {}", range[0], range[1]);
         return Err(Refused::new(&error::OUT_OF_RANGE, detail));
@@ -66,7 +71,11 @@ fn check_value(range: [f64; 2], now: Timestamp, at: Timestamp, value: f64) -> Re
 
 /// A gateway of one area may not speak for devices of another.
 #[inline]
-fn check_scope(registry: &Registry, scope: AreaId, stream: StreamId) -> Result<(), Refused> {
+pub(crate) fn check_scope(
+    registry: &Registry,
+    scope: AreaId,
+    stream: StreamId,
+) -> Result<(), Refused> {
     if scope == AreaId::ROOT || registry.areas().contains(scope, registry.stream_area(stream)) {
         return Ok(());
     }

@@ -8,25 +8,36 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chengmai_model::{Reading, Timestamp};
 use futures_util::future::BoxFuture;
 
-mod connection;
+mod alarms;
+mod commit;
+mod frame;
 mod listener;
 mod packets;
 mod payload;
+mod peer;
+mod protocol;
 mod resume;
 mod subscriber;
 #[cfg(test)]
 mod tests;
+mod usual;
+mod worker;
 
+pub(crate) use frame::Publish;
 pub(crate) use listener::{Limits, listen};
-pub(crate) use payload::{Content, Message};
+pub(crate) use payload::{Content, Message, split_topic};
 pub(crate) use subscriber::{BrokerUrl, subscribe};
+pub(crate) use usual::Usual;
 
 /// What takes the readings: accounts, registry and journal stand behind it.
 pub(crate) trait MqttSink: Send + Sync + 'static {
     /// What a sender may do, found out once when it connects.
     type Permit: Send + Sync + 'static;
+    /// What is remembered of a connection from one message to the next.
+    type Memo: Default + Send + 'static;
 
     /// Checks a user name and password (the password is a bearer token). Some permit when the
     /// sender may send readings.
@@ -35,6 +46,20 @@ pub(crate) trait MqttSink: Send + Sync + 'static {
         user: Option<&'a str>,
         password: Option<&'a [u8]>,
     ) -> BoxFuture<'a, Option<Self::Permit>>;
+
+    /// Adds the readings of a message that can be taken by a mere look: of known streams, within
+    /// their limits. False for any other, of which nothing is added: it goes to [`MqttSink::take`].
+    fn quick(
+        &self,
+        permit: &Self::Permit,
+        memo: &mut Self::Memo,
+        publish: &Publish<'_>,
+        now: Timestamp,
+        readings: &mut Vec<Reading>,
+    ) -> bool;
+
+    /// Puts such readings on disk, of many messages together. Given in order like messages.
+    fn keep(&self, readings: Vec<Reading>) -> BoxFuture<'_, Result<(), TakeError>>;
 
     /// Takes the readings of one message; resolves when they are on disk or refused, every refusal
     /// counted. Messages of one sender are given in their order, the next before the last has

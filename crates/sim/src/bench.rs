@@ -16,6 +16,7 @@ use crate::{machine, say};
 mod city;
 mod city_page;
 pub(crate) mod harness;
+pub mod mqtt;
 mod pack;
 mod page;
 mod probe;
@@ -88,13 +89,15 @@ pub fn ingest(args: &IngestArgs) -> Result<()> {
         say(&page::line(&run));
         runs.push(run);
     }
-    let text = page::render(args, &runs);
-    if let Some(folder) = args.page.parent() {
+    write_page(&args.page, &page::render(args, &runs))
+}
+
+fn write_page(page: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = page.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    std::fs::write(&args.page, text)
-        .with_context(|| format!("cannot write {}", args.page.display()))?;
-    say(&format!("written to {}", args.page.display()));
+    std::fs::write(page, text).with_context(|| format!("cannot write {}", page.display()))?;
+    say(&format!("written to {}", page.display()));
     Ok(())
 }
 
@@ -118,7 +121,7 @@ struct Setup<'a> {
 fn measure(setup: &Setup<'_>) -> Result<(Run, Server)> {
     let &Setup { devices, seconds, .. } = setup;
     let server = Server::start(setup.folder, setup.limits)?;
-    let idle_mb = machine::memory_mb(server.pid())?;
+    let idle_mb = machine::resident_bytes(server.pid())? / 1e6;
     let format = match setup.format {
         Format::Lines => "lines",
         Format::Columns => "columns",

@@ -32,6 +32,13 @@ impl Client {
         read(answer.with_context(|| format!("GET {path}"))?)
     }
 
+    /// The text of a GET that needs no token.
+    pub(crate) fn get_text(&self, path: &str) -> Result<String> {
+        let mut answer = self.agent.get(format!("{}{path}", self.base)).call()?;
+        anyhow::ensure!(answer.status() == 200, "GET {path}: status {}", answer.status());
+        Ok(answer.body_mut().read_to_string()?)
+    }
+
     /// Status and body of a POST of JSON.
     pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> Result<(u16, Value)> {
         let request = self.agent.post(format!("{}{path}", self.base));
@@ -39,18 +46,27 @@ impl Client {
         read(answer.with_context(|| format!("POST {path}"))?)
     }
 
-    /// Status of a POST of text.
+    /// Status and body of a POST of text.
     pub(crate) fn post_text(&self, path: &str, token: &str, text: &str) -> Result<(u16, Value)> {
-        let request = self.agent.post(format!("{}{path}", self.base));
-        let request = request.header("authorization", format!("Bearer {token}"));
-        let request = request.header("content-type", "text/plain; charset=utf-8");
-        read(request.send(text).with_context(|| format!("POST {path}"))?)
+        self.post_as("text/plain; charset=utf-8", path, token, text)
     }
 
-    /// The text of an answer that needs no account.
-    pub(crate) fn text(&self, path: &str) -> Result<String> {
-        let mut answer = self.agent.get(format!("{}{path}", self.base)).call()?;
-        Ok(answer.body_mut().read_to_string()?)
+    /// Status and body of a POST of a table.
+    pub(crate) fn post_csv(&self, path: &str, token: &str, text: &str) -> Result<(u16, Value)> {
+        self.post_as("text/csv", path, token, text)
+    }
+
+    fn post_as(
+        &self,
+        content_type: &str,
+        path: &str,
+        token: &str,
+        text: &str,
+    ) -> Result<(u16, Value)> {
+        let request = self.agent.post(format!("{}{path}", self.base));
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let request = request.header("content-type", content_type);
+        read(request.send(text).with_context(|| format!("POST {path}"))?)
     }
 
     /// Whether the server says it is ready.

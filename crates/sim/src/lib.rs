@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod history;
 mod kinds;
 pub mod load;
+pub mod load_mqtt;
 mod machine;
 pub mod play;
 mod random;

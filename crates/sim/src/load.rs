@@ -281,7 +281,8 @@ fn warm_up(line: &mut Line, share: &mut [Request]) -> Result<()> {
     Ok(())
 }
 
-fn now_ms() -> i64 {
+/// Now, in milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

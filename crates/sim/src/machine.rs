@@ -21,19 +21,31 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
 
 /// The most memory a process has had resident, in MB of 10^6 bytes.
 pub(crate) fn peak_memory_mb(pid: u32) -> Result<f64> {
-    status_mb(pid, "VmHWM:")
+    Ok(status_bytes(pid, "VmHWM:")? / 1e6)
 }
 
-/// Memory that a process has resident now, in MB of 10^6 bytes.
-pub(crate) fn memory_mb(pid: u32) -> Result<f64> {
-    status_mb(pid, "VmRSS:")
+/// Memory that a process has resident now, in bytes.
+pub(crate) fn resident_bytes(pid: u32) -> Result<f64> {
+    status_bytes(pid, "VmRSS:")
 }
 
-fn status_mb(pid: u32, field: &'static str) -> Result<f64> {
+fn status_bytes(pid: u32, field: &'static str) -> Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = text.lines().find_map(|l| l.strip_prefix(field)).context(field)?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib * 1_024.0 / 1e6)
+    Ok(kib * 1_024.0)
+}
+
+/// How many file handles a process has open.
+pub(crate) fn handles(pid: u32) -> Result<usize> {
+    Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
+/// Asks for as many file handles as this process may have.
+pub(crate) fn raise_handles() -> Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
 /// CPU, cores and kernel in one line.
@@ -88,6 +100,8 @@ mod tests {
         let me = std::process::id();
         assert!(cpu_seconds(me).unwrap() >= 0.0);
         assert!(peak_memory_mb(me).unwrap() > 0.5);
+        assert!(resident_bytes(me).unwrap() > 0.5e6);
+        assert!(handles(me).unwrap() >= 3);
         assert!(describe().contains("cores"));
         assert!(busy_seconds().unwrap() > 0.0);
     }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::Result;
-use chengmai_sim::{bench, load, say};
+use chengmai_sim::{bench, load, load_mqtt, say};
 use clap::{Parser, Subcommand};
 
 /// Loads and measures a Chengmai server from outside.
@@ -20,6 +20,11 @@ enum Command {
     ///
     /// The server must know the areas of the workload or register unknown devices.
     Load(load::LoadArgs),
+    /// Send MQTT messages from a connection a device as fast as the server acknowledges them; prints
+    /// one line of JSON
+    ///
+    /// The server must know the devices d0000000 and so on.
+    LoadMqtt(load_mqtt::MqttLoadArgs),
     /// Measure
     Bench {
         #[command(subcommand)]
@@ -36,6 +41,11 @@ enum Bench {
     Ingest(bench::IngestArgs),
     /// Everything that was promised of a whole city, with the peers beside us in one run
     City(bench::CityArgs),
+    /// Messages per second over MQTT, one connection a device, one reading a message: durable before
+    /// PUBACK, rolled up over five tiers, rules on
+    ///
+    /// Starts servers like `ingest`.
+    Mqtt(bench::mqtt::MqttArgs),
 }
 
 fn main() -> std::process::ExitCode {
@@ -56,7 +66,13 @@ fn run(command: Command) -> Result<()> {
             say(&serde_json::to_string(&report)?);
             Ok(())
         }
+        Command::LoadMqtt(args) => {
+            let report = load_mqtt::run(&args, &say)?;
+            say(&serde_json::to_string(&report)?);
+            Ok(())
+        }
         Command::Bench { what: Bench::Ingest(args) } => bench::ingest(&args),
         Command::Bench { what: Bench::City(args) } => bench::city(&args),
+        Command::Bench { what: Bench::Mqtt(args) } => bench::mqtt::run(&args),
     }
 }

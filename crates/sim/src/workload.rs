@@ -11,6 +11,10 @@ use chengmai_wire::gateway;
 
 use crate::random::mix;
 
+mod messages;
+
+pub(crate) use messages::{Messages, device_file, messages, packet};
+
 /// The tree of areas of Chongqing's size that the devices hang on.
 const DISTRICTS: u64 = 41;
 const TOWNS: u64 = 1_031;

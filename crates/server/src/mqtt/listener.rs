@@ -1,17 +1,22 @@
-//! Accepts MQTT connections on our own port, each served by a task of its own.
+//! Accepts MQTT connections on our own port and deals them out to a few workers.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use mio::{Poll, Waker};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
-use super::connection::serve;
+use super::commit::{Mail, Mailbox, carry_out};
+use super::worker::{BELL, GRACE, Worker};
 use super::{MqttCounters, MqttSink, count};
 
-/// What one client may use up.
+/// What one client, and all together, may use up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Connections open at a time.
@@ -20,87 +25,129 @@ pub(crate) struct Limits {
     pub(crate) packet_bytes_max: u32,
     /// Messages of one connection that are not on disk yet; above it we stop reading.
     pub(crate) in_flight_max: u16,
-    /// Time from the connection to its CONNECT, and for us to write an answer.
+    /// Bytes of packets that have come in part, of all connections of one worker.
+    pub(crate) held_bytes_max: usize,
+    /// Time from the connection to its CONNECT, and for a client to read an answer.
     pub(crate) patience: Duration,
     /// Silence after which a client that asked for no keep-alive is gone.
     pub(crate) silence_max: Duration,
+    /// Threads that serve connections.
+    pub(crate) workers: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 10_000,
+            connections_max: 100_000,
             packet_bytes_max: 4 * 1024 * 1024,
             in_flight_max: 512,
+            held_bytes_max: 256 << 20,
             patience: Duration::from_secs(10),
             silence_max: Duration::from_hours(6),
+            workers: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4)),
         }
     }
 }
 
-/// How long connections may take to hand over what is in flight when we stop.
-const GRACE: Duration = Duration::from_secs(5);
 /// Wait after the system refuses a new connection (out of file handles, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// A worker as its listener sees it.
+struct Staff<P> {
+    mailbox: Arc<Mailbox<P>>,
+    commits: JoinHandle<()>,
+}
+
 /// Serves MQTT until `stop` turns true; then takes nothing new, acknowledges what becomes durable
 /// within a few seconds, says farewell and returns.
+///
+/// # Errors
+/// When a worker cannot be started, or ends before it was told to.
 pub(crate) async fn listen<S: MqttSink>(
     socket: TcpListener,
     sink: Arc<S>,
     limits: Limits,
     counters: Arc<MqttCounters>,
     mut stop: watch::Receiver<bool>,
-) {
-    let mut open = JoinSet::new();
-    loop {
-        let stream = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
-            Some(_) = open.join_next() => continue,
+) -> io::Result<()> {
+    let mut staff = Vec::new();
+    let mut ends = FuturesUnordered::new();
+    for number in 0..limits.workers.max(1) {
+        let (member, end) = hire(number, &sink, limits, &counters)?;
+        staff.push(member);
+        ends.push(end);
+    }
+    let mut next = staff.iter().cycle();
+    let outcome = loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break Ok(()),
+            _ = ends.next() => break Err(io::Error::other("a worker ended")),
             accepted = socket.accept() => accepted,
         };
-        let stream = match stream {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(error = %error, "cannot accept an MQTT connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        if open.len() >= limits.connections_max {
+        if counters.connections.load(Ordering::Relaxed) >= limits.connections_max as u64 {
             // Closing at once is all that can be said before a CONNECT.
             count(&counters.over_limit);
             continue;
         }
-        // Acknowledgements are small and waited for.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(error = %error, "cannot set TCP_NODELAY");
+        match accepted.and_then(|(stream, _)| prepared(stream)) {
+            Ok(stream) => {
+                count(&counters.connections);
+                if let Some(member) = next.next() {
+                    member.mailbox.post(Mail::Arrived(stream));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "cannot accept an MQTT connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
-        let (sink, counters, stop) = (Arc::clone(&sink), Arc::clone(&counters), stop.clone());
-        open.spawn(async move {
-            let guard = Open::new(counters);
-            let ended = serve(stream, &*sink, limits, &guard.0, stop).await;
-            tracing::debug!(ended = ?ended, "MQTT connection closed");
-        });
+    };
+    // Whoever connects from now on is refused by the system.
+    drop(socket);
+    for member in &staff {
+        member.mailbox.post(Mail::Stop);
     }
-    let drained = async { while open.join_next().await.is_some() {} };
-    if tokio::time::timeout(GRACE, drained).await.is_err() {
-        tracing::warn!(left = open.len(), "MQTT connections are cut off");
+    while ends.next().await.is_some() {}
+    for mut member in staff {
+        // What nobody hears of any more is still made durable, within reason.
+        if tokio::time::timeout(GRACE, &mut member.commits).await.is_err() {
+            member.commits.abort();
+        }
     }
+    outcome
 }
 
-/// Counts a connection as open for as long as it lives, however it ends.
-struct Open(Arc<MqttCounters>);
-
-impl Open {
-    fn new(counters: Arc<MqttCounters>) -> Self {
-        count(&counters.connections);
-        Self(counters)
-    }
+/// Acknowledgements are small and waited for.
+fn prepared(stream: TcpStream) -> io::Result<std::net::TcpStream> {
+    stream.set_nodelay(true)?;
+    stream.into_std()
 }
 
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
-    }
+/// Starts a worker and its committing task; resolves the second when the worker has ended.
+fn hire<S: MqttSink>(
+    number: usize,
+    sink: &Arc<S>,
+    limits: Limits,
+    counters: &Arc<MqttCounters>,
+) -> io::Result<(Staff<S::Permit>, oneshot::Receiver<()>)> {
+    let poll = Poll::new()?;
+    let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), BELL)?));
+    let (jobs, waiting) = mpsc::unbounded_channel();
+    let commits = carry_out(Arc::clone(sink), waiting, Arc::clone(&mailbox));
+    let commits = tokio::spawn(commits);
+    let worker = Worker::new(
+        poll,
+        Arc::clone(sink),
+        limits,
+        Arc::clone(counters),
+        Arc::clone(&mailbox),
+        jobs,
+    );
+    let (ended, end) = oneshot::channel();
+    std::thread::Builder::new().name(format!("mqtt-{number}")).spawn(move || {
+        worker.run();
+        // The listener may have gone before us.
+        let _ = ended.send(());
+    })?;
+    Ok((Staff { mailbox, commits }, end))
 }

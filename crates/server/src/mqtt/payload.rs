@@ -23,8 +23,8 @@ use serde_json::{Map, Value};
 
 /// First two levels of all our topics.
 const PREFIX: &str = "chengmai/v1/";
-/// The topic level that means line protocol instead of a device.
-const LINE: &str = "line";
+/// The topic that means line protocol; `line` is no device there.
+const LINES: &str = "chengmai/v1/line";
 
 /// One message as it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,23 +49,32 @@ pub(crate) enum Content<'a> {
     Lines(&'a [u8]),
 }
 
+/// Device and kind that a topic names.
+pub(crate) fn split_topic(topic: &str) -> Option<(&str, Option<&str>)> {
+    let levels = topic.strip_prefix(PREFIX).filter(|_| topic != LINES)?;
+    let (device, kind) = match levels.split_once('/') {
+        Some((device, kind)) => (device, Some(kind)),
+        None => (levels, None),
+    };
+    let named = kind.is_none_or(|kind| !kind.is_empty() && !kind.contains('/'));
+    (named && !device.is_empty()).then_some((device, kind))
+}
+
 impl Message {
     /// Reads topic and payload.
     ///
     /// # Errors
     /// The fault that refuses the message as a whole.
     pub(crate) fn content(&self) -> Result<Content<'_>, Fault> {
-        let levels = self.topic.strip_prefix(PREFIX).ok_or_else(|| self.bad_topic())?;
-        match levels.split_once('/') {
-            None if levels == LINE => Ok(Content::Lines(&self.payload)),
-            None if !levels.is_empty() => several(levels, &self.payload),
-            Some((device, kind))
-                if !device.is_empty() && !kind.is_empty() && !kind.contains('/') =>
-            {
+        if self.topic == LINES {
+            return Ok(Content::Lines(&self.payload));
+        }
+        match split_topic(&self.topic).ok_or_else(|| self.bad_topic())? {
+            (device, None) => several(device, &self.payload),
+            (device, Some(kind)) => {
                 let observation = single(device, kind, &self.payload)?;
                 Ok(Content::Observations { observations: vec![observation], faults: Vec::new() })
             }
-            _ => Err(self.bad_topic()),
         }
     }
 
@@ -73,8 +82,8 @@ impl Message {
         let topic: String = self.topic.chars().take(60).collect();
         refuse(
             &MALFORMED,
-            format!("主题 `{topic}` 不是 {PREFIX}设备/类型、{PREFIX}设备 或 {PREFIX}{LINE}"),
-            format!("topic `{topic}` is not {PREFIX}device/kind, {PREFIX}device or {PREFIX}{LINE}"),
+            format!("主题 `{topic}` 不是 {PREFIX}设备/类型、{PREFIX}设备 或 {LINES}"),
+            format!("topic `{topic}` is not {PREFIX}device/kind, {PREFIX}device or {LINES}"),
         )
     }
 }

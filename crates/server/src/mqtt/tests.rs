@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use chengmai_model::StreamId;
 use futures_util::future::BoxFuture;
 use mqtt_protocol_core::mqtt::Version;
 use mqtt_protocol_core::mqtt::packet::{
@@ -19,11 +20,16 @@ use tokio::sync::{Semaphore, watch};
 
 use super::*;
 
+mod many;
+
 /// Nothing here takes longer unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A sink whose messages become durable one by one as the test says.
 struct Gate {
+    /// Takes messages by a look; else every message goes the long way.
+    is_quick: bool,
+    batches: watch::Sender<Vec<Vec<f64>>>,
     messages: watch::Sender<Vec<Message>>,
     durable: Semaphore,
     now: AtomicUsize,
@@ -32,8 +38,10 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(answer: Result<Taken, TakeError>) -> Arc<Self> {
+    fn new(answer: Result<Taken, TakeError>, is_quick: bool) -> Arc<Self> {
         Arc::new(Self {
+            is_quick,
+            batches: watch::Sender::new(Vec::new()),
             messages: watch::Sender::new(Vec::new()),
             durable: Semaphore::new(0),
             now: AtomicUsize::new(0),
@@ -52,6 +60,7 @@ impl Gate {
 
 impl MqttSink for Gate {
     type Permit = String;
+    type Memo = ();
 
     fn authenticate<'a>(
         &'a self,
@@ -60,6 +69,32 @@ impl MqttSink for Gate {
     ) -> BoxFuture<'a, Option<String>> {
         let known = password == Some(b"token");
         Box::pin(async move { known.then(|| user.unwrap_or_default().to_owned()) })
+    }
+
+    fn quick(
+        &self,
+        _: &String,
+        (): &mut (),
+        publish: &Publish<'_>,
+        at: Timestamp,
+        readings: &mut Vec<Reading>,
+    ) -> bool {
+        let value = std::str::from_utf8(publish.payload).ok().and_then(|text| text.parse().ok());
+        let Some(value) = value.filter(|_| self.is_quick) else { return false };
+        readings.push(Reading { stream: StreamId(0), at, value });
+        true
+    }
+
+    /// Durable with one permit, however many readings.
+    fn keep(&self, readings: Vec<Reading>) -> BoxFuture<'_, Result<(), TakeError>> {
+        Box::pin(async move {
+            self.most.fetch_max(readings.len(), Ordering::SeqCst);
+            self.batches.send_modify(|batches| {
+                batches.push(readings.iter().map(|reading| reading.value).collect());
+            });
+            self.durable.acquire().await.unwrap().forget();
+            self.answer.map(|_| ())
+        })
     }
 
     fn take<'a>(
@@ -85,14 +120,22 @@ struct Running {
     counters: Arc<MqttCounters>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    task: tokio::task::JoinHandle<()>,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
 impl Running {
     async fn start(answer: Result<Taken, TakeError>, limits: Limits) -> Self {
+        Self::with(Gate::new(answer, false), limits).await
+    }
+
+    async fn quick(limits: Limits) -> Self {
+        Self::with(Gate::new(Ok(Taken { accepted: 1, refused: 0 }), true), limits).await
+    }
+
+    async fn with(gate: Arc<Gate>, limits: Limits) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let (gate, counters) = (Gate::new(answer), Arc::new(MqttCounters::default()));
+        let counters = Arc::new(MqttCounters::default());
         let stop = watch::Sender::new(false);
         let task =
             listen(socket, Arc::clone(&gate), limits, Arc::clone(&counters), stop.subscribe());
@@ -124,7 +167,7 @@ impl Running {
     /// Stops the listener and waits for its end, so that all counters are final.
     async fn end(self) -> Arc<MqttCounters> {
         self.stop.send_replace(true);
-        within(self.task).await.unwrap();
+        within(self.task).await.unwrap().unwrap();
         assert_eq!(self.counters.connections.load(Ordering::SeqCst), 0);
         self.counters
     }
@@ -461,7 +504,7 @@ impl Broker {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = socket.local_addr().unwrap().port();
         let url: BrokerUrl = format!("mqtt://a:b@127.0.0.1:{port}").parse().unwrap();
-        let (gate, stop) = (Gate::new(answer), watch::Sender::new(false));
+        let (gate, stop) = (Gate::new(answer, false), watch::Sender::new(false));
         let task = tokio::spawn(subscribe(
             url,
             Arc::clone(&gate),

@@ -1,7 +1,7 @@
 //! MQTT with programs that others wrote: `mosquitto_pub` against our own listener, and a real broker
 //! between it and our subscriber, through kills of the server.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -124,6 +124,109 @@ fn a_batch_of_lines_is_taken_line_by_line_and_a_gateway_speaks_for_its_area_only
     assert_eq!(values(&city, "m9"), [] as [f64; 0]);
     let (_, system) = city.get("/api/v1/system", &city.admin);
     assert_eq!(system["refused_total"], json!(2), "{system}");
+}
+
+#[test]
+fn json_of_known_devices_is_taken_and_what_is_wrong_with_it_is_refused_as_ever() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    city.register(&format!("id,kinds,area\nm1,methane;h2s,{GRID}\nm9,methane,{OTHER_GRID}\n"));
+    let token = city.account("gateway", &["ingest"], "500103", None);
+    let at = now_ms() - 60_000;
+    let send = |topic: &str, payload: &str| {
+        let mut command = publisher(listener(&city));
+        command
+            .args(["-V", "mqttv5", "-q", "1", "-u", "x", "-P", &token, "-t", topic, "-m", payload]);
+        let output = publish(command, "");
+        assert!(output.status.success(), "{topic} {payload}: {output:?}");
+    };
+    send(TOPIC, &format!("{{\"value\":7,\"time\":{at}}}"));
+    send("chengmai/v1/m1", &format!("{{\"methane\": 7.5, \"h2s\": 1, \"time\": {}}}", at + 1_000));
+    send(TOPIC, &format!("{{\"value\":8,\"time\":{},\"unit\":\"%LEL\"}}", at + 2_000));
+    assert_eq!(city.values("m1", 4).len(), 4);
+    assert_eq!(readings(&city, "m1"), [(at, 7.0), (at + 1_000, 7.5), (at + 2_000, 8.0)]);
+    let refused = [
+        (TOPIC, format!("{{\"value\":1e9,\"time\":{at}}}")),
+        (TOPIC, format!("{{\"value\":-1000000,\"time\":{at}}}")),
+        (TOPIC, format!("{{\"value\":1,\"time\":{}}}", at + 3_600_000)),
+        (TOPIC, "{\"value\":1,\"time\":7}".to_owned()),
+        (TOPIC, "{\"value\":1".to_owned()),
+        ("chengmai/v1/m9/methane", "{\"value\":1}".to_owned()),
+        ("chengmai/v1/nobody/methane", "{\"value\":1}".to_owned()),
+        ("chengmai/v1/m1/nothing", "{\"value\":1}".to_owned()),
+        ("chengmai/v1/line", "{\"value\":1}".to_owned()),
+    ];
+    for (count, (topic, payload)) in (1..).zip(&refused) {
+        send(topic, payload);
+        let (_, system) = city.get("/api/v1/system", &city.admin);
+        assert_eq!(system["refused_total"], json!(count), "{topic} {payload}");
+    }
+    assert_eq!(readings(&city, "m1").len(), 3);
+    assert_eq!(values(&city, "m9"), [] as [f64; 0]);
+}
+
+/// A device that speaks MQTT 3.1.1 by hand.
+struct Device(TcpStream);
+
+impl Device {
+    fn connect(port: u16, token: &str) -> Self {
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0b1100_0010, 0, 60];
+        for text in ["", "x", token] {
+            body.extend([0, u8::try_from(text.len()).unwrap()]);
+            body.extend(text.as_bytes());
+        }
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+        stream.write_all(&packet(0x10, &body)).unwrap();
+        let mut welcome = [0; 4];
+        stream.read_exact(&mut welcome).unwrap();
+        assert_eq!(welcome, [0x20, 2, 0, 0]);
+        Self(stream)
+    }
+
+    fn send(&mut self, id: u8, payload: &str) {
+        let len = u8::try_from(TOPIC.len()).unwrap();
+        let body = [&[0, len], TOPIC.as_bytes(), &[0, id], payload.as_bytes()].concat();
+        self.0.write_all(&packet(0x32, &body)).unwrap();
+    }
+
+    fn expect_acknowledgement(&mut self, id: u8) {
+        let mut answer = [0; 4];
+        self.0.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [0x40, 2, 0, id]);
+    }
+}
+
+fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    assert!(body.len() < 128, "a length of one byte");
+    [&[first, u8::try_from(body.len()).unwrap()], body].concat()
+}
+
+#[test]
+fn what_was_acknowledged_to_many_connections_survives_a_kill() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    city.register(DEVICES);
+    let token = city.account("feed", &["ingest"], "50", None);
+    let port = listener(&city);
+    let start = now_ms() - 600_000;
+    let mut devices: Vec<Device> = (0..40).map(|_| Device::connect(port, &token)).collect();
+    let mut expected = Vec::new();
+    for round in 1..=5 {
+        for (number, device) in (0_i64..).zip(&mut devices) {
+            let at = start + i64::from(round) * 1_000 + number;
+            let value = f64::from(round) + number as f64 / 100.0;
+            device.send(round, &format!("{{\"value\":{value},\"time\":{at}}}"));
+            expected.push((at, value));
+        }
+        for device in &mut devices {
+            device.expect_acknowledgement(round);
+        }
+    }
+    city.kill();
+    let city = City::start(&folder, &[]);
+    until("all is there again", || (readings(&city, "m1").len() >= expected.len()).then_some(()));
+    assert_eq!(readings(&city, "m1"), expected, "each once, none lost");
 }
 
 /// A real broker of our own; it ends with the test.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::harness::{self, Asked, Expected};
 use super::server::{Limits, Server};
-use super::{Run, Setup, city_page, measure, page};
+use super::{Run, Setup, city_page, measure, page, write_page};
 use crate::load::{Format, LoadReport};
 use crate::{machine, say};
 
@@ -108,13 +108,7 @@ pub fn city(args: &CityArgs) -> Result<()> {
         }
     }
     let text = city_page::render(args, &runs, whole.as_ref(), &files);
-    if let Some(folder) = args.page.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&args.page, text)
-        .with_context(|| format!("cannot write {}", args.page.display()))?;
-    say(&format!("written to {}", args.page.display()));
-    Ok(())
+    write_page(&args.page, &text)
 }
 
 fn setup(args: &CityArgs, devices: u64, format: Format) -> Setup<'_> {
@@ -134,7 +128,7 @@ fn look_at_whole(run: &Run, mut server: Server) -> Result<Whole> {
     server.wait_for("chengmai_snapshots_total", 1.0, Duration::from_mins(3))?;
     // Reading: what the devices cost, without buffers that only live under load.
     std::thread::park_timeout(Duration::from_secs(5));
-    let memory_mb = machine::memory_mb(server.pid())?;
+    let memory_mb = machine::resident_bytes(server.pid())? / 1e6;
     let pause_ms = server.metric("chengmai_snapshot_pause_seconds")? * 1_000.0;
     let snapshot_mb = server.bytes_of("snapshots")? as f64 / 1e6;
     let start_s = server.kill_and_start()?.as_secs_f64();

@@ -23,12 +23,14 @@ pub(super) struct Limits {
     pub(super) lateness_min: u32,
     /// Seconds between two snapshots.
     pub(super) snapshot_s: u32,
+    /// Whether it listens for MQTT.
+    pub(super) mqtt: bool,
 }
 
 impl Default for Limits {
     /// As the program has them.
     fn default() -> Self {
-        Self { lateness_min: 15, snapshot_s: 300 }
+        Self { lateness_min: 15, snapshot_s: 300, mqtt: false }
     }
 }
 
@@ -87,7 +89,7 @@ impl Server {
 
     /// A number that the server counts, by the name it has in `/metrics`.
     pub(super) fn metric(&self, name: &str) -> Result<f64> {
-        let text = self.client.text("/metrics")?;
+        let text = self.client.get_text("/metrics")?;
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(line.with_context(|| format!("no {name}"))?.trim().parse()?)
     }
@@ -169,8 +171,9 @@ fn import_areas(folder: &Path) -> Result<()> {
 
 /// Opens the city of a folder on a free port; returns when it says where it is open.
 fn open(folder: &Path, limits: Limits) -> Result<(Running, SocketAddr)> {
+    let mqtt = if limits.mqtt { "127.0.0.1:0" } else { "off" };
     let child = Command::new(program()?)
-        .args(["serve", "--http", "127.0.0.1:0", "--mqtt", "off", "--register-unknown"])
+        .args(["serve", "--http", "127.0.0.1:0", "--mqtt", mqtt, "--register-unknown"])
         .args(["--lateness", &format!("{}m", limits.lateness_min)])
         .args(["--snapshot-seconds", &limits.snapshot_s.to_string()])
         .arg("--packs")

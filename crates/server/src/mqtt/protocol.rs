@@ -1,0 +1,212 @@
+//! The protocol library's side of a connection: packets in, what they mean and what to answer out.
+//!
+//! It has no socket and no clock. The plain messages that [`super::frame`] reads pass it by: it keeps
+//! no state of them.
+
+use std::time::Duration;
+
+use mqtt_protocol_core::mqtt::common::Cursor;
+use mqtt_protocol_core::mqtt::connection::{ConnectionOptions, Event, TimerKind};
+use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait as _, Packet};
+use mqtt_protocol_core::mqtt::result_code::MqttError;
+use mqtt_protocol_core::mqtt::{self, Version, role};
+
+use super::packets::{self, Connect, Farewell, Inbound, Refusal};
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// By its client.
+    ByClient,
+    /// The socket broke.
+    Broken,
+    /// Nothing came within the keep-alive time, or our answer was not read.
+    Silent,
+    /// A packet broke the protocol or a limit.
+    Malformed,
+    /// The CONNECT was refused.
+    Refused,
+    /// The sink takes nothing now, or too much is held already.
+    TurnedAway,
+    /// We stop.
+    Stopping,
+}
+
+impl From<std::io::Error> for Ended {
+    fn from(_: std::io::Error) -> Self {
+        Self::Broken
+    }
+}
+
+impl From<MqttError> for Ended {
+    fn from(_: MqttError) -> Self {
+        Self::Malformed
+    }
+}
+
+/// State of the protocol. Answers are added to the `out` of each call.
+pub(super) struct Protocol {
+    library: Box<mqtt::Connection<role::Server>>,
+    version: Version,
+    /// Exactly-once messages that are not durable yet.
+    unconfirmed: Vec<u16>,
+    /// Silence that the client asked us to bear, once it has.
+    keep_alive: Option<Duration>,
+}
+
+impl Protocol {
+    pub(super) fn new(packet_bytes_max: u32) -> Self {
+        let options = ConnectionOptions::new().maximum_packet_size_recv(packet_bytes_max);
+        let mut library =
+            mqtt::Connection::<role::Server>::with_options(Version::Undetermined, options);
+        library.set_auto_ping_response(true);
+        Self {
+            library: Box::new(library),
+            version: Version::Undetermined,
+            unconfirmed: Vec::new(),
+            keep_alive: None,
+        }
+    }
+
+    pub(super) fn is_v5(&self) -> bool {
+        self.version == Version::V5_0
+    }
+
+    pub(super) fn keep_alive(&self) -> Option<Duration> {
+        self.keep_alive
+    }
+
+    /// Takes bytes of one packet; gives it when it means something to us.
+    pub(super) fn receive(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Inbound>, Ended> {
+        let events = self.library.recv(&mut Cursor::new(bytes));
+        let inbound = self.digest(events, out)?.map(Inbound::from);
+        if let Some(Inbound::Publish { id: Some(id), exactly_once: true, .. }) = &inbound {
+            self.unconfirmed.push(*id);
+        }
+        Ok(inbound)
+    }
+
+    /// Why that CONNECT cannot be granted, whoever sent it.
+    pub(super) fn fault_of(&mut self, connect: &Connect) -> Option<Refusal> {
+        self.version = connect.version;
+        if connect.enhanced {
+            return Some(Refusal::Method);
+        }
+        let nameless = connect.client_id_empty && !connect.clean;
+        (nameless && connect.version != Version::V5_0).then_some(Refusal::ClientId)
+    }
+
+    /// Lets the client in. `nameless`: it brought no name.
+    pub(super) fn welcome(
+        &mut self,
+        receive_max: u16,
+        nameless: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Ended> {
+        let id = nameless.then(|| format!("chengmai-{}", &crate::accounts::random_token()[3..23]));
+        self.send(packets::welcome(self.version, receive_max, id)?, out)
+    }
+
+    pub(super) fn refuse(&mut self, why: Refusal, out: &mut Vec<u8>) -> Ended {
+        if let Ok(packet) = packets::refuse(self.version, why) {
+            // The library closes after a refusal, which it reports as an end.
+            self.send(packet, out).ok();
+        }
+        Ended::Refused
+    }
+
+    /// Answers what is no message. Ends the connection where that is asked for.
+    pub(super) fn answer(&mut self, inbound: &Inbound, out: &mut Vec<u8>) -> Result<(), Ended> {
+        let packet = match *inbound {
+            Inbound::Release { id } => packets::complete(self.version, id)?,
+            Inbound::Subscribe { id, filters } => {
+                packets::refuse_filters(self.version, id, filters)?
+            }
+            Inbound::Unsubscribe { id, filters } => {
+                packets::unsubscribed(self.version, id, filters)?
+            }
+            Inbound::Disconnect => return Err(Ended::ByClient),
+            Inbound::Connect(_) => return Err(Ended::Malformed),
+            Inbound::Publish { .. } | Inbound::Other => return Ok(()),
+        };
+        self.send(packet, out)
+    }
+
+    /// Acknowledges a message that came through here and is durable or refused for good.
+    pub(super) fn acknowledge(
+        &mut self,
+        id: u16,
+        exactly_once: bool,
+        all_refused: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Ended> {
+        self.unconfirmed.retain(|unconfirmed| *unconfirmed != id);
+        self.send(packets::acknowledge(self.version, id, exactly_once, all_refused)?, out)
+    }
+
+    /// Says why we end, where the version has words for it and the library has not said so itself.
+    pub(super) fn farewell(&mut self, ended: Ended, out: &mut Vec<u8>) {
+        let why = match ended {
+            Ended::Stopping => Farewell::ShuttingDown,
+            Ended::TurnedAway => Farewell::Busy,
+            Ended::Malformed => Farewell::Protocol,
+            Ended::Silent => {
+                let events = self.library.notify_timer_fired(TimerKind::PingreqRecv);
+                self.digest(events, out).ok();
+                return;
+            }
+            Ended::ByClient | Ended::Broken | Ended::Refused => return,
+        };
+        if let Ok(Some(packet)) = packets::farewell(self.version, why) {
+            self.send(packet, out).ok();
+        }
+    }
+
+    fn send(&mut self, packet: Packet, out: &mut Vec<u8>) -> Result<(), Ended> {
+        let events = self.library.send(packet);
+        self.digest(events, out).map(|_| ())
+    }
+
+    /// Carries out what the library asks for; gives the packet it received, if any.
+    fn digest(&mut self, events: Vec<Event>, out: &mut Vec<u8>) -> Result<Option<Packet>, Ended> {
+        let mut received = None;
+        let mut ended = None;
+        for event in events {
+            match event {
+                Event::NotifyPacketReceived(packet) => received = Some(packet),
+                Event::RequestSendPacket { packet, .. } => {
+                    if !self.too_early(&packet) {
+                        out.extend_from_slice(&packet.to_continuous_buffer());
+                    }
+                }
+                Event::RequestTimerReset { kind: TimerKind::PingreqRecv, duration_ms } => {
+                    self.keep_alive = Some(Duration::from_millis(duration_ms));
+                }
+                Event::NotifyError(error) => {
+                    tracing::debug!(error = ?error, "MQTT packet refused");
+                    ended = Some(Ended::Malformed);
+                }
+                Event::RequestClose => ended = ended.or(Some(Ended::Malformed)),
+                Event::RequestTimerReset { .. }
+                | Event::RequestTimerCancel(_)
+                | Event::NotifyPacketIdReleased(_) => {}
+            }
+        }
+        ended.map_or(Ok(received), Err)
+    }
+
+    /// The library confirms the repeat of an exactly-once message by itself; not before the first
+    /// one is durable.
+    fn too_early(&self, packet: &Packet) -> bool {
+        let id = match packet {
+            Packet::V3_1_1Pubrec(p) => p.packet_id(),
+            Packet::V5_0Pubrec(p) => p.packet_id(),
+            _ => return false,
+        };
+        self.unconfirmed.contains(&id)
+    }
+}
