@@ -1,9 +1,9 @@
-//! `chengmai-sim`: the load process and the benchmark. The map of its commands.
+//! `chengmai-sim`: the load process, the fault simulator and the benchmark. The map of its commands.
 
 use std::io::Write as _;
 
 use anyhow::Result;
-use chengmai_sim::{bench, load, say};
+use chengmai_sim::{bench, fault, load, say};
 use clap::{Parser, Subcommand};
 
 /// Loads and measures a Chengmai server from outside.
@@ -20,6 +20,8 @@ enum Command {
     ///
     /// The server must know the areas of the workload or register unknown devices.
     Load(load::LoadArgs),
+    /// Run the fault simulator: the store and the engine on a simulated disk, from printed seeds
+    Simulate(fault::SimulateArgs),
     /// Measure
     Bench {
         #[command(subcommand)]
@@ -54,6 +56,7 @@ fn run(command: Command) -> Result<()> {
             say(&serde_json::to_string(&report)?);
             Ok(())
         }
+        Command::Simulate(args) => fault::simulate(&args),
         Command::Bench { what: Bench::Ingest(args) } => bench::ingest(&args),
     }
 }
