@@ -15,6 +15,7 @@ mod gen_api;
 mod gen_city;
 mod setup;
 mod shell;
+mod simulate;
 mod test;
 mod tidy;
 
@@ -42,6 +43,8 @@ enum Command {
     /// Measure, and write the numbers to docs/benchmarks
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Run the fault simulator on many seeds; stops at the first that finds something
+    Simulate(simulate::SimulateArgs),
     /// Write the files that are derived from others
     #[command(subcommand)]
     Gen(Gen),
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Gen(Gen::City) => gen_city::run(),
         Command::Gen(Gen::Api { check }) => gen_api::run(check),
     };

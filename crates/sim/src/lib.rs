@@ -7,6 +7,7 @@
 
 pub mod bench;
 mod client;
+pub mod fault;
 pub mod fleet;
 pub mod history;
 mod kinds;

@@ -1,9 +1,9 @@
-//! `chengmai-sim`: the load process and the benchmark. The map of its commands.
+//! `chengmai-sim`: the load process, the fault simulator and the benchmark. The map of its commands.
 
 use std::io::Write as _;
 
 use anyhow::Result;
-use chengmai_sim::{bench, load, load_mqtt, say};
+use chengmai_sim::{bench, fault, load, load_mqtt, say};
 use clap::{Parser, Subcommand};
 
 /// Loads and measures a Chengmai server from outside.
@@ -25,6 +25,8 @@ enum Command {
     ///
     /// The server must know the devices d0000000 and so on.
     LoadMqtt(load_mqtt::MqttLoadArgs),
+    /// Run the fault simulator: the store and the engine on a simulated disk, from printed seeds
+    Simulate(fault::SimulateArgs),
     /// Measure
     Bench {
         #[command(subcommand)]
@@ -71,6 +73,7 @@ fn run(command: Command) -> Result<()> {
             say(&serde_json::to_string(&report)?);
             Ok(())
         }
+        Command::Simulate(args) => fault::simulate(&args),
         Command::Bench { what: Bench::Ingest(args) } => bench::ingest(&args),
         Command::Bench { what: Bench::City(args) } => bench::city(&args),
         Command::Bench { what: Bench::Mqtt(args) } => bench::mqtt::run(&args),

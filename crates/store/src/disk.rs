@@ -5,14 +5,16 @@
 //! [`Disk::sync_dir`]. Nothing is promised of what was written and not yet synced. `rename` replaces
 //! its target in one step.
 
+pub mod simulated;
+
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 /// A file system, real or simulated.
 pub trait Disk: Debug + Send + Sync {
-    /// Makes a folder and its parents; fine when it is there already.
+    /// Makes a folder and its parents, durably; fine when it is there already.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// A new file for writing; an old one of the name is emptied.
     fn create(&self, file: &Path) -> io::Result<Box<dyn DiskFile>>;
@@ -26,6 +28,10 @@ pub trait Disk: Debug + Send + Sync {
     fn len(&self, file: &Path) -> io::Result<u64>;
     /// Cuts a file to `bytes` and makes that durable.
     fn truncate(&self, file: &Path, bytes: u64) -> io::Result<()>;
+    /// Writes what a file holds from `from` on once more in its place, and makes it durable. After
+    /// a failed sync a system may take bytes for clean that never reached the disk, so that only
+    /// writing them again brings them there.
+    fn rewrite(&self, file: &Path, from: u64) -> io::Result<()>;
     /// Gives a file another name, replacing what had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Deletes a file.
@@ -50,7 +56,18 @@ pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        fs::create_dir_all(dir)
+        if dir.is_dir() {
+            return Ok(());
+        }
+        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent {
+            self.create_dir(parent)?;
+        }
+        match fs::create_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // Without this a power cut may take the folder and all that was made durable in it.
+            made => made.and_then(|()| self.sync_dir(parent.unwrap_or(Path::new(".")))),
+        }
     }
 
     fn create(&self, file: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -76,6 +93,16 @@ impl Disk for RealDisk {
     fn truncate(&self, file: &Path, bytes: u64) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(file)?;
         file.set_len(bytes)?;
+        file.sync_all()
+    }
+
+    fn rewrite(&self, file: &Path, from: u64) -> io::Result<()> {
+        let mut file = OpenOptions::new().read(true).write(true).open(file)?;
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        file.read_to_end(&mut bytes)?;
+        file.seek(SeekFrom::Start(from))?;
+        io::Write::write_all(&mut file, &bytes)?;
         file.sync_all()
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with the journal and the snapshots. Every variant names the file, so that an
-//! operator knows what to look at. None of them is retried here: after a failed write the state of
-//! the file is unknown, and the only safe course is to stop and recover from what is on disk.
+//! operator knows what to look at. None of them is retried here: after a failed sync the state of the
+//! file is unknown, and the only safe course is to stop and recover from what is on disk. A full disk
+//! is the exception: it is known what was not written, and it can be cut off again.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,14 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// There is no room on the disk. What was not written was taken back; it may be tried again.
+    #[error("the disk is full: cannot {what} {}", path.display())]
+    Full {
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
     },
     /// Bytes that were once durable do not read back. Never skipped: restore the file from a copy.
     #[error("{} is damaged at byte {offset}: {reason}", path.display())]
@@ -57,7 +66,7 @@ pub enum Error {
         /// The sequence the next frame will have.
         next: u64,
     },
-    /// A write or sync failed earlier. Nothing more is taken; restart to recover.
+    /// A write or sync failed earlier, and not for want of room. Nothing more is taken; restart to recover.
     #[error("an earlier write failed; the journal takes nothing more until it is opened again")]
     Poisoned,
     /// One frame may hold at most [`crate::journal::PAYLOAD_BYTES_MAX`] bytes.
@@ -86,6 +95,19 @@ impl Error {
         path: &'a Path,
     ) -> impl FnOnce(io::Error) -> Self + use<'a> {
         move |source| Self::Io { what, path: path.to_path_buf(), source }
+    }
+
+    /// The same for what takes room; not for a sync, which must not fail whatever the reason.
+    pub(crate) fn room<'a>(
+        what: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(io::Error) -> Self + use<'a> {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full { what, path: path.to_path_buf() }
+            }
+            _ => Self::io(what, path)(source),
+        }
     }
 
     pub(crate) fn damaged(path: &Path, offset: usize, reason: &'static str) -> Self {

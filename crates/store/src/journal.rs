@@ -8,13 +8,16 @@
 //!
 //! Invariants: frames are numbered from 1 without gaps (0 means "nothing yet" for snapshots and
 //! watermarks), readings from 0 without gaps. A commit lies in one segment. A segment is whole and
-//! synced before the next one exists. After any failed write or sync nothing more is written.
+//! synced before the next one exists. After a failed write or sync nothing more is written; a full disk
+//! is different, because there it is known what was not written: it is cut off again, the commit is
+//! refused whole, and the next one may succeed.
 
 mod entry;
 mod frame;
 mod recovery;
 mod segment;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -108,8 +111,10 @@ impl Journal {
     /// Writes and syncs the buffer: after `Ok` everything appended is on disk.
     ///
     /// # Errors
-    /// Any failure poisons the journal: what is on disk is unknown until it is opened again, so
-    /// this and every later call fail, and nothing of the buffer may be acknowledged.
+    /// [`Error::Full`] takes everything back that was appended since the last commit: nothing of it
+    /// is on disk, and it may be appended again. Any other failure poisons the journal: what is on
+    /// disk is unknown until it is opened again, so this and every later call fail. In both cases
+    /// nothing of the buffer may be acknowledged.
     pub fn commit(&mut self) -> Result<()> {
         if self.poisoned {
             return Err(Error::Poisoned);
@@ -117,10 +122,19 @@ impl Journal {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let outcome = self.write_buffer();
-        if let Err(error) = &outcome {
-            self.poisoned = true;
-            tracing::error!(%error, "the journal stops: a write failed");
+        let mut outcome = self.write_buffer();
+        if matches!(outcome, Err(Error::Full { .. })) {
+            outcome = self.take_back().and(outcome);
+        }
+        match &outcome {
+            Ok(()) => {}
+            Err(error @ Error::Full { .. }) => {
+                tracing::warn!(%error, "a commit is refused and was taken back");
+            }
+            Err(error) => {
+                self.poisoned = true;
+                tracing::error!(%error, "the journal stops: a write failed");
+            }
         }
         outcome
     }
@@ -141,8 +155,7 @@ impl Journal {
             self.disk.remove(&path).map_err(Error::io("remove", &path))?;
             self.segments.remove(0);
             removed += 1;
-        }
-        if removed > 0 {
+            // Names become durable in any order; one at a time they cannot leave a hole either.
             self.disk.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))?;
         }
         Ok(removed)
@@ -173,7 +186,7 @@ impl Journal {
         self.next.position
     }
 
-    /// Whether a write failed, so that every call fails until the journal is opened again.
+    /// Whether a write failed, and not for want of room, so that every call fails until the journal is opened again.
     pub fn is_poisoned(&self) -> bool {
         self.poisoned
     }
@@ -191,7 +204,7 @@ impl Journal {
             });
         }
         let path = segment::path_of(&self.dir, self.current().sequence);
-        self.file.write_all(&self.buffer).map_err(Error::io("write", &path))?;
+        self.file.write_all(&self.buffer).map_err(Error::room("write", &path))?;
         self.file.sync().map_err(Error::io("sync", &path))?;
         if let Some(current) = self.segments.last_mut() {
             current.bytes += buffer_bytes;
@@ -199,6 +212,30 @@ impl Journal {
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_KEEP_BYTES);
         self.committed = self.next;
+        Ok(())
+    }
+
+    /// Makes the journal what it was after the last commit: on disk, and in memory.
+    fn take_back(&mut self) -> Result<()> {
+        let Segment { sequence, bytes } = self.current();
+        if sequence != self.committed.sequence {
+            // The segment that could not be made may have a name already.
+            let unborn = segment::path_of(&self.dir, self.committed.sequence);
+            match self.disk.remove(&unborn) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => {
+                    removed.map_err(Error::io("remove", &unborn))?;
+                    self.disk.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))?;
+                }
+            }
+        }
+        let path = segment::path_of(&self.dir, sequence);
+        self.disk.truncate(&path, bytes).map_err(Error::io("cut", &path))?;
+        // The old handle would go on behind what was cut off.
+        self.file = self.disk.open_append(&path).map_err(Error::io("open", &path))?;
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_KEEP_BYTES);
+        self.next = self.committed;
         Ok(())
     }
 
@@ -214,8 +251,8 @@ fn create_segment(
     first: segment::Header,
 ) -> Result<Box<dyn DiskFile>> {
     let path = segment::path_of(dir, first.sequence);
-    let mut file = disk.create(&path).map_err(Error::io("create", &path))?;
-    file.write_all(&first.encode()).map_err(Error::io("write", &path))?;
+    let mut file = disk.create(&path).map_err(Error::room("create", &path))?;
+    file.write_all(&first.encode()).map_err(Error::room("write", &path))?;
     file.sync().map_err(Error::io("sync", &path))?;
     disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
     Ok(file)

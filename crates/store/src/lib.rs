@@ -9,5 +9,6 @@
 pub mod disk;
 pub mod error;
 pub mod journal;
+pub mod order;
 pub mod records;
 pub mod snapshot;

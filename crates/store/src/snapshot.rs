@@ -90,7 +90,8 @@ pub fn write(disk: &dyn Disk, dir: &Path, sequence: u64, parts: &[(&str, &[u8])]
     writer.finish()
 }
 
-/// A snapshot being written, block by block. Dropped before [`finish`](Self::finish) it never was.
+/// A snapshot being written, block by block. Dropped before [`finish`](Self::finish) it never was,
+/// and takes no room: on a full disk others need it.
 #[derive(Debug)]
 pub struct Writer<'d> {
     disk: &'d dyn Disk,
@@ -99,15 +100,19 @@ pub struct Writer<'d> {
     partial: PathBuf,
     file: Box<dyn DiskFile>,
     blocks: u64,
+    /// It has its final name.
+    done: bool,
 }
 
 impl<'d> Writer<'d> {
     /// Begins a snapshot of the state after frame `sequence`.
     ///
     /// # Errors
-    /// [`Error::Io`]; the snapshots before it stay as they are.
+    /// [`Error::Io`], [`Error::Full`]; the snapshots before it stay as they are.
     pub fn create(disk: &'d dyn Disk, dir: &Path, sequence: u64) -> Result<Self> {
         disk.create_dir(dir).map_err(Error::io("create", dir))?;
+        // What a crash left takes room that this one may need.
+        drop_partial(disk, dir)?;
         let path = path_of(dir, sequence);
         let mut partial = path.clone().into_os_string();
         partial.push(PARTIAL_SUFFIX);
@@ -116,9 +121,12 @@ impl<'d> Writer<'d> {
         head.extend_from_slice(&MAGIC);
         head.extend_from_slice(&FORMAT.to_le_bytes());
         head.extend_from_slice(&sequence.to_le_bytes());
-        let mut file = disk.create(&partial).map_err(Error::io("create", &partial))?;
-        file.write_all(&head).map_err(Error::io("write", &partial))?;
-        Ok(Self { disk, dir: dir.to_path_buf(), path, partial, file, blocks: 0 })
+        let file = disk.create(&partial).map_err(Error::room("create", &partial))?;
+        let dir = dir.to_path_buf();
+        let mut writer = Self { disk, dir, path, partial, file, blocks: 0, done: false };
+        let written = writer.file.write_all(&head);
+        written.map_err(Error::room("write", &writer.partial))?;
+        Ok(writer)
     }
 
     /// Appends a block to the part of that name.
@@ -138,16 +146,16 @@ impl<'d> Writer<'d> {
     /// to which journal frames are not needed by either: 0 until there are two.
     ///
     /// # Errors
-    /// [`Error::Io`]; the snapshots before it stay as they are.
+    /// [`Error::Io`], [`Error::Full`]; the snapshots before it stay as they are.
     pub fn finish(mut self) -> Result<u64> {
         let count = self.blocks.to_le_bytes();
         self.put("", &count)?;
-        let Self { disk, dir, path, partial, mut file, .. } = self;
-        file.sync().map_err(Error::io("sync", &partial))?;
-        drop(file);
-        disk.rename(&partial, &path).map_err(Error::io("rename", &partial))?;
-        disk.sync_dir(&dir).map_err(Error::io("sync", &dir))?;
-        drop_old(disk, &dir)
+        self.file.sync().map_err(Error::io("sync", &self.partial))?;
+        let renamed = self.disk.rename(&self.partial, &self.path);
+        renamed.map_err(Error::io("rename", &self.partial))?;
+        self.done = true;
+        self.disk.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))?;
+        drop_old(self.disk, &self.dir)
     }
 
     fn put(&mut self, name: &str, data: &[u8]) -> Result<()> {
@@ -160,8 +168,17 @@ impl<'d> Writer<'d> {
         head.extend_from_slice(&bytes.to_le_bytes());
         let crc = crc32c::crc32c_append(crc32c::crc32c(&head), data);
         head.extend_from_slice(&crc.to_le_bytes());
-        let write = Error::io("write", &self.partial);
+        let write = Error::room("write", &self.partial);
         self.file.write_all(&head).and_then(|()| self.file.write_all(data)).map_err(write)
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            // If this fails, the next attempt does it.
+            let _ = self.disk.remove(&self.partial);
+        }
     }
 }
 
@@ -215,13 +232,17 @@ fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>> {
     Ok(names.iter().filter_map(|name| name.strip_suffix(SUFFIX)?.parse().ok()).collect())
 }
 
-fn drop_old(disk: &dyn Disk, dir: &Path) -> Result<u64> {
+fn drop_partial(disk: &dyn Disk, dir: &Path) -> Result<()> {
     for name in disk.list(dir).map_err(Error::io("list", dir))? {
         if name.ends_with(PARTIAL_SUFFIX) {
             let path = dir.join(name);
             disk.remove(&path).map_err(Error::io("remove", &path))?;
         }
     }
+    Ok(())
+}
+
+fn drop_old(disk: &dyn Disk, dir: &Path) -> Result<u64> {
     let sequences = list(disk, dir)?;
     let (old, kept) = sequences.split_at(sequences.len().saturating_sub(KEPT));
     for &sequence in old {

@@ -219,6 +219,7 @@ proptest! {
         prop_assert_eq!(one, other);
         prop_assert_eq!(board(&straight), board(&restored));
         prop_assert_eq!(straight.totals(), restored.totals());
+        prop_assert_eq!(straight.snapshot(), restored.snapshot());
     }
 
     #[test]

@@ -5,5 +5,6 @@
 
 mod afternoon;
 mod city;
+mod fault;
 mod fleet;
 mod past;

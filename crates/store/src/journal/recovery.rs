@@ -57,10 +57,11 @@ pub(super) fn open(
             torn_bytes += scan.torn_bytes as u64;
         }
         last.bytes = scan.sound_bytes as u64;
-        let mut file = disk.open_append(&path).map_err(Error::io("open", &path))?;
-        // A killed process leaves whole frames in the page cache: what is about to be believed must
-        // be durable before anything is built on it.
-        file.sync().map_err(Error::io("sync", &path))?;
+        // A killed process leaves whole frames in the page cache, and one that stopped at a failed
+        // sync may leave frames there that no later sync writes: what is about to be believed is
+        // written once more before anything is built on it.
+        disk.rewrite(&path, scan.last_commit_at as u64).map_err(Error::io("rewrite", &path))?;
+        let file = disk.open_append(&path).map_err(Error::io("open", &path))?;
         disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
         (file, Header { sequence: scan.next_sequence, position: scan.next_position })
     } else {

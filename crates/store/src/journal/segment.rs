@@ -76,6 +76,8 @@ pub(crate) struct Scan {
     pub(crate) sound_bytes: usize,
     /// Bytes behind them that a torn write left; never more than zero in a sealed segment.
     pub(crate) torn_bytes: usize,
+    /// Where the commit of the last sound frame begins; the start of the file when there is none.
+    pub(crate) last_commit_at: usize,
     /// Sequence after the last sound frame.
     pub(crate) next_sequence: u64,
     /// Position after the last reading.
@@ -100,6 +102,7 @@ pub(crate) fn scan(
     let mut scan = Scan {
         sound_bytes: HEADER_BYTES,
         torn_bytes: 0,
+        last_commit_at: 0,
         next_sequence: header.sequence,
         next_position: header.position,
         stopped: false,
@@ -114,6 +117,9 @@ pub(crate) fn scan(
                         Error::damaged(path, scan.sound_bytes, "the readings have no header")
                     })?;
                     scan.next_position = position.saturating_add(u64::from(count));
+                }
+                if frame.place_in_commit == 0 {
+                    scan.last_commit_at = scan.sound_bytes;
                 }
                 scan.sound_bytes += frame.bytes();
                 scan.next_sequence += 1;

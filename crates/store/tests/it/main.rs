@@ -5,6 +5,7 @@
 mod fault;
 mod fixture;
 mod journal;
+mod order;
 mod records;
 mod recovery;
 mod service_requests;

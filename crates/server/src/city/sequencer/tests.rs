@@ -61,6 +61,10 @@ impl Disk for BreakingDisk {
         RealDisk.truncate(file, bytes)
     }
 
+    fn rewrite(&self, file: &Path, from: u64) -> io::Result<()> {
+        RealDisk.rewrite(file, from)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         RealDisk.rename(from, to)
     }
