@@ -2,6 +2,8 @@
 //! bucket, small enough for the processor's own memory, by its digits. Rows of one key stay in order
 //! of arrival, which nearly always is order of time; where it is not, the key's rows are sorted.
 
+use parking_lot::Mutex;
+
 /// A reading on its way to a file: 24 bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Row {
@@ -18,6 +20,10 @@ const BUCKET_ROWS: usize = 16_384;
 /// More buckets at once are more than the processor's tables of addresses hold.
 const BUCKETS_MAX: usize = 512;
 const DIGIT_BITS: u32 = 11;
+
+/// Room for the rows of the next sorting. A flush of four million takes 96 MB, and to get them from the
+/// system anew, page by page, costs more than to sort them.
+static SPARE: Mutex<Vec<Row>> = Mutex::new(Vec::new());
 
 /// Sorts what `rows` gives and hands it on part by part, in order; a key lies in one part whole.
 /// `keys` gives the same rows' keys.
@@ -48,21 +54,27 @@ pub(crate) fn sorted<E>(
         // For now where the bucket begins; it moves to its end as the bucket fills.
         start += std::mem::replace(end, start);
     }
-    let mut all = vec![Row::default(); count];
+    // Every place is written before it is read, so what stood there before does not matter.
+    let mut spare = std::mem::take(&mut *SPARE.lock());
+    if spare.len() < count {
+        spare.resize(count, Row::default());
+    }
+    let all = &mut spare[..count];
     for row in rows {
         let place = &mut ends[bucket(row.key)];
         all[*place] = row;
         *place += 1;
     }
     let (mut scratch, mut start) = (Vec::new(), 0);
-    for end in ends {
+    let outcome = ends.into_iter().try_for_each(|end| {
         let part = &mut all[start..end];
         by_digits(part, shift, min, &mut scratch);
         in_time(part);
-        each(part)?;
         start = end;
-    }
-    Ok(())
+        each(part)
+    });
+    *SPARE.lock() = spare;
+    outcome
 }
 
 /// Sorts stably by the lowest `bits` bits of `key - min`.

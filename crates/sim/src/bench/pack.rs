@@ -30,7 +30,7 @@ pub(super) fn write(folder: &Path) -> Result<()> {
         let _ = write!(
             indicators,
             "[[indicator]]\ncode = \"{}\"\nname = {{ zh = \"{kind}\", en = \"{kind}\" }}\nunit = \"1\"\n\
-             value = \"mean({kind})\"\nwindow = \"5m\"\n\
+             better = \"lower\"\nvalue = \"mean({kind})\"\nwindow = \"5m\"\n\
              tiers = [\"city\", \"district\", \"town\", \"community\", \"grid\"]\n\
              owner = \"bench\"\nsource = \"benchmark\"\n\n",
             mean_of(kind),
@@ -52,6 +52,10 @@ pub(super) fn write(folder: &Path) -> Result<()> {
              answer = {{ yellow = \"15m\" }}\nsource = \"benchmark\"\n\n",
         );
     }
+    std::fs::write(
+        folder.join("README.md"),
+        "基准测试所用，数值均为工作负载自带。For the benchmark; every number is the workload's own.\n",
+    )?;
     std::fs::write(folder.join("kinds.toml"), declared)?;
     std::fs::write(folder.join("indicators.toml"), indicators)?;
     std::fs::write(folder.join("rules.toml"), rules)?;
