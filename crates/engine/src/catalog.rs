@@ -97,6 +97,8 @@ pub struct KindDef {
     pub(crate) stuck_first_ms: Option<i64>,
     /// Longest span over which some rule asks for a slope, in milliseconds; 0 for none.
     pub(crate) slope_ms: i64,
+    /// Some rule asks for the anomaly of its streams.
+    pub(crate) anomaly: bool,
 }
 
 /// A vital sign 体征指标.
@@ -328,6 +330,7 @@ fn undeclared(id: KindId, name: &str) -> KindDef {
         silences_ms: Vec::new(),
         stuck_first_ms: None,
         slope_ms: 0,
+        anomaly: false,
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chengmai_model::{AreaId, AreaTree, DeviceId, KindId, StreamId, Timestamp};
 
+use crate::anomaly::Watch;
 use crate::catalog::Catalog;
 use crate::event::ClosedWindow;
 use crate::indicator::{Board, IndicatorValue, Inputs};
@@ -152,6 +153,7 @@ pub struct Engine {
     pub(crate) streams: Pages<Stream>,
     pub(crate) facts: Pages<StreamFacts>,
     pub(crate) rings: Rings,
+    pub(crate) watch: Watch,
     pub(crate) trees: Vec<KindTree>,
     pub(crate) windows: Vec<Windows>,
     pub(crate) rules: RuleStates,
@@ -178,6 +180,7 @@ impl Engine {
             streams: Pages::default(),
             facts: Pages::default(),
             rings: Rings::default(),
+            watch: Watch::default(),
             trees: Vec::new(),
             windows,
             rules: RuleStates::default(),
@@ -310,9 +313,9 @@ impl Engine {
     /// Makes trees and gates for kinds that are new in the catalog.
     pub(crate) fn open_gates(&mut self) {
         for kind in &self.catalog.kinds()[self.gates.len()..] {
-            // A slope needs every reading, so nothing is quiet.
-            let [low, high] = match kind.slope_ms {
-                0 => kind.quiet,
+            // Slopes and anomalies need every reading, so nothing is quiet.
+            let [low, high] = match (kind.slope_ms, kind.anomaly) {
+                (0, false) => kind.quiet,
                 _ => [f64::INFINITY, f64::NEG_INFINITY],
             };
             let stuck_s = kind.stuck_first_ms.map_or(u32::MAX, crate::liveness::seconds_up);

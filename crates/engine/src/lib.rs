@@ -8,6 +8,7 @@
 //! and, about once a second, [`Engine::tick`].
 
 pub mod alarm_quality;
+pub mod anomaly;
 pub mod answer;
 pub mod case;
 pub mod catalog;
@@ -34,6 +35,7 @@ mod window;
 #[cfg(test)]
 mod testing;
 
+pub use anomaly::{Detector, Tuning};
 pub use catalog::{
     CaseTypeDef, Catalog, IndicatorDef, KindDef, PackCounts, PackInfo, RuleDef, RuleOrigin,
 };

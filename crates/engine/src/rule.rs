@@ -30,6 +30,8 @@ pub(crate) struct Moment<'a> {
     /// Per minute; NaN when not known.
     pub(crate) rate: f64,
     pub(crate) ring: Option<&'a Ring>,
+    /// Score of the anomaly that stands; NaN when not known.
+    pub(crate) anomaly: f64,
     pub(crate) silent_ms: i64,
     pub(crate) stuck_ms: i64,
     /// Neither stuck nor just back from silence.
@@ -50,6 +52,7 @@ impl Moment<'_> {
             ReadingTerm::Slope(span) => {
                 self.ring.map_or(f64::NAN, |ring| ring.slope(self.at.0, span))
             }
+            ReadingTerm::Anomaly => self.anomaly,
             ReadingTerm::SilentFor(ms) => truth(self.silent_ms >= ms),
             ReadingTerm::StuckFor(ms) => truth(!self.silence && self.stuck_ms >= ms),
         }

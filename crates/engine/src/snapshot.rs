@@ -13,6 +13,7 @@ use std::sync::Arc;
 use chengmai_model::{AreaTree, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::anomaly::Watch;
 use crate::catalog::Catalog;
 use crate::engine::{Engine, Settings, Totals};
 use crate::hash::Hash64;
@@ -25,7 +26,7 @@ use crate::warning::Warnings;
 use crate::window::{Pane, Windows};
 
 /// Changes with every change of the shapes below.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +91,7 @@ struct Small {
 struct Sizes {
     streams: usize,
     rings: usize,
+    watched: usize,
     /// Nodes of each kind's tree.
     trees: Vec<usize>,
     /// Start and words of each pane of each window.
@@ -110,6 +112,8 @@ enum Column {
     Streams,
     Facts,
     Rings,
+    Watched,
+    Detectors,
     /// Areas and parents of a kind's nodes, of which there were so many.
     Nodes(usize, usize),
     /// What is registered at a kind's nodes.
@@ -133,6 +137,8 @@ impl Engine {
         self.streams.freeze();
         self.facts.freeze();
         self.rings.pages.freeze();
+        self.watch.streams.freeze();
+        self.watch.detectors.freeze();
         for tree in &mut self.trees {
             tree.own.freeze();
         }
@@ -143,7 +149,13 @@ impl Engine {
             }
         }
         let sizes = self.sizes();
-        let mut columns = VecDeque::from([Column::Streams, Column::Facts, Column::Rings]);
+        let mut columns = VecDeque::from([
+            Column::Streams,
+            Column::Facts,
+            Column::Rings,
+            Column::Watched,
+            Column::Detectors,
+        ]);
         for (kind, &nodes) in sizes.trees.iter().enumerate() {
             columns.extend([Column::Nodes(kind, nodes), Column::Registered(kind)]);
         }
@@ -175,6 +187,8 @@ impl Engine {
             Column::Streams => self.streams.thaw(out, full),
             Column::Facts => self.facts.thaw(out, full),
             Column::Rings => self.rings.pages.thaw(out, full),
+            Column::Watched => self.watch.streams.thaw(out, full),
+            Column::Detectors => self.watch.detectors.thaw(out, full),
             Column::Nodes(kind, nodes) => {
                 let tree = &self.trees[kind];
                 let both = tree.areas[..nodes].iter().chain(&tree.parents[..nodes]);
@@ -193,6 +207,7 @@ impl Engine {
         Sizes {
             streams: self.streams.len(),
             rings: self.rings.pages.len(),
+            watched: self.watch.streams.len(),
             trees: self.trees.iter().map(KindTree::len).collect(),
             panes: self.windows.iter().map(panes).collect(),
         }
@@ -276,6 +291,8 @@ impl Engine {
         self.streams = Pages::take(bytes, sizes.streams)?;
         self.facts = Pages::take(bytes, sizes.streams)?;
         self.rings = Rings::restored(Pages::take(bytes, sizes.rings)?)?;
+        let watched = Pages::take(bytes, sizes.watched)?;
+        self.watch = Watch::restored(watched, Pages::take(bytes, sizes.watched)?)?;
         if sizes.trees.len() > self.trees.len() || sizes.panes.len() != self.windows.len() {
             return None;
         }

@@ -188,7 +188,7 @@ pub struct Rule {
 
 /// Set-point with hysteresis and on/off delay, rate of change, silence, or a stuck value.
 /// Conditions are expressions over `value`, `rate` (per minute, between the last two readings),
-/// `slope('10m')`, `silent_for('15m')`, `stuck_for('6h')`.
+/// `anomaly`, `slope('10m')`, `silent_for('15m')`, `stuck_for('6h')`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlarmSpec {

@@ -214,7 +214,7 @@ pub(super) fn levels(def: &Indicator, place: Place<'_>, faults: &mut Faults<'_>)
 fn at_a_reading(term: ReadingTerm) -> Known {
     match term {
         ReadingTerm::Value => Known::Value,
-        ReadingTerm::Rate | ReadingTerm::Slope(_) => Known::Unknown,
+        ReadingTerm::Rate | ReadingTerm::Slope(_) | ReadingTerm::Anomaly => Known::Unknown,
         // Asked on their own: when time passes without a reading, and when a value repeats.
         ReadingTerm::SilentFor(_) | ReadingTerm::StuckFor(_) => Known::False,
     }
@@ -285,7 +285,8 @@ pub(super) fn reachable(
     }
 }
 
-/// Tells each kind its quiet band, the silences and repetitions to ask about, and its slopes.
+/// Tells each kind its quiet band, the silences and repetitions to ask about, its slopes, and
+/// whether its streams are watched for anomalies.
 pub(super) fn finish_kinds(catalog: &mut Catalog) {
     for kind in &mut catalog.kinds {
         let rules = kind.rules.iter().map(|&rule| &catalog.rules[usize::from(rule)]);
@@ -297,6 +298,7 @@ pub(super) fn finish_kinds(catalog: &mut Catalog) {
             for term in rule.terms() {
                 match term {
                     ReadingTerm::Slope(ms) => kind.slope_ms = kind.slope_ms.max(ms),
+                    ReadingTerm::Anomaly => kind.anomaly = true,
                     ReadingTerm::SilentFor(ms) => kind.silences_ms.push(ms),
                     ReadingTerm::StuckFor(ms) => {
                         stuck = Some(stuck.map_or(ms, |first| first.min(ms)));

@@ -123,6 +123,7 @@ fn add_kinds(packs: &[Pack], catalog: &mut Catalog, faults: &mut Faults<'_>) {
                 silences_ms: Vec::new(),
                 stuck_first_ms: None,
                 slope_ms: 0,
+                anomaly: false,
             });
         }
     }

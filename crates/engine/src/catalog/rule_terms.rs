@@ -19,6 +19,8 @@ pub(crate) enum ReadingTerm {
     Rate,
     /// Least-squares slope per minute over the time before the reading.
     Slope(i64),
+    /// Score of the anomaly that stands in the stream, 0 to 1.
+    Anomaly,
     /// Nothing has come in for so long.
     SilentFor(i64),
     /// The value has not changed for so long.
@@ -77,7 +79,7 @@ pub(crate) struct Recheck {
     pub(crate) healthy: bool,
 }
 
-const WORDS: &str = "value, rate, slope('10m'), silent_for('15m'), stuck_for('6h')";
+const WORDS: &str = "value, rate, anomaly, slope('10m'), silent_for('15m'), stuck_for('6h')";
 
 /// The vocabulary of rule conditions.
 pub(crate) struct Conditions;
@@ -89,6 +91,7 @@ impl Vocabulary for Conditions {
         match name {
             "value" => Ok((ReadingTerm::Value, Type::Number)),
             "rate" => Ok((ReadingTerm::Rate, Type::Number)),
+            "anomaly" => Ok((ReadingTerm::Anomaly, Type::Number)),
             _ => Err(Problem::new(
                 (format!("规则条件中没有 `{name}`"), format!("a rule knows no `{name}`")),
                 (format!("可用：{WORDS}"), format!("known here: {WORDS}")),

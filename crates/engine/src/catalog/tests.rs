@@ -8,12 +8,13 @@ use crate::testing::{indicator, kind, pack, rule};
 
 use super::rule_terms::{Conditions, ReadingTerm};
 
-/// Value 30, rate unknown, slope 2, silent for 5 minutes.
+/// Value 30, rate unknown, anomaly 0.995, slope 2, silent for 5 minutes.
 fn holds(condition: &str) -> Result<bool, String> {
     let node = resolve(condition, Type::Bool, &mut Conditions).map_err(|p| p.what.en)?;
     Ok(Program::compile(&node).holds(|term| match term {
         ReadingTerm::Value => 30.0,
         ReadingTerm::Rate => f64::NAN,
+        ReadingTerm::Anomaly => 0.995,
         ReadingTerm::Slope(_) => 2.0,
         ReadingTerm::SilentFor(ms) => f64::from(u8::from(ms <= 300_000)),
         ReadingTerm::StuckFor(_) => 0.0,
@@ -24,6 +25,8 @@ fn holds(condition: &str) -> Result<bool, String> {
 fn conditions_mean_what_they_say() {
     let table = [
         ("value >= 30", true),
+        ("anomaly > 0.99 && value > 20", true),
+        ("anomaly > 0.999", false),
         ("value > 30", false),
         ("30 <= value", true),
         ("value == 30", true),

@@ -188,6 +188,7 @@ impl Engine {
         if kind.slope_ms > 0 {
             self.rings.push(number, reading.at.0, reading.value, kind.slope_ms);
         }
+        let anomaly = if kind.anomaly { self.watch.anomaly(reading) } else { f64::NAN };
         let stream = self.streams[number as usize];
         let [low, high] = kind.quiet;
         let quiet = reading.value >= low
@@ -207,6 +208,7 @@ impl Engine {
             value: reading.value,
             rate: rate(before, reading),
             ring: self.rings.find(number),
+            anomaly,
             silent_ms: 0,
             stuck_ms: stream.stuck_ms(),
             healthy: !returned && !stream.has(STUCK),

@@ -80,6 +80,7 @@ impl Engine {
             value: stream.last_value,
             rate: f64::NAN,
             ring: None,
+            anomaly: f64::NAN,
             silent_ms: stream.silent_ms(now),
             stuck_ms: 0,
             healthy: true,

@@ -56,6 +56,13 @@ alarm = { when = "rate > 2 || rate < -2" }
 grade = [ { severity = 2, when = "value > -6" } ]
 source = "t"
 [[rule]]
+id = "odd"
+name = { zh = "怪", en = "Odd" }
+on = "j"
+alarm = { when = "anomaly > 0.5", clear = "anomaly < 0.4" }
+grade = [ { severity = 1, when = "true" } ]
+source = "t"
+[[rule]]
 id = "silent"
 name = { zh = "静", en = "Silent" }
 on = "k"

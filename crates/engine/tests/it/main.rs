@@ -6,6 +6,8 @@
 )]
 
 #[cfg(test)]
+mod anomaly;
+#[cfg(test)]
 mod determinism;
 #[cfg(test)]
 mod packs;

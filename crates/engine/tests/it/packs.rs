@@ -109,7 +109,7 @@ fn all_packs_live_together_and_use_every_kind_of_rule() {
     let packs: Vec<Pack> = names().iter().map(|name| sound(read(name))).collect();
     sound(Catalog::compile(&packs));
     let rules: Vec<_> = packs.iter().flat_map(|pack| &pack.rules).collect();
-    for term in ["value", "rate", "slope(", "silent_for(", "stuck_for("] {
+    for term in ["value", "rate", "anomaly", "slope(", "silent_for(", "stuck_for("] {
         assert!(rules.iter().any(|rule| rule.alarm.when.contains(term)), "no rule uses {term}");
     }
     let warns = |pack: &Pack| {
