@@ -8,6 +8,7 @@
 //! and, about once a second, [`Engine::tick`].
 
 pub mod answer;
+pub mod backtest;
 pub mod case;
 pub mod catalog;
 pub mod engine;
@@ -33,7 +34,7 @@ mod testing;
 pub use catalog::{
     CaseTypeDef, Catalog, IndicatorDef, KindDef, PackCounts, PackInfo, RuleDef, RuleOrigin,
 };
-pub use engine::{Applied, Engine, Settings, StreamSpec, StreamView, Totals};
+pub use engine::{Applied, Engine, MoreThanRules, Settings, StreamSpec, StreamView, Totals};
 pub use event::{AlarmChange, AlarmStep, ClosedWindow, DeviceChange, DeviceStep, Event};
 pub use indicator::IndicatorValue;
 pub use snapshot::SnapshotError;
