@@ -302,6 +302,15 @@ impl Catalog {
     pub(crate) fn windows(&self) -> &[WindowDef] {
         &self.windows
     }
+
+    /// Same kinds, indicators and windows: only what rules say is different.
+    pub(crate) fn differs_in_rules_only(&self, other: &Self) -> bool {
+        let kinds =
+            |catalog: &Self| catalog.kinds.iter().map(|k| k.kind.clone()).collect::<Vec<_>>();
+        let signs =
+            |catalog: &Self| catalog.indicators.iter().map(|i| i.def.clone()).collect::<Vec<_>>();
+        kinds(self) == kinds(other) && signs(self) == signs(other) && self.windows == other.windows
+    }
 }
 
 fn undeclared(id: KindId, name: &str) -> KindDef {

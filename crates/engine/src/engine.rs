@@ -1,6 +1,7 @@
 //! The facade: readings in, events out. No clock, no I/O: time is an argument, and the same calls in
 //! the same order give the same bits.
 
+mod adopt;
 mod apply;
 mod newest;
 mod tick;
@@ -21,6 +22,8 @@ use crate::snapshot::Freeze;
 use crate::stream::{ONLINE, OUT_OF_RANGE, Rings, STUCK, Stream, StreamFacts, seconds};
 use crate::warning::Warnings;
 use crate::window::Windows;
+
+pub use adopt::MoreThanRules;
 
 /// How the engine is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

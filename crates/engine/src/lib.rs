@@ -10,6 +10,7 @@
 pub mod alarm_quality;
 pub mod anomaly;
 pub mod answer;
+pub mod backtest;
 pub mod case;
 pub mod catalog;
 pub mod engine;
@@ -39,7 +40,7 @@ pub use anomaly::{Detector, Tuning};
 pub use catalog::{
     CaseTypeDef, Catalog, IndicatorDef, KindDef, PackCounts, PackInfo, RuleDef, RuleOrigin,
 };
-pub use engine::{Applied, Engine, Settings, StreamSpec, StreamView, Totals};
+pub use engine::{Applied, Engine, MoreThanRules, Settings, StreamSpec, StreamView, Totals};
 pub use event::{AlarmChange, AlarmStep, ClosedWindow, DeviceChange, DeviceStep, Event};
 pub use indicator::IndicatorValue;
 pub use snapshot::SnapshotError;

@@ -16,6 +16,11 @@ impl Wheel {
         self.buckets.entry(due_s).or_default().push(stream);
     }
 
+    /// The earliest second in which anything is due.
+    pub(crate) fn next_due(&self) -> Option<u32> {
+        self.buckets.keys().next().copied()
+    }
+
     /// Takes all entries due by `now_s` as (stream, second), in order of stream, so that the order
     /// does not depend on how they came here.
     pub(crate) fn take_due(&mut self, now_s: u32) -> Vec<(u32, u32)> {

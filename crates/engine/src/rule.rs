@@ -186,6 +186,22 @@ impl RuleStates {
         states.iter().filter(|state| state.alarm).map(|state| state.grade).max().unwrap_or(0)
     }
 
+    /// Rules have other numbers now; `None` for one that is gone.
+    pub(crate) fn renumber(&mut self, numbers: &[Option<u16>]) {
+        let number = |rule: u16| numbers.get(usize::from(rule)).copied().flatten();
+        for states in self.by_stream.values_mut() {
+            states.retain_mut(|state| match number(state.rule) {
+                Some(rule) => {
+                    state.rule = rule;
+                    state.joined = state.joined.map(|key| Key { rule, ..key });
+                    true
+                }
+                None => false,
+            });
+            states.sort_unstable_by_key(|state| state.rule);
+        }
+    }
+
     /// Everything remembered, in order of stream.
     pub(crate) fn to_list(&self) -> Vec<(u32, &[RuleState])> {
         let mut list: Vec<_> = self.by_stream.iter().map(|(k, v)| (*k, v.as_slice())).collect();

@@ -105,6 +105,15 @@ impl Warnings {
         self.active.insert(key, active);
     }
 
+    /// Rules have other numbers now; warnings of one that is gone are forgotten.
+    pub(crate) fn renumber(&mut self, numbers: &[Option<u16>]) {
+        let number = |rule: u16| numbers.get(usize::from(rule)).copied().flatten();
+        let active = std::mem::take(&mut self.active).into_iter();
+        let kept =
+            active.filter_map(|(key, it)| Some((Key { rule: number(key.rule)?, ..key }, it)));
+        self.active = kept.collect();
+    }
+
     /// A member's grade is now the mover's.
     pub(crate) fn regrade(&mut self, key: Key, mover: &Mover<'_>, out: &mut Vec<Event>) {
         let Some(active) = self.active.get_mut(&key) else { return };

@@ -402,6 +402,8 @@ impl Pack {
 mod check;
 pub(crate) mod document;
 pub(crate) mod parse;
+mod rule_text;
 pub(crate) mod shape;
 
 pub use parse::parse;
+pub use rule_text::{RULE_TEXT_BYTES_MAX, RULES_FILE};

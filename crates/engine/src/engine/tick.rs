@@ -39,6 +39,16 @@ impl Engine {
         }
     }
 
+    /// Time passes up to `now` and nothing is asked but what silence means: as if ticked in every
+    /// second in which something is due, without windows and indicators.
+    pub(crate) fn pass(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+        while let Some(due) = self.wheel.next_due().filter(|&due| due <= seconds(now.0)) {
+            self.advance(Timestamp(i64::from(due) * 1_000));
+            self.expire(out);
+        }
+        self.advance(now);
+    }
+
     /// Looks at every stream that may have been silent for too long.
     fn expire(&mut self, out: &mut Vec<Event>) {
         let now = Timestamp(self.clock);
