@@ -242,6 +242,16 @@ impl Rings {
         self.pages.get_mut(place as usize).push(at, value, span_ms);
     }
 
+    /// Forgets the readings of streams that nobody asks about any more.
+    pub(crate) fn retain(&mut self, asked: impl Fn(u32) -> bool) {
+        let before = std::mem::take(self);
+        for ring in before.pages.as_slice().iter().filter(|ring| asked(ring.stream)) {
+            let place = u32::try_from(self.pages.len()).expect("at most one a stream");
+            self.place.insert(ring.stream, place);
+            self.pages.push(*ring);
+        }
+    }
+
     pub(crate) fn find(&self, stream: u32) -> Option<&Ring> {
         let place = *self.place.get(&stream)?;
         Some(&self.pages[place as usize])

@@ -35,9 +35,8 @@ impl Engine {
         self.gates.clear();
         self.open_gates();
         let kinds = self.catalog.kinds();
-        self.rings.retain(|stream, _| {
-            kinds[usize::from(self.streams[*stream as usize].kind)].slope_ms > 0
-        });
+        let streams = self.streams.as_slice();
+        self.rings.retain(|stream| kinds[usize::from(streams[stream as usize].kind)].slope_ms > 0);
         let waits_anew: Vec<bool> = before
             .kinds()
             .iter()
@@ -45,7 +44,7 @@ impl Engine {
             .map(|(before, now)| before.silences_ms != now.silences_ms)
             .collect();
         for number in 0..self.streams.len() {
-            let stream = &mut self.streams[number];
+            let stream = self.streams.get_mut(number);
             if waits_anew[usize::from(KindId(stream.kind).0)] && stream.reported() {
                 // At the next tick it finds its own place; asking twice changes nothing.
                 stream.set(SCHEDULED, true);
