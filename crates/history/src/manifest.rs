@@ -179,7 +179,7 @@ fn remove_strays(folder: &Path, known: &BTreeSet<PathBuf>) -> Result<()> {
         if path.is_dir() {
             remove_strays(&path, known)?;
         } else if path.extension().is_some_and(|e| e == "parquet") && !known.contains(&path) {
-            tracing::warn!(file = %path.display(), "a file that the manifest does not name was removed");
+            tracing::info!(file = %path.display(), "a file that the manifest does not name was removed");
             fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
     }
