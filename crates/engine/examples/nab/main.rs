@@ -290,7 +290,7 @@ fn chosen_on_half(corpus: &[Series]) {
         let all = bench.sheet(|_, _| true);
         alls.push(shown(all.raw(profile, all.best_threshold(profile)), all.windows, profile));
     }
-    println!("\n| {} tunings | standard: worst, median, best |\n| --- | ---: |", alls.len());
+    println!("| {} tunings | standard: worst, median, best |\n| --- | ---: |", alls.len());
     let lists = [(names[0], &held[0]), (names[1], &held[1]), ("one threshold for all", &alls)];
     for (name, list) in lists {
         let [worst, median, best] = [0.0, 0.5, 0.999].map(|share| quantile(list, share));
