@@ -258,7 +258,7 @@ fn tunings() -> Vec<Tuning> {
         for learn in [0.1, 0.2, 0.3] {
             for half_new in [0.0, 50.0, 100.0] {
                 // The bar halves in 8, 16 and 32 readings.
-                for fade in [0.917_004_04, 0.957_603_3, 0.978_572_06] {
+                for fade in [0.917_004_04, 0.957_603_3, 0.978_572_1] {
                     all.push(Tuning { scale, learn, half_new, fade });
                 }
             }
@@ -342,7 +342,9 @@ fn draw(lot: u64, series: usize) -> Vec<bool> {
         .collect();
     order.sort_unstable();
     let mut half = vec![false; series];
-    order.iter().take(series / 2).for_each(|&(_, index)| half[index] = true);
+    for &(_, index) in order.iter().take(series / 2) {
+        half[index] = true;
+    }
     half
 }
 
