@@ -143,8 +143,8 @@ impl Detector {
         }
         let scale = if self.scale > 0.0 { f64::from(self.scale) } else { 1.0 };
         let size = (1.0 + (mean_at * value / scale).abs()).min(f64::MAX);
-        let exponent = u32::try_from(size.to_bits() >> 52 & 0x7ff).unwrap_or(1023);
-        let mantissa = f64::from_bits(size.to_bits() & (1 << 52) - 1 | 1023 << 52);
+        let exponent = u32::try_from((size.to_bits() >> 52) & 0x7ff).unwrap_or(1023);
+        let mantissa = f64::from_bits((size.to_bits() & ((1 << 52) - 1)) | (1023 << 52));
         let bent = f64::from(exponent) - 1023.0 + (mantissa - 1.0);
         if value < 0.0 { -bent } else { bent }
     }

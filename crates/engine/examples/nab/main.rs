@@ -258,7 +258,7 @@ fn tunings() -> Vec<Tuning> {
         for learn in [0.1, 0.2, 0.3] {
             for half_new in [0.0, 50.0, 100.0] {
                 // The bar halves in 8, 16 and 32 readings.
-                for fade in [0.917_004_04, 0.957_603_3, 0.978_572_06] {
+                for fade in [0.917_004_04, 0.957_603_3, 0.978_572_1] {
                     all.push(Tuning { scale, learn, half_new, fade });
                 }
             }
@@ -290,7 +290,7 @@ fn chosen_on_half(corpus: &[Series]) {
         let all = bench.sheet(|_, _| true);
         alls.push(shown(all.raw(profile, all.best_threshold(profile)), all.windows, profile));
     }
-    println!("\n| {} tunings | standard: worst, median, best |\n| --- | ---: |", alls.len());
+    println!("| {} tunings | standard: worst, median, best |\n| --- | ---: |", alls.len());
     let lists = [(names[0], &held[0]), (names[1], &held[1]), ("one threshold for all", &alls)];
     for (name, list) in lists {
         let [worst, median, best] = [0.0, 0.5, 0.999].map(|share| quantile(list, share));
@@ -342,7 +342,9 @@ fn draw(lot: u64, series: usize) -> Vec<bool> {
         .collect();
     order.sort_unstable();
     let mut half = vec![false; series];
-    order.iter().take(series / 2).for_each(|&(_, index)| half[index] = true);
+    for &(_, index) in order.iter().take(series / 2) {
+        half[index] = true;
+    }
     half
 }
 

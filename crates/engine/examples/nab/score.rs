@@ -9,16 +9,15 @@
 /// Weights of what is right and wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Profile {
-    pub(crate) name: &'static str,
     pub(crate) false_positive: f64,
     pub(crate) false_negative: f64,
 }
 
-/// The three published profiles, as in `profiles.json`.
+/// The three published profiles, as in `profiles.json`: standard, low FP, low FN.
 pub(crate) const PROFILES: [Profile; 3] = [
-    Profile { name: "standard", false_positive: 0.11, false_negative: 1.0 },
-    Profile { name: "low FP", false_positive: 0.22, false_negative: 1.0 },
-    Profile { name: "low FN", false_positive: 0.11, false_negative: 2.0 },
+    Profile { false_positive: 0.11, false_negative: 1.0 },
+    Profile { false_positive: 0.22, false_negative: 1.0 },
+    Profile { false_positive: 0.11, false_negative: 2.0 },
 ];
 
 /// What one reading would earn or cost if a detector spoke there.
@@ -120,7 +119,9 @@ impl Sheet {
     /// Points at a threshold, before they are put between 0 and 100.
     pub(crate) fn raw(&self, profile: Profile, threshold: f32) -> f64 {
         let mut tally = Tally::new(self.windows, profile);
-        self.spoken.iter().filter(|spoken| spoken.score >= threshold).for_each(|s| tally.add(s));
+        for spoken in self.spoken.iter().filter(|spoken| spoken.score >= threshold) {
+            tally.add(spoken);
+        }
         tally.raw
     }
 
@@ -131,7 +132,9 @@ impl Sheet {
         let mut tally = Tally::new(self.windows, profile);
         let mut best = (tally.raw, f32::INFINITY);
         for same in falling.chunk_by(|a, b| a.score.to_bits() == b.score.to_bits()) {
-            same.iter().for_each(|spoken| tally.add(spoken));
+            for spoken in same {
+                tally.add(spoken);
+            }
             if tally.raw > best.0 {
                 best = (tally.raw, same[0].score);
             }

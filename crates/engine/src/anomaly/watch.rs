@@ -47,9 +47,13 @@ impl Plain for Detector {
     fn put(self, out: &mut Vec<u8>) {
         self.values.put(out);
         self.residuals.put(out);
-        self.usual.into_iter().for_each(|usual| out.extend(usual.to_le_bytes()));
+        for usual in self.usual {
+            out.extend(usual.to_le_bytes());
+        }
         let numbers = [self.scale, self.bar, self.last, self.standing, self.from, self.near];
-        numbers.into_iter().for_each(|number| number.to_bits().put(out));
+        for number in numbers {
+            number.to_bits().put(out);
+        }
         self.first_s.put(out);
         out.extend(self.readings.to_le_bytes());
         out.push(self.left);
