@@ -9,7 +9,7 @@ mod level;
 mod sheet;
 
 use chengmai_model::{AreaId, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::event::{ClosedWindow, Event};
 use level::LevelState;
@@ -57,7 +57,9 @@ struct Table {
     slots: Vec<Slot>,
     /// Start of the present window by the clock.
     present: i64,
-    /// Versions of the registrations it was last worked out with.
+    /// Versions of the registrations it was last worked out with. They count from the start of the
+    /// program, so a snapshot holds 0: one that stopped on the way then writes the same bytes.
+    #[serde(serialize_with = "zero")]
     version: u64,
     /// Slots to look at again although nothing was touched: a level is waiting.
     waiting: Vec<u32>,
@@ -66,6 +68,14 @@ struct Table {
     /// Worked out at least once since the program started.
     #[serde(skip)]
     known: bool,
+    /// Start of the oldest window that was there at the last tick.
+    #[serde(skip)]
+    oldest: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn zero<S: Serializer>(_version: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(0)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -202,16 +212,23 @@ impl Table {
         }
         let all = advanced || self.version != version || !self.known;
         (self.present, self.version, self.known) = (present, version, true);
+        let frames = sheet.frames();
+        let oldest = frames.iter().map(|frame| frame.start).min().unwrap_or(i64::MAX);
+        let dropped = std::mem::replace(&mut self.oldest, oldest) != oldest;
         if all {
             self.marks.fill(true);
         } else {
             self.mark_touched(sheet);
+            if dropped {
+                // What a slot shows may be gone, and a start would look at it again.
+                let gone = self.slots.iter().map(|slot| slot.window_start < oldest);
+                self.marks.iter_mut().zip(gone).for_each(|(mark, gone)| *mark |= gone);
+            }
             for slot in &self.waiting {
                 self.marks[*slot as usize] = true;
             }
         }
         self.waiting.clear();
-        let frames = sheet.frames();
         for slot in 0..self.slots.len() {
             if std::mem::take(&mut self.marks[slot]) {
                 self.renew(sheet, slot, &frames, changed, out);

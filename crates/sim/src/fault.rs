@@ -11,6 +11,7 @@
 //! the same byte for byte; no warning is raised twice; nothing is acknowledged after a failed sync;
 //! damage is reported with its place; a full disk is survived without a restart.
 
+mod damage;
 mod many;
 mod plan;
 mod process;

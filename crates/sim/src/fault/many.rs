@@ -130,7 +130,9 @@ pub fn simulate(args: &SimulateArgs) -> Result<()> {
         }
         if args.trace {
             let (_, trace) = simulation.once(seed, options).map_err(|f| anyhow::anyhow!("{f}"))?;
-            trace.iter().for_each(|line| say(line));
+            for line in &trace {
+                say(line);
+            }
         }
         if sum.seeds.is_multiple_of(PROGRESS_SEEDS) {
             say(&format!("up to seed {seed}: {} recoveries", sum.recoveries));

@@ -28,7 +28,7 @@ use super::world::World;
 const REGISTRY_PART: &str = "registry";
 const ENGINE_PART: &str = "engine";
 /// Small, so that a short run makes and removes many segments.
-const SEGMENT_BYTES_MAX: u64 = 4_096;
+const SEGMENT_BYTES_MAX: u64 = 2_048;
 /// Written out between two steps of the engine.
 const SLICE_BYTES: usize = 4_000;
 

@@ -33,22 +33,21 @@ impl Registry {
         area: &AreaCode,
         now: Timestamp,
     ) -> StreamId {
-        let id = match self.numbers.get(device) {
-            Some(&id) => id,
-            None => {
-                let id = DeviceId(dense(self.devices.len()));
-                let spec = DeviceSpec {
-                    name: device.to_owned(),
-                    title: None,
-                    area: area.clone(),
-                    position: None,
-                    agency: None,
-                    period_ms: 0,
-                    simulated: true,
-                };
-                self.queue(Registration::Device { id, spec, at: now });
-                id
-            }
+        let id = if let Some(&id) = self.numbers.get(device) {
+            id
+        } else {
+            let id = DeviceId(dense(self.devices.len()));
+            let spec = DeviceSpec {
+                name: device.to_owned(),
+                title: None,
+                area: area.clone(),
+                position: None,
+                agency: None,
+                period_ms: 0,
+                simulated: true,
+            };
+            self.queue(Registration::Device { id, spec, at: now });
+            id
         };
         let known = &self.devices[id.0 as usize].streams;
         if let Some(stream) = known.iter().find(|s| self.streams[s.0 as usize].1 == kind) {

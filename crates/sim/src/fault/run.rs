@@ -1,13 +1,12 @@
 //! One seed from beginning to end: who acts next, what goes wrong, and what must hold after it.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result, bail, ensure};
 use chengmai_model::{Reading, Timestamp};
 use chengmai_store::disk::simulated::{Dice, SimulatedDisk};
 use chengmai_store::error::Error;
 use chengmai_store::order::{Group, self_contained};
 
+use super::damage::Damage;
 use super::plan::{Allowed, Fault, Report};
 use super::process::{Outside, Process, StartError, journal_dir, journal_files, snapshots_dir};
 use super::sabotage::{Sabotage, with_frames_swapped, without_checksums};
@@ -17,7 +16,6 @@ use super::world::World;
 
 const BEGIN: i64 = 1_795_219_200_000;
 const HOUR_MS: usize = 3_600_000;
-const SEGMENT_HEADER_BYTES: usize = 32;
 /// Starts that may fail in a row at the end, when nothing goes wrong any more.
 const LAST_STARTS_MAX: usize = 8;
 
@@ -46,14 +44,6 @@ struct Request {
     readings: Vec<Reading>,
 }
 
-/// A bit that was turned over.
-#[derive(Debug, Clone, PartialEq)]
-struct Rot {
-    path: PathBuf,
-    byte: usize,
-    bit: u8,
-}
-
 /// A seed on its way.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
@@ -71,9 +61,7 @@ pub(crate) struct Run<'a> {
     inbox: Vec<Request>,
     pub(crate) step: usize,
     now: i64,
-    /// Where the last acknowledged commit begins: rot in it cannot be told from a torn write.
-    last_commit: Option<(PathBuf, usize)>,
-    rotten: Vec<Rot>,
+    damage: Damage,
     full_until: Option<usize>,
     was_full: bool,
     slow_until: Option<usize>,
@@ -103,8 +91,7 @@ impl<'a> Run<'a> {
             inbox: Vec::new(),
             step: 0,
             now: BEGIN,
-            last_commit: None,
-            rotten: Vec::new(),
+            damage: Damage::default(),
             full_until: None,
             was_full: false,
             slow_until: None,
@@ -165,21 +152,23 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         match chance {
-            0..35 => self.send(self.step % SENDERS, true)?,
+            0..33 => self.send(self.step % SENDERS, true)?,
             // On a slow disk a commit hangs while all others go on.
-            35..60 if self.slow_until.is_none() => self.sequence(many)?,
-            60..74 => (0..many).for_each(|_| _ = process.think()),
-            74..82 => (0..many).for_each(|_| _ = process.archive()),
-            82..87 => process.flush(&mut self.outside),
-            87..92 => {
+            33..56 if self.slow_until.is_none() => self.sequence(many)?,
+            56..70 => (0..many).for_each(|_| _ = process.think()),
+            70..77 => (0..many).for_each(|_| _ = process.archive()),
+            77..82 => process.flush(&mut self.outside),
+            82..87 => {
                 for _ in 0..many {
                     process.decide(&mut self.outside, &self.truth)?;
                 }
             }
-            92..96 => {
-                self.report.snapshots += u64::from(process.snapshot(&self.outside)?);
+            87..95 => {
+                for _ in 0..many {
+                    self.report.snapshots += u64::from(process.snapshot(&self.outside)?);
+                }
             }
-            96..98 => self.report.segments_deleted += process.forget() as u64,
+            95..98 => self.report.segments_deleted += process.forget() as u64,
             98 => self.relocate(),
             _ => {}
         }
@@ -249,7 +238,7 @@ impl<'a> Run<'a> {
                 let empty = steps.is_empty();
                 process.hand_on(steps);
                 if !empty {
-                    self.remember_commit(&before);
+                    self.damage.committed(&self.disk, &before);
                 }
                 if std::mem::take(&mut self.was_full) {
                     self.report.full_recovered += 1;
@@ -273,7 +262,9 @@ impl<'a> Run<'a> {
                     process.stopped = true;
                 }
                 process.registry.put_back(refused.registrations);
-                taken.iter().for_each(|request| self.senders.refused(request.sender));
+                for request in &taken {
+                    self.senders.refused(request.sender);
+                }
             }
         }
         Ok(())
@@ -283,14 +274,6 @@ impl<'a> Run<'a> {
         for Request { sender, body, .. } in taken {
             self.truth.acknowledge(body);
             self.senders.done(*sender, body);
-        }
-    }
-
-    /// Notes where the commit that was just made begins.
-    fn remember_commit(&mut self, before: &[(PathBuf, usize)]) {
-        if let Some((path, _)) = journal_files(&self.disk).pop() {
-            let length = before.iter().find(|(known, _)| *known == path).map(|(_, length)| *length);
-            self.last_commit = Some((path, length.unwrap_or(SEGMENT_HEADER_BYTES)));
         }
     }
 
@@ -306,7 +289,7 @@ impl<'a> Run<'a> {
 
     /// Perhaps something goes wrong.
     fn go_wrong(&mut self) -> Result<()> {
-        let chance = self.misfortune.one_in(16);
+        let chance = self.misfortune.one_in(28);
         let fault = Fault::ALL[self.misfortune.below(Fault::ALL.len())];
         let soon = u32::try_from(self.misfortune.below(10))?;
         let amount = self.misfortune.below(3 * HOUR_MS);
@@ -329,9 +312,9 @@ impl<'a> Run<'a> {
             }
             Fault::BitRot => {
                 self.crash(false);
-                self.rot();
+                self.damage.rot(&self.disk, &mut self.misfortune);
                 if amount.is_multiple_of(3) {
-                    self.rot();
+                    self.damage.rot(&self.disk, &mut self.misfortune);
                 }
             }
             Fault::Slow => {
@@ -382,41 +365,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// A bit of a file that was acknowledged turns over.
-    fn rot(&mut self) {
-        let files: Vec<(PathBuf, usize)> = self.disk.files();
-        let last = journal_files(&self.disk).pop();
-        let mut places = Vec::new();
-        for (path, length) in files {
-            let until = match (&last, &self.last_commit) {
-                _ if path.extension().is_some_and(|e| e == "partial") => 0,
-                (Some((last, _)), Some((of, at))) if path == *last && path == *of => *at,
-                // Not acknowledged yet, or a header without frames, which is made again.
-                (Some((last, _)), _) if path == *last => 0,
-                _ => length,
-            };
-            if until > 0 && !self.rotten.iter().any(|rot| rot.path == path) {
-                places.push((path, until));
-            }
-        }
-        if places.is_empty() {
-            return;
-        }
-        let (path, until) = places.swap_remove(self.misfortune.below(places.len()));
-        let byte = self.misfortune.below(until);
-        let bit = u8::try_from(self.misfortune.below(8)).unwrap_or(0);
-        self.disk.flip_bit(&path, byte, bit);
-        self.disk.note(format!("bit {bit} of byte {byte} of {} rots", path.display()));
-        self.rotten.push(Rot { path, byte, bit });
-    }
-
-    /// The damaged files are brought back from a copy.
-    fn heal(&mut self) {
-        for Rot { path, byte, bit } in std::mem::take(&mut self.rotten) {
-            self.disk.flip_bit(&path, byte, bit);
-        }
-    }
-
     /// Starts the program, and checks everything when it starts.
     fn start(&mut self) -> Result<()> {
         let power = self.options.allowed.has(Fault::PowerCut) && self.misfortune.one_in(6);
@@ -433,9 +381,9 @@ impl<'a> Run<'a> {
         self.disk.take_failed_syncs();
         match started {
             Ok(mut process) => {
-                let journal = self.rotten.iter().find(|rot| rot.path.starts_with(journal_dir()));
-                ensure!(journal.is_none(), "rot was not noticed: {journal:?}");
-                self.heal();
+                let inside = self.damage.inside(journal_dir());
+                ensure!(inside == 0, "rot was not noticed: {:?}", self.damage);
+                self.damage.heal(&self.disk);
                 self.disk.set_short_reads(false);
                 process.settle(&mut self.outside, &self.truth)?;
                 process.check(&self.outside, &mut self.truth).context("after a start")?;
@@ -457,19 +405,16 @@ impl<'a> Run<'a> {
         match error {
             _ if self.disk.is_dark() => {}
             Error::Damaged { path, offset, .. } => {
-                let known = self.rotten.iter().any(|rot| {
-                    rot.path == *path && usize::try_from(*offset).is_ok_and(|at| at <= rot.byte)
-                });
+                let known = self.damage.explains(path, *offset);
                 ensure!(known, "a start is refused for damage that nobody did: {error}");
                 self.report.damage_reported += 1;
-                self.heal();
+                self.damage.heal(&self.disk);
             }
             Error::Removed { .. } => {
-                let snapshots =
-                    self.rotten.iter().filter(|rot| rot.path.starts_with(snapshots_dir())).count();
+                let snapshots = self.damage.inside(snapshots_dir());
                 ensure!(snapshots > 1, "a start is refused although a snapshot is sound: {error}");
                 self.report.damage_reported += 1;
-                self.heal();
+                self.damage.heal(&self.disk);
             }
             Error::Io { .. } | Error::Full { .. } => {
                 ensure!(explained, "a start is refused and the disk is fine: {error}");

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use chengmai_engine::{ClosedWindow, Engine, Event};
@@ -214,12 +215,12 @@ impl Truth {
 
     /// Rows of history, in files and in memory together.
     pub(crate) fn check_rows(&self, rows: &Rows) -> Result<()> {
-        compare(&self.rows, rows, "history", "rows of frame")
+        compare(&self.rows, rows, "the rows of history", "frame")
     }
 
     /// Steps of warnings in the records.
     pub(crate) fn check_decided(&self, decided: &Decided) -> Result<()> {
-        compare(&self.decided, decided, "the records", "step of a warning")
+        compare(&self.decided, decided, "the steps of warnings", "frame and step")
     }
 
     /// A replay or the first run says this of a frame.
@@ -267,7 +268,7 @@ impl Truth {
             self.position += readings.len() as u64;
             self.recognise(readings)?;
         }
-        let areas = self.engine.areas().clone();
+        let areas = Arc::clone(self.engine.areas());
         let effects = apply(&mut self.engine, &mut self.registry, &areas, sequence, &entry)?;
         for (index, change) in effects.warnings.into_iter().enumerate() {
             if change.step == WarningStep::Raised {
@@ -360,7 +361,7 @@ fn compare<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
         match found.get(key) {
             Some(other) if other == value => {}
             Some(other) => bail!("{place} has {other:?} as {what} {key:?} instead of {value:?}"),
-            None => bail!("{place} lacks {what} {key:?}: {value:?}"),
+            None => bail!("{place} lack {what} {key:?}: {value:?}"),
         }
     }
     match found.iter().find(|(key, _)| !expected.contains_key(key)) {

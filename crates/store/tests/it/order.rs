@@ -142,7 +142,7 @@ fn given(disk: &SimulatedDisk, restart: Restart, next: u64) -> Result<String, Er
         assert_eq!(entry, Entry::Tick { now: Timestamp(sequence.cast_signed()) });
         let names = [(to.registry, 'R'), (to.engine, 'E'), (to.history, 'H')];
         let names: String = names.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
-        told += &format!("{sequence}{names} ");
+        told.extend([sequence.to_string(), names, " ".to_owned()]);
     };
     restart.replay(disk, dir(), next, &mut each)?;
     Ok(told.trim_end().to_owned())
