@@ -292,6 +292,11 @@ impl Engine {
         }
     }
 
+    /// How many streams are registered: the number that the next one will have.
+    pub fn stream_count(&self) -> u32 {
+        u32::try_from(self.streams.len()).expect("streams are numbered in u32")
+    }
+
     /// Counts since the engine was made.
     pub fn totals(&self) -> Totals {
         Totals { online: self.trees.iter().map(KindTree::online).sum(), ..self.totals }

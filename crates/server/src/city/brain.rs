@@ -175,13 +175,13 @@ impl Brain {
                     let device = registry.device(*id);
                     for stream in device.streams() {
                         // Streams registered later in this list are not known to the engine yet.
-                        if u64::from(stream.0) < engine.totals().streams {
+                        if stream.0 < engine.stream_count() {
                             engine.reassign(stream, device.area(), device.period_ms());
                         }
                     }
                 }
                 Registration::Stream { id, device, kind } => {
-                    if u64::from(id.0) < engine.totals().streams {
+                    if id.0 < engine.stream_count() {
                         continue;
                     }
                     let kind = engine.catalog_mut().kind_or_add(kind);
@@ -200,7 +200,7 @@ impl Brain {
         let registry = self.registry.read();
         let mut engine = self.engine.write();
         self.devices = registry.device_count();
-        let known = u32::try_from(engine.totals().streams).unwrap_or(u32::MAX);
+        let known = engine.stream_count();
         let mut kinds: Vec<Option<KindId>> = Vec::new();
         for number in known..u32::try_from(registry.stream_count()).unwrap_or(u32::MAX) {
             let entry = registry.stream(StreamId(number));
@@ -293,7 +293,7 @@ impl Brain {
         let streams = {
             let mut engine = self.engine.write();
             engine.freeze();
-            engine.totals().streams
+            engine.stream_count() as usize
         };
         self.counters.freeze_ns.fetch_max(nanos(began), Ordering::Relaxed);
         let (slices, frozen) = sync_channel(SLICES_WAITING);
@@ -301,7 +301,7 @@ impl Brain {
             sequence: self.last_sequence,
             counters: Arc::clone(&self.counters),
             frozen,
-            saving: Saving::of(self.devices, usize::try_from(streams).unwrap_or(usize::MAX)),
+            saving: Saving::of(self.devices, streams),
             marks: Arc::clone(&self.marks),
             registry: Arc::clone(&self.registry),
             decisions: self.decisions.clone(),
