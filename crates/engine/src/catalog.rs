@@ -11,8 +11,8 @@ mod rule_terms;
 
 use std::ops::Range;
 
-use chengmai_model::pack::{CaseType, Indicator, Kind, Layer, Pack, PackFault, PackHead, Period};
-use chengmai_model::pack::{Rule, Scenario};
+use chengmai_model::pack::{CaseType, Indicator, Keep, Kind, Layer, Pack, PackFault, PackHead};
+use chengmai_model::pack::{Period, Rule, Scenario};
 use chengmai_model::time::MINUTE_MS;
 use chengmai_model::{KindId, Severity, Text, Tier};
 use foldhash::fast::FixedState;
@@ -323,6 +323,7 @@ fn undeclared(id: KindId, name: &str) -> KindDef {
         decimals: 3,
         period: Period { normal: "1m".to_owned(), alarm: None },
         stuck_after: None,
+        keep: Keep::default(),
         source: "undeclared".to_owned(),
     };
     KindDef {

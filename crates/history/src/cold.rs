@@ -15,6 +15,7 @@ mod merge;
 mod numbers;
 mod read;
 mod readings;
+mod rungs;
 mod sort;
 mod windows;
 
@@ -24,6 +25,7 @@ pub(crate) use file::Flush;
 pub(crate) use flush::write_readings;
 pub(crate) use merge::{Merge, merge_readings};
 pub(crate) use read::{Wanted, column, read, word};
+pub(crate) use rungs::{Summary, step_column, step_start, steps, sum_readings, thin_rung};
 pub(crate) use windows::{WindowNames, merge_windows, write_windows};
 
 /// Column numbers of a windows file.

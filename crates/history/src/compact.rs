@@ -18,7 +18,7 @@ use crate::manifest::{FileEntry, Manifest};
 use crate::shared::Shared;
 
 /// Readings that one step merges: in memory a reading takes some 50 bytes meanwhile.
-const ROWS_MAX: u64 = 4_000_000;
+pub(crate) const ROWS_MAX: u64 = 4_000_000;
 /// Small files of a day that are worth merging while the day is not over.
 const FILES_MIN: usize = 8;
 /// A file with so many rows stays as it is.
@@ -29,7 +29,8 @@ const LARGE_ROWS: u64 = ROWS_MAX / 2;
 pub struct Place {
     /// Code of the district that holds it; of areas above districts their own code.
     pub district: String,
-    /// Its place in pre-order.
+    /// By what files are sorted within a district and kind, before the streams: the place in
+    /// pre-order of its town, say.
     pub order: u32,
 }
 
@@ -41,11 +42,14 @@ pub trait Places: Sync {
     fn stream(&self, device: &str, kind: &str) -> Option<StreamId>;
 }
 
+/// What is merged with each other: a day, a district, and whether the ladder holds it.
+type Cell<'a> = (i64, Option<&'a str>, bool);
+
 /// Merges files in the background. There is one.
 #[derive(Debug)]
 pub struct Compactor {
-    shared: Arc<Shared>,
-    offset_ms: i64,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) offset_ms: i64,
     /// Files that cannot be merged, as they do not read back or name what nobody knows.
     refused: BTreeSet<String>,
 }
@@ -98,6 +102,7 @@ impl Compactor {
             manifest: &manifest,
             files: &files,
             offset_ms: self.offset_ms,
+            without: &BTreeSet::new(),
         };
         let merged =
             if readings { merge_readings(&merge, places) } else { merge_windows(&merge, places) };
@@ -127,10 +132,10 @@ impl Compactor {
     /// The small files of one day and district that are most worth merging, in order of writing; with
     /// `ordered` only such as lie together in that order.
     fn pick(&self, list: &[FileEntry], today: i64, ordered: bool) -> Option<Vec<FileEntry>> {
-        let mut cells: BTreeMap<(i64, Option<&str>), Vec<&FileEntry>> = BTreeMap::new();
+        let mut cells: BTreeMap<Cell<'_>, Vec<&FileEntry>> = BTreeMap::new();
         for file in list {
             let day = day::day_of(file.at_min, self.offset_ms);
-            let cell = (day, file.district.as_deref());
+            let cell = (day, file.district.as_deref(), file.summed);
             let large = file.district.is_some() && file.rows >= LARGE_ROWS;
             if !large && !self.refused.contains(&file.path) {
                 cells.entry(cell).or_default().push(file);
@@ -139,7 +144,7 @@ impl Compactor {
                 cells.remove(&cell);
             }
         }
-        let worth = |&((day, district), files): &(&(i64, Option<&str>), &Vec<&FileEntry>)| {
+        let worth = |&((day, district, _), files): &(&Cell<'_>, &Vec<&FileEntry>)| {
             let least = if *day < today { 1 + usize::from(district.is_some()) } else { FILES_MIN };
             let rows: u64 = files.iter().map(|f| f.rows).sum();
             files.len() >= least || (district.is_none() && rows >= ROWS_MAX)

@@ -22,14 +22,18 @@ mod compact;
 mod day;
 mod error;
 mod hot;
+mod ladder;
 mod manifest;
 mod query;
 mod reader;
+mod series;
 mod shared;
 mod writer;
 
 pub use compact::{Compacted, Compactor, Place, Places};
 pub use error::{Error, Result};
+pub use ladder::{Expired, Keep, Keeps, Rung};
 pub use query::{Cost, ReadingsQuery, WindowPoint, WindowRow, WindowsQuery};
 pub use reader::HistoryReader;
+pub use series::{Series, SeriesPoint, SeriesQuery};
 pub use writer::{FlushJob, History, HistorySettings, LABELS_MAX, StreamLabel, StreamNames};

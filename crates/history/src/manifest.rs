@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::ladder::Rung;
 use crate::query::ReadingsQuery;
 
 const FORMAT: u32 = 2;
@@ -36,6 +37,9 @@ pub(crate) struct Manifest {
     pub(crate) raw: Vec<FileEntry>,
     /// Files of windows, in order of writing: a later one overrules an earlier one.
     pub(crate) windows: Vec<FileEntry>,
+    /// Files of the rungs of the ladder: minutes, hours, days.
+    #[serde(default)]
+    pub(crate) rungs: [Vec<FileEntry>; 3],
 }
 
 /// One Parquet file and what is known of it without opening it.
@@ -61,6 +65,12 @@ pub(crate) struct FileEntry {
     /// The district whose rows these are; absent when any may be here, in order of writing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) district: Option<String>,
+    /// Of readings: whether the rungs of the ladder hold them too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) summed: bool,
+    /// Of files with a district: the kinds whose rows these are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) kinds: Vec<String>,
 }
 
 impl FileEntry {
@@ -89,7 +99,14 @@ impl FileEntry {
 
 impl Manifest {
     fn empty() -> Self {
-        Self { format: FORMAT, watermark: 0, generation: 0, raw: Vec::new(), windows: Vec::new() }
+        Self {
+            format: FORMAT,
+            watermark: 0,
+            generation: 0,
+            raw: Vec::new(),
+            windows: Vec::new(),
+            rungs: Default::default(),
+        }
     }
 
     /// Reads the manifest of a folder (an empty one when there is none), checks that its files are
@@ -110,7 +127,7 @@ impl Manifest {
             }
             known.insert(path);
         }
-        for top in [RAW, WINDOWS] {
+        for top in [RAW, WINDOWS].into_iter().chain(Rung::ALL.map(Rung::folder)) {
             let folder = dir.join(top);
             fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
             remove_strays(&folder, &known)?;
@@ -136,7 +153,7 @@ impl Manifest {
     }
 
     fn files(&self) -> impl Iterator<Item = &FileEntry> {
-        self.raw.iter().chain(&self.windows)
+        self.raw.iter().chain(&self.windows).chain(self.rungs.iter().flatten())
     }
 
     /// Where the next change of the manifest puts its file for a day and district.

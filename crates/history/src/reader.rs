@@ -19,7 +19,7 @@ use crate::shared::Shared;
 /// The reading end of the history. Cheap to clone; any number of threads may query at once.
 #[derive(Debug, Clone)]
 pub struct HistoryReader {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl HistoryReader {
@@ -90,7 +90,7 @@ impl HistoryReader {
         Ok((points.into_values().collect(), cost))
     }
 
-    fn hot_readings(&self, query: &ReadingsQuery<'_>) -> (Vec<Reading>, Arc<Manifest>) {
+    pub(crate) fn hot_readings(&self, query: &ReadingsQuery<'_>) -> (Vec<Reading>, Arc<Manifest>) {
         let mut found = Vec::new();
         let (from, to) = (query.from.0, query.to.0);
         let state = self.shared.state.read();
@@ -109,7 +109,7 @@ impl HistoryReader {
         (found, manifest)
     }
 
-    fn cold_readings(
+    pub(crate) fn cold_readings(
         &self,
         file: &FileEntry,
         query: &ReadingsQuery<'_>,
@@ -120,11 +120,12 @@ impl HistoryReader {
         let open = FileCache::open(&self.shared.cache, &self.shared.dir, &file.path)?;
         let time = (raw_column::AT, query.from.0..query.to.0);
         let device = [query.device];
+        let kinds: Vec<&str> = query.streams.iter().map(|&(_, kind)| kind).collect();
         if file.streams.is_none() {
-            let kinds: Vec<&str> = query.streams.iter().map(|&(_, kind)| kind).collect();
             let wanted = Wanted {
                 leading: &device,
                 words: &[(raw_column::DEVICE, &device), (raw_column::KIND, &kinds)],
+                hints: &[],
                 numbers: None,
                 time,
                 columns: &[raw_column::KIND, raw_column::AT, raw_column::VALUE],
@@ -145,6 +146,7 @@ impl HistoryReader {
         let wanted = Wanted {
             leading: &device,
             words: &[],
+            hints: &[(raw_column::KIND, &kinds)],
             numbers: Some((raw_column::STREAM, &streams)),
             time,
             columns: &[raw_column::AT, raw_column::VALUE, raw_column::STREAM],
@@ -192,6 +194,7 @@ impl HistoryReader {
                 (window_column::INDICATOR, &[query.indicator]),
                 (window_column::AREA, &[query.area]),
             ],
+            hints: &[],
             numbers: None,
             time: (window_column::START, query.from.0..query.to.0),
             columns: &[
@@ -234,7 +237,7 @@ fn collect(
 }
 
 /// In order of time, each once, and of too many the newest.
-fn keep_newest(found: &mut Vec<Reading>, limit: usize) {
+pub(crate) fn keep_newest(found: &mut Vec<Reading>, limit: usize) {
     found.sort_unstable_by_key(|r| (r.at, r.stream, r.value.to_bits()));
     found.dedup_by_key(|r| (r.at, r.stream, r.value.to_bits()));
     found.drain(..found.len().saturating_sub(limit));

@@ -16,6 +16,8 @@ use crate::manifest::Manifest;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) dir: PathBuf,
+    /// Local time's distance east of UTC.
+    pub(crate) offset_ms: i64,
     pub(crate) state: RwLock<State>,
     /// Footers of files that were read lately. Never locked together with `state`.
     pub(crate) cache: Mutex<FileCache>,
@@ -41,7 +43,7 @@ pub(crate) struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(dir: PathBuf, manifest: Manifest) -> Self {
+    pub(crate) fn new(dir: PathBuf, offset_ms: i64, manifest: Manifest) -> Self {
         let state = State {
             manifest: Arc::new(manifest),
             readings: Hot::default(),
@@ -51,6 +53,7 @@ impl Shared {
         };
         Self {
             dir,
+            offset_ms,
             state: RwLock::new(state),
             cache: Mutex::new(FileCache::default()),
             retired: Mutex::new(VecDeque::new()),

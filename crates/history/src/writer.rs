@@ -99,7 +99,7 @@ impl History {
     pub fn open(dir: &Path, settings: HistorySettings) -> Result<Self> {
         let manifest = Manifest::open(dir)?;
         let watermark = manifest.watermark;
-        let shared = Arc::new(Shared::new(dir.to_path_buf(), manifest));
+        let shared = Arc::new(Shared::new(dir.to_path_buf(), settings.utc_offset_ms, manifest));
         let running = Arc::new(());
         Ok(Self { shared, settings, sequence_last: watermark, replayed_until: watermark, running })
     }

@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::parse_duration_ms;
 use crate::{Severity, Text, Tier};
 
 /// `pack.toml`, table `[pack]`.
@@ -53,8 +54,47 @@ pub struct Kind {
     /// The same value for so long makes the device suspect: `6h`.
     #[serde(default)]
     pub stuck_after: Option<String>,
+    /// How long its readings are kept.
+    #[serde(default)]
+    pub keep: Keep,
     /// Where the numbers come from.
     pub source: String,
+}
+
+/// How long readings are kept, and what they are summed up to: typed durations, or `forever`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keep {
+    /// The readings themselves.
+    #[serde(default)]
+    pub raw: Option<String>,
+    /// Their minutes.
+    #[serde(default)]
+    pub m1: Option<String>,
+    /// Their hours.
+    #[serde(default)]
+    pub h1: Option<String>,
+    /// Their days.
+    #[serde(default)]
+    pub d1: Option<String>,
+}
+
+impl Keep {
+    /// What is kept for ever.
+    pub const FOREVER: &str = "forever";
+    /// Our default for what a pack leaves out.
+    pub const DEFAULT: [&str; 4] = ["30d", "180d", "1825d", Self::FOREVER];
+
+    /// The four times as typed, with our default for what is left out.
+    pub fn texts(&self) -> [&str; 4] {
+        let typed = [&self.raw, &self.m1, &self.h1, &self.d1];
+        std::array::from_fn(|rung| typed[rung].as_deref().unwrap_or(Self::DEFAULT[rung]))
+    }
+
+    /// The four times in milliseconds; `None` is for ever.
+    pub fn durations_ms(&self) -> [Option<i64>; 4] {
+        self.texts().map(parse_duration_ms)
+    }
 }
 
 /// Expected time between readings, as typed durations.

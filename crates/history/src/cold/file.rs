@@ -77,18 +77,51 @@ pub(crate) fn write_file(
     properties: WriterProperties,
     batches: impl Iterator<Item = Vec<ArrayRef>>,
 ) -> Result<FileEntry> {
-    let (path, file) = create(dir, &entry.path)?;
-    let mut writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties))
-        .map_err(Error::parquet(&path))?;
+    let mut file = RowFile::create(dir, &entry.path, schema, properties)?;
     for columns in batches {
-        let batch =
-            RecordBatch::try_new(Arc::clone(schema), columns).map_err(Error::parquet(&path))?;
-        writer.write(&batch).map_err(Error::parquet(&path))?;
-        writer.flush().map_err(Error::parquet(&path))?;
+        file.write(columns)?;
     }
-    let file = writer.into_inner().map_err(Error::parquet(&path))?;
-    entry.bytes = make_durable(&path, &file)?;
+    entry.bytes = file.finish()?;
     Ok(entry)
+}
+
+/// A Parquet file that is written by the library's own writer, a row group at a time.
+pub(crate) struct RowFile {
+    path: PathBuf,
+    schema: Arc<Schema>,
+    writer: ArrowWriter<File>,
+}
+
+impl RowFile {
+    pub(crate) fn create(
+        dir: &Path,
+        name: &str,
+        schema: &Arc<Schema>,
+        properties: WriterProperties,
+    ) -> Result<Self> {
+        let (path, file) = create(dir, name)?;
+        let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties))
+            .map_err(Error::parquet(&path))?;
+        Ok(Self { path, schema: Arc::clone(schema), writer })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a row group.
+    pub(crate) fn write(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
+        let batch = batch.map_err(Error::parquet(&self.path))?;
+        self.writer.write(&batch).map_err(Error::parquet(&self.path))?;
+        self.writer.flush().map_err(Error::parquet(&self.path))
+    }
+
+    /// Ends the file, durable with its name when this returns, and says how long it is.
+    pub(crate) fn finish(self) -> Result<u64> {
+        let file = self.writer.into_inner().map_err(Error::parquet(&self.path))?;
+        make_durable(&self.path, &file)
+    }
 }
 
 /// A Parquet file whose columns come encoded.

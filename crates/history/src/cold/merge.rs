@@ -3,6 +3,7 @@
 //! By kind before area, because a question nearly always names a kind, and because values of one kind
 //! compress far better than mixed ones.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use arrow::array::{AsArray as _, RecordBatch, StringArray};
@@ -33,6 +34,8 @@ pub(crate) struct Merge<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) files: &'a [FileEntry],
     pub(crate) offset_ms: i64,
+    /// Kinds whose rows are left out.
+    pub(crate) without: &'a BTreeSet<String>,
 }
 
 impl Merge<'_> {
@@ -44,7 +47,8 @@ impl Merge<'_> {
         );
         let folder = day::folder(day::day_of(self.base(), self.offset_ms));
         let path = self.manifest.next_path(top, &folder, district, sequences);
-        FileEntry { district: Some(district.to_owned()), ..empty_entry(path, sequences) }
+        let summed = self.files.iter().all(|file| file.summed);
+        FileEntry { district: Some(district.to_owned()), summed, ..empty_entry(path, sequences) }
     }
 
     /// The earliest time in the files.
@@ -68,20 +72,12 @@ pub(crate) fn place_of(places: &dyn Places, area: &str) -> Place {
 
 /// Writes the rows of all files as one file a district, and returns the files, durable.
 pub(crate) fn merge_readings(merge: &Merge<'_>, places: &dyn Places) -> Result<Vec<FileEntry>> {
-    let mut input = Input { base: merge.base(), ..Input::default() };
-    for file in merge.files {
-        input.read(&merge.dir.join(&file.path), places)?;
-    }
-    let (sorted, ranks, districts) = input.streams.in_order(places);
-    let rows = input.rows.iter().map(|row| Row { key: ranks[row.key as usize], ..*row });
-    let keys = rows.clone().map(|row| row.key);
+    let input = Input::of(merge, places)?;
+    let base = input.base;
+    let (sorted, districts, rows) = input.in_order(places);
     let mut files = Vec::new();
     let mut open: Option<(usize, ReadingsFile<'_>)> = None;
-    let mut once = Vec::new();
-    sort::sorted(keys, rows, |part| {
-        once.clear();
-        once.extend_from_slice(part);
-        once.dedup_by_key(|row| (row.key, row.at, row.value.to_bits()));
+    rows.each_once(|once| {
         let district_of = |row: &Row| districts.partition_point(|(_, end)| *end <= row.key);
         for rows in once.chunk_by(|a, b| district_of(a) == district_of(b)) {
             let district = district_of(&rows[0]);
@@ -90,8 +86,7 @@ pub(crate) fn merge_readings(merge: &Merge<'_>, places: &dyn Places) -> Result<V
                     files.push(done.finish()?);
                 }
                 let entry = merge.entry(RAW, &districts[district].0);
-                let file =
-                    ReadingsFile::create(merge.dir, entry, Style::Packed, input.base, &sorted)?;
+                let file = ReadingsFile::create(merge.dir, entry, Style::Packed, base, &sorted)?;
                 open = Some((district, file));
             }
             if let Some((_, file)) = &mut open {
@@ -108,11 +103,33 @@ pub(crate) fn merge_readings(merge: &Merge<'_>, places: &dyn Places) -> Result<V
 
 /// The rows of the files, and their streams.
 #[derive(Default)]
-struct Input {
-    base: i64,
+pub(crate) struct Input {
+    pub(crate) base: i64,
     streams: Streams,
     /// Keys are places in `streams`.
     rows: Vec<Row>,
+}
+
+/// The rows, and by place in `Streams` the rank they are sorted by.
+pub(crate) struct Ranked {
+    rows: Vec<Row>,
+    ranks: Vec<u32>,
+}
+
+impl Ranked {
+    /// Hands the rows on part by part in order of rank and time, each reading once. A rank lies in one
+    /// part whole.
+    pub(crate) fn each_once(self, mut each: impl FnMut(&[Row]) -> Result<()>) -> Result<()> {
+        let Self { rows, ranks } = self;
+        let rows = rows.iter().map(|row| Row { key: ranks[row.key as usize], ..*row });
+        let mut once = Vec::new();
+        sort::sorted(rows.clone().map(|row| row.key), rows, |part| {
+            once.clear();
+            once.extend_from_slice(part);
+            once.dedup_by_key(|row| (row.key, row.at, row.value.to_bits()));
+            each(&once)
+        })
+    }
 }
 
 /// Streams, each with what it is called; a stream whose device moved stands here twice.
@@ -125,6 +142,29 @@ struct Streams {
 }
 
 impl Input {
+    /// All rows of the files that are wanted.
+    pub(crate) fn of(merge: &Merge<'_>, places: &dyn Places) -> Result<Self> {
+        let mut input = Self { base: merge.base(), ..Self::default() };
+        for file in merge.files {
+            input.read(&merge.dir.join(&file.path), places)?;
+        }
+        if !merge.without.is_empty() {
+            let Self { streams, rows, .. } = &mut input;
+            let kinds = streams.kinds.all();
+            let dropped: Vec<bool> =
+                kinds.iter().map(|kind| merge.without.contains(&**kind)).collect();
+            rows.retain(|row| !dropped[streams.labels.kinds[row.key as usize] as usize]);
+        }
+        Ok(input)
+    }
+
+    /// Streams in the order of the new files; for each district its name and the rank where it ends;
+    /// and the rows.
+    pub(crate) fn in_order(self, places: &dyn Places) -> (Sorted, Vec<(String, u32)>, Ranked) {
+        let (sorted, ranks, districts) = self.streams.in_order(places);
+        (sorted, districts, Ranked { rows: self.rows, ranks })
+    }
+
     fn read(&mut self, path: &Path, places: &dyn Places) -> Result<()> {
         for batch in batches(path)? {
             self.take(&batch.map_err(Error::parquet(path))?, places, path)?;
@@ -218,7 +258,7 @@ impl Streams {
             let index = stream as usize;
             let place = &area_places[labels.areas[index] as usize];
             let kind = &kind_names[labels.kinds[index] as usize];
-            (&place.district, kind, place.order, labels.areas[index], labels.streams[index])
+            (&place.district, kind, place.order, labels.streams[index], labels.areas[index])
         };
         let mut order: Vec<u32> = (0..).take(labels.streams.len()).collect();
         order.sort_unstable_by_key(sort_key);
@@ -243,7 +283,7 @@ impl Streams {
 }
 
 /// Names of streams by rank.
-struct Sorted {
+pub(crate) struct Sorted {
     order: Vec<u32>,
     labels: Labels,
     kinds: Vec<String>,

@@ -27,6 +27,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) leading: &'a [&'a str],
     /// Columns of words and the words allowed in them.
     pub(crate) words: &'a [(usize, &'a [&'a str])],
+    /// The same, but only to leave pages out: something else decides about the rows.
+    pub(crate) hints: &'a [(usize, &'a [&'a str])],
     /// A column of numbers and the numbers allowed in it.
     pub(crate) numbers: Option<(usize, &'a [u32])>,
     /// The column of times, and the range wanted.
@@ -92,7 +94,7 @@ pub(crate) fn word(batch: &RecordBatch, index: usize, row: usize) -> &str {
 }
 
 fn group_may_match(group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
-    let words_fit = wanted.words.iter().all(|&(index, words)| {
+    let words_fit = wanted.words.iter().chain(wanted.hints).all(|&(index, words)| {
         let Some(statistics) = group.column(index).statistics() else { return true };
         within(statistics.min_bytes_opt(), statistics.max_bytes_opt(), words)
     });
@@ -144,7 +146,7 @@ fn any_between(min: Option<&i32>, max: Option<&i32>, numbers: &[u32]) -> bool {
 fn matching_pages(file: &OpenFile, group: usize, wanted: &Wanted<'_>) -> Vec<Range<usize>> {
     let rows = usize::try_from(file.footer.metadata().row_group(group).num_rows()).unwrap_or(0);
     let mut kept: Vec<Range<usize>> = std::iter::once(0..rows).collect();
-    for &(index, words) in wanted.words {
+    for &(index, words) in wanted.words.iter().chain(wanted.hints) {
         let pages = pages_where(file, group, index, rows, |bounds, page| match bounds {
             ColumnIndexMetaData::BYTE_ARRAY(b) => {
                 within(b.min_value(page), b.max_value(page), words)

@@ -1,6 +1,7 @@
 //! Readings into files. What both the flush and the compaction do: take sorted rows, cut them into row
 //! groups, and write one file of one local day.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -42,6 +43,7 @@ pub(crate) struct ReadingsFile<'a> {
     labels: Labels,
     entry: FileEntry,
     streams: Option<(u32, u32)>,
+    kinds: BTreeSet<u32>,
 }
 
 impl<'a> ReadingsFile<'a> {
@@ -59,7 +61,18 @@ impl<'a> ReadingsFile<'a> {
             Style::Packed => PACKED_GROUP_ROWS,
         };
         let (group, labels) = (Group::default(), Labels::default());
-        Ok(Self { file, codecs, names, base, group_rows, group, labels, entry, streams: None })
+        Ok(Self {
+            file,
+            codecs,
+            names,
+            base,
+            group_rows,
+            group,
+            labels,
+            entry,
+            streams: None,
+            kinds: BTreeSet::new(),
+        })
     }
 
     /// Appends rows in order of key and time.
@@ -80,6 +93,7 @@ impl<'a> ReadingsFile<'a> {
     pub(crate) fn finish(mut self) -> Result<FileEntry> {
         self.end_group()?;
         self.entry.streams = self.streams;
+        self.entry.kinds = self.kinds.iter().map(|&kind| self.names.kind(kind)).collect();
         self.entry.bytes = self.file.finish()?;
         Ok(self.entry)
     }
@@ -114,6 +128,9 @@ impl<'a> ReadingsFile<'a> {
         for &stream in &self.labels.streams {
             let (min, max) = self.streams.unwrap_or((stream, stream));
             self.streams = Some((min.min(stream), max.max(stream)));
+        }
+        if entry.district.is_some() {
+            self.kinds.extend(&self.labels.kinds);
         }
         let (group, labels) = (&self.group, &self.labels);
         self.file
@@ -155,5 +172,7 @@ pub(crate) fn empty_entry(path: String, sequences: (u64, u64)) -> FileEntry {
         name_max: String::new(),
         streams: None,
         district: None,
+        summed: false,
+        kinds: Vec::new(),
     }
 }

@@ -5,6 +5,7 @@
 mod compaction;
 mod crash;
 mod files;
+mod ladder;
 mod parallel;
 mod readings;
 mod support;

@@ -215,6 +215,24 @@ fn check_kind(kind: &Kind, at: At<'_>, faults: &mut Faults) {
             faults,
         );
     }
+    let keep = kind.keep.durations_ms().map(|time| time.unwrap_or(i64::MAX));
+    if let Some(rung) = (1..keep.len()).find(|&rung| keep[rung] < keep[rung - 1]) {
+        let (texts, names) = (kind.keep.texts(), ["raw", "m1", "h1", "d1"]);
+        let (shorter, longer) = (names[rung], names[rung - 1]);
+        at.fault(
+            "keep",
+            (
+                format!("{shorter} 只保存 {}，比 {longer} 的 {} 短", texts[rung], texts[rung - 1]),
+                format!(
+                    "{shorter} is kept for {}, which is shorter than {longer} for {}",
+                    texts[rung],
+                    texts[rung - 1]
+                ),
+            ),
+            ("越粗的汇总应保存越久", "keep the coarser as long as the finer or longer"),
+            faults,
+        );
+    }
     if let Some(stuck) = &kind.stuck_after
         && parse_duration_ms(stuck).unwrap_or(0) <= normal
     {

@@ -7,6 +7,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::Keep;
 use super::document::{Document, find};
 use super::parse::Faults;
 use crate::case::parse_limit_ms;
@@ -35,6 +36,8 @@ pub(crate) enum Of {
     Version,
     /// `30m`.
     Duration,
+    /// `30d` or `forever`.
+    Keep,
     /// `2 readings` or `30s`.
     Delay,
     /// `2 of 3 within 10m`.
@@ -65,6 +68,9 @@ pub(crate) const fn may(name: &'static str, of: Of) -> Key {
 }
 
 pub(crate) const TEXT: Shape = Shape { keys: &[must("zh", Of::Line), must("en", Of::Line)] };
+const KEEP: Shape = Shape {
+    keys: &[may("raw", Of::Keep), may("m1", Of::Keep), may("h1", Of::Keep), may("d1", Of::Keep)],
+};
 const PERIOD: Shape = Shape { keys: &[must("normal", Of::Duration), may("alarm", Of::Duration)] };
 pub(crate) const TIER: Of = Of::Choice(&["city", "district", "town", "community", "grid"]);
 
@@ -93,6 +99,7 @@ const KIND: Shape = Shape {
         may("decimals", Of::Integer(0, 9)),
         must("period", Of::Table(&PERIOD)),
         may("stuck_after", Of::Duration),
+        may("keep", Of::Table(&KEEP)),
         must("source", Of::Line),
     ],
 };
@@ -341,6 +348,7 @@ impl Of {
             Self::Code => text.contains('.') && text.split('.').all(is_id),
             Self::Version => is_version(text),
             Self::Duration => parse_duration_ms(text).is_some_and(|ms| ms > 0),
+            Self::Keep => text == Keep::FOREVER || Self::Duration.holds_text(text),
             Self::Delay => is_delay(text),
             Self::Recheck => is_recheck(text),
             Self::Limit => parse_limit_ms(text).is_some(),
@@ -359,6 +367,7 @@ impl Of {
             Self::Code => ("以点分隔的代码", "a code with points"),
             Self::Version => ("版本号", "a version"),
             Self::Duration => ("时长", "a duration"),
+            Self::Keep => ("时长或 forever", "a duration or `forever`"),
             Self::Delay => ("时长或读数个数", "a duration or a number of readings"),
             Self::Recheck => ("“m 次中的 n 次”复核条件", "an `n of m within` condition"),
             Self::Limit => ("处置时限", "a handling limit"),
@@ -392,6 +401,7 @@ impl Of {
             Self::Code => "\"gas.safe_share\"",
             Self::Version => "\"1.0.0\"",
             Self::Duration => "\"30m\"",
+            Self::Keep => "\"30d\"",
             Self::Delay => "\"2 readings\"",
             Self::Recheck => "\"2 of 3 within 10m\"",
             Self::Limit => "\"4 work_hour\"",

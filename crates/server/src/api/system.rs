@@ -236,6 +236,9 @@ fn render(city: &City) -> String {
         counter!("chengmai_windows_closed_total").absolute(get(&c.windows));
         counter!("chengmai_alarms_total").absolute(get(&c.alarms));
         counter!("chengmai_warnings_total").absolute(get(&c.warnings));
+        counter!("chengmai_history_merged_rows_total").absolute(get(&c.merged));
+        counter!("chengmai_history_expired_rows_total").absolute(get(&c.expired));
+        counter!("chengmai_history_expired_bytes_total").absolute(get(&c.expired_bytes));
         gauge!("chengmai_devices").set(devices as f64);
         gauge!("chengmai_streams").set(streams as f64);
         gauge!("chengmai_streams_online").set(totals.online as f64);

@@ -1,6 +1,8 @@
 //! The archive's thread: readings and closed windows on their way to Parquet. It runs behind the
 //! journal; what it has not written yet the journal still holds.
 
+mod upkeep;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -8,18 +10,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chengmai_engine::{ClosedWindow, Engine};
-use chengmai_history::{Compactor, History, Place, Places, StreamLabel, StreamNames, WindowRow};
+use chengmai_history::{History, StreamLabel, StreamNames, WindowRow};
 use chengmai_model::{AreaId, AreaTree, Reading, StreamId, Tier, Timestamp};
 use parking_lot::RwLock;
 
+pub(crate) use self::upkeep::KindKeeps;
+use self::upkeep::Upkeep;
+use super::counters::Counters;
 use super::registry::Registry;
 
 /// Longest time that readings wait in memory before they go to Parquet.
 const FLUSH_EVERY: Duration = Duration::from_mins(2);
-/// How long the merging of files rests when there was nothing to do, or something more urgent.
-const MERGE_REST: Duration = Duration::from_secs(10);
-/// From so many small files on they are merged even while readings come in faster than usual.
-const FRESH_FILES_MAX: usize = 200;
 
 /// One step for the archive, in journal order.
 #[derive(Debug)]
@@ -49,13 +50,15 @@ pub(crate) struct Archive {
     pub(crate) engine: Arc<RwLock<Engine>>,
     /// Sequence up to which everything is in Parquet.
     pub(crate) archived: Arc<AtomicU64>,
+    pub(crate) keeps: Arc<KindKeeps>,
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl Archive {
     /// Runs until every sender is gone, then writes what is left.
     pub(crate) fn run(mut self, inbox: Receiver<ArchiveWork>) {
         let loaded = Arc::new(AtomicBool::new(false));
-        let merging = self.begin_merging(&loaded);
+        let upkeep = self.begin_upkeep(&loaded);
         let mut next_flush = Instant::now() + FLUSH_EVERY;
         let mut writing: Option<JoinHandle<()>> = None;
         loop {
@@ -83,25 +86,28 @@ impl Archive {
         }
         wait_for(writing);
         wait_for(self.flush(None));
-        if let Some((stop, merging)) = merging {
+        if let Some((stop, upkeep)) = upkeep {
             drop(stop);
-            wait_for(Some(merging));
+            wait_for(Some(upkeep));
         }
     }
 
-    /// Starts the thread that merges small files; it ends when the sender is dropped, after the step
+    /// Starts the thread that looks after the files; it ends when the sender is dropped, after the step
     /// it is at.
-    fn begin_merging(&self, loaded: &Arc<AtomicBool>) -> Option<(SyncSender<()>, JoinHandle<()>)> {
+    fn begin_upkeep(&self, loaded: &Arc<AtomicBool>) -> Option<(SyncSender<()>, JoinHandle<()>)> {
         let (stop, stopped) = sync_channel(0);
-        let merging = Merging {
+        let upkeep = Upkeep {
             compactor: self.history.compactor(),
             names: self.names(),
+            keeps: Arc::clone(&self.keeps),
+            counters: Arc::clone(&self.counters),
             loaded: Arc::clone(loaded),
         };
-        let thread = std::thread::Builder::new().name("archive-merge".to_owned());
-        let thread = thread
-            .spawn(move || merging.run(&stopped))
-            .inspect_err(|error| tracing::error!(%error, "files of the history are not merged"));
+        let thread = std::thread::Builder::new().name("archive-upkeep".to_owned());
+        let thread = thread.spawn(move || upkeep.run(&stopped));
+        let thread = thread.inspect_err(
+            |error| tracing::error!(%error, "files of the history are neither merged nor expired"),
+        );
         Some((stop, thread.ok()?))
     }
 
@@ -167,32 +173,6 @@ fn wait_for(writing: Option<JoinHandle<()>>) {
     }
 }
 
-/// What the thread that merges files owns.
-struct Merging {
-    compactor: Compactor,
-    names: Names,
-    /// Set while readings fill the memory faster than the clock asks for a flush.
-    loaded: Arc<AtomicBool>,
-}
-
-impl Merging {
-    fn run(mut self, stopped: &Receiver<()>) {
-        let mut rest = Duration::ZERO;
-        while stopped.recv_timeout(rest) == Err(RecvTimeoutError::Timeout) {
-            let urgent = self.compactor.fresh_files() > FRESH_FILES_MAX;
-            rest = MERGE_REST;
-            if self.loaded.load(Ordering::Relaxed) && !urgent {
-                continue;
-            }
-            match self.compactor.step(crate::clock::now().0, &self.names) {
-                Ok(Some(_)) => rest = Duration::ZERO,
-                Ok(None) => {}
-                Err(error) => tracing::error!(%error, "files of the history were not merged"),
-            }
-        }
-    }
-}
-
 /// Names of streams as they are when a row group is written. The registry is locked for some
 /// thousands of labels at a time.
 struct Names {
@@ -221,19 +201,5 @@ impl StreamNames for Names {
 
     fn area(&self, area: AreaId) -> String {
         self.areas.get(area).row.code.as_str().to_owned()
-    }
-}
-
-impl Places for Names {
-    fn place(&self, area: &str) -> Option<Place> {
-        let area = self.areas.find(area)?;
-        let district = self.areas.at_tier(area, Tier::District).unwrap_or(area);
-        let district = self.areas.get(district).row.code.as_str().to_owned();
-        Some(Place { district, order: area.0 })
-    }
-
-    fn stream(&self, device: &str, kind: &str) -> Option<StreamId> {
-        let registry = self.registry.read();
-        registry.stream_of(registry.find(device)?, registry.kind_index(kind)?)
     }
 }

@@ -34,6 +34,12 @@ pub(crate) struct Counters {
     pub(crate) alarms: AtomicU64,
     /// Warnings raised 预警.
     pub(crate) warnings: AtomicU64,
+    /// Rows of the history that were merged.
+    pub(crate) merged: AtomicU64,
+    /// Rows of the history that were deleted, having been kept long enough.
+    pub(crate) expired: AtomicU64,
+    /// Bytes that this freed.
+    pub(crate) expired_bytes: AtomicU64,
     /// Bytes of the journal on disk.
     pub(crate) journal_bytes: AtomicU64,
     refused: Refused,

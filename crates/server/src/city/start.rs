@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use super::City;
 use super::agencies::Agencies;
-use super::archive::{Archive, ArchiveWork};
+use super::archive::{Archive, ArchiveWork, KindKeeps};
 use super::book::Book;
 use super::brain::{Brain, ENGINE_PART, Rate, Seen};
 use super::counters::Counters;
@@ -125,7 +125,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     fill_book(&records, &areas, &book).await?;
     let (decide, to_decide) = mpsc::unbounded_channel();
     let decisions = tokio::spawn(decisions.run(to_decide));
-    let opening = open_archive(&loaded, &folder, &areas, &registry, &engine)?;
+    let opening = open_archive(&loaded, &folder, &areas, &registry, &engine, &counters)?;
     let (watermark, archived) = (opening.watermark, opening.archived);
     let mut brain = Brain {
         registry,
@@ -179,6 +179,7 @@ fn open_archive(
     areas: &Arc<AreaTree>,
     registry: &Arc<RwLock<Registry>>,
     engine: &Arc<RwLock<Engine>>,
+    counters: &Arc<Counters>,
 ) -> anyhow::Result<Opening> {
     let settings = HistorySettings {
         utc_offset_ms: loaded.profile.utc_offset_ms(),
@@ -194,6 +195,8 @@ fn open_archive(
         registry: Arc::clone(registry),
         engine: Arc::clone(engine),
         archived: Arc::clone(&archived),
+        keeps: Arc::new(KindKeeps::of(&loaded.packs)),
+        counters: Arc::clone(counters),
     };
     let thread = spawn("archive", move || archive.run(to_archive))?;
     Ok(Opening { reader, watermark, archived, inbox, thread })

@@ -141,7 +141,7 @@ fn keys_are_checked_all_at_once() {
 kinds.toml:1: missing key `unit`; add `unit = "..."` to this table
 kinds.toml:4: unknown key `unti`; did you mean `unit`?
 kinds.toml:5: `range` = ["0", 100] is not two numbers; write for example `range = [0, 100]`
-kinds.toml:6: unknown key `zzz`; remove it, or use one of: id, name, unit, unit_aliases, range, decimals, period, stuck_after, source
+kinds.toml:6: unknown key `zzz`; remove it, or use one of: id, name, unit, unit_aliases, range, decimals, period, stuck_after, keep, source
 "#,
     );
     check(
@@ -266,6 +266,18 @@ fn kinds_make_sense() {
         "source",
         "stuck_after = \"30m\"\nsource",
         "kinds.toml:7: stuck_after 30m is not longer than the period 30m; write several periods",
+    );
+    check(
+        "kinds.toml",
+        "source",
+        "keep = { raw = \"1y\" }\nsource",
+        "kinds.toml:7: `raw` = \"1y\" is not a duration or `forever`; write for example `raw = \"30d\"`",
+    );
+    check(
+        "kinds.toml",
+        "source",
+        "keep = { raw = \"400d\", h1 = \"forever\" }\nsource",
+        "kinds.toml:7: m1 is kept for 180d, which is shorter than raw for 400d; keep the coarser as long as the finer or longer",
     );
     check(
         "kinds.toml",
