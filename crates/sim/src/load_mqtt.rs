@@ -93,7 +93,7 @@ struct Seen {
 /// # Errors
 /// When the server cannot be reached or does not let a connection in.
 pub fn run(args: &MqttLoadArgs, say: &(dyn Fn(&str) + Sync)) -> Result<MqttLoadReport> {
-    machine::raise_handles()?;
+    machine::raise_handles(u64::from(args.connections) + 64)?;
     ensure!(args.window > 0 && args.threads > 0 && args.connections >= args.threads, "too few");
     let messages = workload::messages(args.connections);
     let (barrier, signals) = (Barrier::new(args.threads as usize + 1), Signals::default());

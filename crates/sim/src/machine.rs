@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 /// Clock ticks a second in `/proc/PID/stat`; fixed in the kernel's interface to programs.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -42,10 +42,16 @@ pub(crate) fn handles(pid: u32) -> Result<usize> {
 }
 
 /// Asks for as many file handles as this process may have.
-pub(crate) fn raise_handles() -> Result<()> {
+///
+/// # Errors
+/// When that is fewer than wanted.
+pub(crate) fn raise_handles(wanted: u64) -> Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;
-    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    let enough = maximum.is_none_or(|maximum| maximum >= wanted);
+    ensure!(enough, "{wanted} file handles are needed, ulimit -H -n allows {maximum:?}");
+    Ok(())
 }
 
 /// CPU, cores and kernel in one line.

@@ -53,6 +53,8 @@ pub(super) struct Peer<S: MqttSink> {
     pub(super) queued: bool,
     /// Tick of the last byte from it.
     pub(super) heard: u32,
+    /// It was read once more since it is overdue.
+    pub(super) asked: bool,
     /// Tick of the first answer that it has not read.
     pub(super) stalled: Option<u32>,
     /// Tick of its next alarm.
@@ -75,6 +77,7 @@ impl<S: MqttSink> Peer<S> {
             hung_up: false,
             queued: false,
             heard: now,
+            asked: false,
             stalled: None,
             alarm: u32::MAX,
         }

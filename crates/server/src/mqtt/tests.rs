@@ -431,6 +431,7 @@ async fn one_connection_has_a_bounded_number_of_messages_in_flight() {
     for id in 1..=20 {
         client.send(publish(Version::V3_1_1, Qos::AtLeastOnce, id, false)).await;
     }
+    running.gate.seen(2).await;
     for id in 1..=20 {
         running.gate.durable.add_permits(1);
         client.expect(acknowledged(Version::V3_1_1, id)).await;

@@ -353,36 +353,39 @@ impl<S: MqttSink> Worker<S> {
 
     /// Ends a connection whose time is over; else sets its next alarm.
     fn look_after(&mut self, place: u32) {
-        let waits_for_us = !self.has_room();
+        let behind = !self.has_room();
         let Some(peer) = &mut self.peers[place as usize] else { return };
         let patience = ticks(self.limits.patience);
-        let allowance = match peer.stage {
-            Stage::Greeting => patience,
-            Stage::Knocking { .. } => {
-                // It waits for us.
-                peer.heard = self.now.tick;
-                patience
-            }
+        let (waits_for_us, allowance) = match peer.stage {
+            Stage::Greeting => (behind || peer.queued, patience),
+            Stage::Knocking { .. } => (true, patience),
             Stage::Open(_) => {
-                if waits_for_us || !peer.has_room(&self.limits) || peer.has_work(&self.limits) {
-                    // What it sends we do not read now; its silence is ours.
-                    peer.heard = self.now.tick;
-                }
-                ticks(peer.protocol.keep_alive().unwrap_or(self.limits.silence_max))
+                let silence = peer.protocol.keep_alive().unwrap_or(self.limits.silence_max);
+                (behind || peer.queued || !peer.has_room(&self.limits), ticks(silence))
             }
             Stage::Leaving => {
                 self.remove(place);
                 return;
             }
         };
-        let mut deadline = peer.heard.saturating_add(allowance);
-        if let Some(stalled) = peer.stalled {
-            deadline = deadline.min(stalled.saturating_add(patience));
+        if waits_for_us {
+            // What it sends we do not read now; its silence is ours.
+            peer.heard = self.now.tick;
         }
-        if deadline <= self.now.tick {
+        let now = self.now.tick;
+        let deadline = peer.heard.saturating_add(allowance);
+        let stalled = peer.stalled.map_or(u32::MAX, |since| since.saturating_add(patience));
+        if stalled <= now || (deadline <= now && peer.asked) {
             self.end(place, Ended::Silent);
+        } else if deadline <= now {
+            // When everybody speaks at once, word of this one may not have reached us. Its socket is
+            // asked itself before it is called silent.
+            peer.asked = true;
+            peer.readable = true;
+            self.queue(place);
+            self.watch(place, 1);
         } else {
-            self.watch(place, deadline - self.now.tick);
+            self.watch(place, deadline.min(stalled) - now);
         }
     }
 

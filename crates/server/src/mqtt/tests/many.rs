@@ -119,10 +119,14 @@ async fn what_a_sender_of_quality_0_says_before_it_hangs_up_is_taken() {
         let running = Running::quick(quick_limits()).await;
         running.gate.durable.add_permits(2);
         let mut client = running.client(version).await;
-        client.send(publish(version, Qos::AtMostOnce, 0, false)).await;
-        client.0.write_all(&[0xE0, 0]).await.unwrap();
+        // The topic `a`, in version 5 no properties, and DISCONNECT.
+        let bytes: &[u8] = match version {
+            Version::V5_0 => &[0x30, 5, 0, 1, b'a', 0, b'4', 0xE0, 0],
+            _ => &[0x30, 4, 0, 1, b'a', b'4', 0xE0, 0],
+        };
+        client.0.write_all(bytes).await.unwrap();
         drop(client);
-        assert_eq!(running.gate.kept(1).await, [0.0]);
+        assert_eq!(running.gate.kept(1).await, [4.0]);
         running.end().await;
     }
 }
@@ -188,4 +192,16 @@ async fn packets_that_come_in_part_hold_bounded_memory() {
     first.0.write_all(&long[800..]).await.unwrap();
     first.expect(acknowledged(Version::V5_0, 1)).await;
     assert_eq!(running.end().await.turned_away.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn one_who_does_not_finish_its_connect_in_time_is_let_go() {
+    let limits = Limits { patience: Duration::from_millis(300), ..quick_limits() };
+    let running = Running::quick(limits).await;
+    let connect = connect(Version::V5_0, "token", 60).to_continuous_buffer();
+    let (mut nothing, mut part) = (running.peer().await, running.peer().await);
+    part.0.write_all(&connect[..10]).await.unwrap();
+    nothing.expect_end().await;
+    part.expect_end().await;
+    assert_eq!(running.end().await.silent.load(Ordering::SeqCst), 2);
 }

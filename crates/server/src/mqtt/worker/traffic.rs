@@ -63,7 +63,11 @@ impl<S: MqttSink> Worker<S> {
 
     fn read(&mut self, place: u32, peer: &mut Peer<S>, chunk: &mut [u8]) -> Result<(), Ended> {
         let Some(len) = peer.read(chunk)? else { return Ok(()) };
-        peer.heard = self.now.tick;
+        // A CONNECT has to come whole in its time, not byte by byte for ever.
+        if !matches!(peer.stage, Stage::Greeting) {
+            peer.heard = self.now.tick;
+            peer.asked = false;
+        }
         if peer.held.is_empty() {
             let used = self.take_packets(place, peer, &chunk[..len])?;
             self.hold(peer, 0, &chunk[used..len]);
