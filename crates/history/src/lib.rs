@@ -25,7 +25,9 @@ mod hot;
 mod manifest;
 mod query;
 mod reader;
+mod scan;
 mod shared;
+pub mod sql;
 mod writer;
 
 pub use compact::{Compacted, Compactor, Place, Places};

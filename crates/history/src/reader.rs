@@ -19,7 +19,7 @@ use crate::shared::Shared;
 /// The reading end of the history. Cheap to clone; any number of threads may query at once.
 #[derive(Debug, Clone)]
 pub struct HistoryReader {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl HistoryReader {
@@ -126,6 +126,7 @@ impl HistoryReader {
                 leading: &device,
                 words: &[(raw_column::DEVICE, &device), (raw_column::KIND, &kinds)],
                 numbers: None,
+                spans: &[],
                 time,
                 columns: &[raw_column::KIND, raw_column::AT, raw_column::VALUE],
             };
@@ -146,6 +147,7 @@ impl HistoryReader {
             leading: &device,
             words: &[],
             numbers: Some((raw_column::STREAM, &streams)),
+            spans: &[],
             time,
             columns: &[raw_column::AT, raw_column::VALUE, raw_column::STREAM],
         };
@@ -193,6 +195,7 @@ impl HistoryReader {
                 (window_column::AREA, &[query.area]),
             ],
             numbers: None,
+            spans: &[],
             time: (window_column::START, query.from.0..query.to.0),
             columns: &[
                 window_column::START,

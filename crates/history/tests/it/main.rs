@@ -7,5 +7,6 @@ mod crash;
 mod files;
 mod parallel;
 mod readings;
+mod sql;
 mod support;
 mod windows;
