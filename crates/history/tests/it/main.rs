@@ -8,5 +8,6 @@ mod files;
 mod ladder;
 mod parallel;
 mod readings;
+mod sql;
 mod support;
 mod windows;
