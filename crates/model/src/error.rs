@@ -125,7 +125,7 @@ catalogue! {
     WEAK_PASSWORD = 506 "weak_password" 422
         "密码至少十个字符" / "passwords have at least ten characters" ; "换一个更长的密码" / "choose a longer password"
     STOPPED = 601 "stopped" 503
-        "磁盘写入失败，已停止接收读数" / "a disk write failed; readings are not taken any more" ; "检查磁盘后重启；已确认的读数都在" / "mend the disk and restart; all acknowledged readings are safe"
+        "磁盘写入失败，已停止接收读数" / "a disk write failed; readings are not taken any more" ; "磁盘已满：腾出空间后自动恢复；其他故障：修好磁盘后重启。已确认的读数都在" / "a full disk: make room, it goes on by itself; anything else: mend the disk and restart. All acknowledged readings are safe"
     OVERLOADED = 602 "overloaded" 503
         "队列已满，请稍后重发" / "the queue is full; send again later" ; "放慢发送速度" / "send more slowly"
     INTERNAL = 603 "internal" 500

@@ -142,7 +142,7 @@ fn measure(setup: &Setup<'_>) -> Result<(Run, Server)> {
     );
     let (cpu, busy) = (machine::cpu_seconds(server.pid())?, machine::busy_seconds()?);
     let span = Duration::from_secs(seconds);
-    let probe = probe::run(server.address(), server.client(), server.token(), devices, span)?;
+    let probe = probe::run(server.address(), server.client(), server.token(), span)?;
     let report = lines.next().transpose()?.context("the load process said nothing")?;
     let load: LoadReport = serde_json::from_str(&report)?;
     let server_cpu_s = machine::cpu_seconds(server.pid())? - cpu;

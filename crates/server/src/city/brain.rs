@@ -14,9 +14,11 @@ use chengmai_engine::{AlarmStep, ClosedWindow, Engine, Event, StreamSpec};
 use chengmai_model::stream::Registration;
 use chengmai_model::{AreaId, KindId, StreamId, Timestamp};
 use chengmai_store::disk::Disk;
+use chengmai_store::order::{Reached, place};
 use chengmai_store::snapshot;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::{Sender, UnboundedSender, WeakSender};
+use tokio::sync::oneshot;
 
 use super::archive::{ArchiveWork, Frame};
 use super::counters::{self, Counters};
@@ -162,37 +164,21 @@ impl Brain {
         }
     }
 
-    /// Numbers of the registry become numbers of the engine: same order, same number.
+    /// Numbers of the registry become numbers of the engine: same order, same number, and where the
+    /// journal says, for the registry may be ahead.
     pub(crate) fn register(&mut self, list: &[Registration]) {
         let registry = self.registry.read();
-        let mut engine = self.engine.write();
         for registration in list {
-            match registration {
-                Registration::Device { id, .. } => {
-                    self.devices = self.devices.max(id.0 as usize + 1);
-                }
-                Registration::Update { id, .. } => {
-                    let device = registry.device(*id);
-                    for stream in device.streams() {
-                        // Streams registered later in this list are not known to the engine yet.
-                        if stream.0 < engine.stream_count() {
-                            engine.reassign(stream, device.area(), device.period_ms());
-                        }
-                    }
-                }
-                Registration::Stream { id, device, kind } => {
-                    if id.0 < engine.stream_count() {
-                        continue;
-                    }
-                    let kind = engine.catalog_mut().kind_or_add(kind);
-                    let entry = registry.device(*device);
-                    let (area, period_ms) = (entry.area(), entry.period_ms());
-                    let given =
-                        engine.register(StreamSpec { kind, area, period_ms, device: *device });
-                    assert_eq!(given, *id, "registry and engine number streams alike");
-                }
+            if let Registration::Device { id, .. } = registration {
+                self.devices = self.devices.max(id.0 as usize + 1);
             }
         }
+        let place_of = |id| {
+            let device = registry.device(id);
+            (device.area(), device.period_ms())
+        };
+        let streams_of = |id| registry.device(id).streams().collect();
+        place(&mut self.engine.write(), list, streams_of, place_of);
     }
 
     /// Gives the engine every stream of the registry that it does not know yet, at a start.
@@ -359,9 +345,8 @@ impl SnapshotJob {
                 tracing::warn!("no snapshot this time: history or decisions lag behind");
             }
             // The journal must reach back to the older of the two snapshots kept.
-            Ok(Some(unneeded)) => {
+            Ok(Some(forget)) => {
                 counters::add(&self.counters.snapshots, 1);
-                let forget = unneeded.min(self.archived.load(Ordering::Acquire)) + 1;
                 if let Some(sequencer) = self.sequencer {
                     // A full queue only delays the removal to the next snapshot.
                     let _ = sequencer.try_send(Message::Forget(forget));
@@ -374,7 +359,7 @@ impl SnapshotJob {
     }
 
     /// Writes all blocks, and gives the file its name once nothing before it can be lost any more.
-    /// Frames up to the number returned are not needed by the snapshots kept.
+    /// Frames before the number returned are not needed any more.
     fn write(&mut self) -> anyhow::Result<Option<u64>> {
         let mut file = snapshot::Writer::create(&*self.disk, &self.dir, self.sequence)?;
         // First the engine: until its last slice is taken, changed pages are held twice.
@@ -392,19 +377,35 @@ impl SnapshotJob {
         }
         let marks = self.marks.lock().save();
         file.block(MARKS_PART, &marks)?;
-        if !self.all_is_written() {
+        let reached = self.reached();
+        if !reached.allows(self.sequence) {
             return Ok(None);
         }
-        Ok(Some(file.finish()?))
+        Ok(Some(reached.forget_before(file.finish()?)))
     }
 
-    /// Waits until history and decisions hold everything before the snapshot.
-    fn all_is_written(&self) -> bool {
+    /// Waits until history, decisions and journal hold everything that is in the snapshot, or says
+    /// which of them does not.
+    fn reached(&self) -> Reached {
         let (done, wait) = std::sync::mpsc::sync_channel(2);
         let asked = self.decisions.send(Decision::Barrier(done.clone())).is_ok()
             && self.archive.send(ArchiveWork::Flush(done)).is_ok();
         let both = asked && wait.recv().is_ok() && wait.recv().is_ok();
-        both && self.archived.load(Ordering::Acquire) >= self.sequence
+        Reached {
+            history: self.archived.load(Ordering::Acquire),
+            decisions: if both { self.sequence } else { 0 },
+            registry: self.registrations_are_durable(),
+        }
+    }
+
+    /// The registry's blocks may hold what changed after the snapshot's place.
+    fn registrations_are_durable(&self) -> bool {
+        let Some(sequencer) = &self.sequencer else {
+            return !self.registry.read().has_pending();
+        };
+        let (done, wait) = oneshot::channel();
+        sequencer.blocking_send(Message::Registered(done)).is_ok()
+            && matches!(wait.blocking_recv(), Ok(Ok(())))
     }
 }
 

@@ -410,6 +410,12 @@ impl Registry {
         std::mem::take(&mut self.pending)
     }
 
+    /// What was taken and could not be journaled comes first the next time.
+    pub(crate) fn put_back(&mut self, mut list: Vec<Registration>) {
+        list.append(&mut self.pending);
+        self.pending = list;
+    }
+
     pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }

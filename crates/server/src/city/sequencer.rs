@@ -2,8 +2,9 @@
 //!
 //! It gathers what listeners hand in, writes registrations before the readings that need them, adds
 //! a tick once a second, commits (one fdatasync for the whole group), acknowledges, and passes the
-//! work on to the brain in the same order. After a failed write or sync it takes nothing more and
-//! says why: what was acknowledged is on disk, the rest is refused.
+//! work on to the brain in the same order. What comes before what is `chengmai_store::order`'s. On a
+//! full disk it refuses and says so until there is room; after any other failed write or sync it takes
+//! nothing more and says why: what was acknowledged is on disk, the rest is refused.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use chengmai_model::stream::Registration;
 use chengmai_model::{Reading, Timestamp};
-use chengmai_store::journal::{EntryRef, Journal};
+use chengmai_store::order::{Group as Commit, Refused, Step, Writer, self_contained};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
@@ -36,25 +37,20 @@ pub(crate) enum Refusal {
     Overloaded,
 }
 
+/// Who waits to hear what became of readings or registrations.
+type Waiting = oneshot::Sender<Result<(), Refusal>>;
+
 /// Readings on their way in.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) readings: Vec<Reading>,
     /// Made by the sender's thread: this one has enough to do.
     pub(crate) mark: Option<Mark>,
-    pub(crate) done: oneshot::Sender<Result<(), Refusal>>,
+    pub(crate) done: Waiting,
 }
 
 /// One step for the brain, in journal order.
-#[derive(Debug)]
-pub(crate) enum Work {
-    /// New numbers.
-    Registrations { sequence: u64, list: Vec<Registration> },
-    /// Readings, durable.
-    Readings { sequence: u64, position: u64, received_at: Timestamp, readings: Vec<Reading> },
-    /// A second has passed.
-    Tick { sequence: u64, now: Timestamp },
-}
+pub(crate) type Work = Step;
 
 /// Why the city does not take readings any more, once it does not.
 pub(crate) type StopReason = Arc<RwLock<Option<String>>>;
@@ -62,13 +58,14 @@ pub(crate) type StopReason = Arc<RwLock<Option<String>>>;
 /// What the sequencer thread owns.
 #[derive(Debug)]
 pub(crate) struct Sequencer {
-    pub(crate) journal: Journal,
-    pub(crate) next_position: u64,
+    pub(crate) writer: Writer,
     pub(crate) registry: Arc<RwLock<Registry>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) stop_reason: StopReason,
     pub(crate) marks: Arc<Mutex<Marks>>,
     pub(crate) brain: SyncSender<Work>,
+    /// The last group found no room on the disk.
+    pub(crate) full: bool,
 }
 
 /// A message to the sequencer.
@@ -77,7 +74,7 @@ pub(crate) enum Message {
     /// Readings to make durable.
     Batch(Batch),
     /// Only registrations wait in the registry; say when they are durable.
-    Registered(oneshot::Sender<Result<(), Refusal>>),
+    Registered(Waiting),
     /// Everything up to this sequence is in a snapshot and in history: older segments may go.
     Forget(u64),
     /// Finish what is queued and stop.
@@ -87,7 +84,7 @@ pub(crate) enum Message {
 #[derive(Debug, Default)]
 struct Group {
     batches: Vec<Batch>,
-    registered: Vec<oneshot::Sender<Result<(), Refusal>>>,
+    registered: Vec<Waiting>,
     readings: usize,
     stop: bool,
 }
@@ -146,40 +143,47 @@ impl Sequencer {
     }
 
     fn forget(&mut self, sequence: u64) {
-        if let Err(error) = self.journal.remove_before(sequence) {
+        if let Err(error) = self.writer.forget_before(sequence) {
             tracing::warn!(%error, "old journal segments could not be removed");
         }
     }
 
-    /// Appends, commits, acknowledges and hands on. Breaks when the journal failed.
+    /// Commits, acknowledges and hands on. Breaks when the journal failed for good.
     fn write(&mut self, group: Group, tick: bool) -> ControlFlow<()> {
-        let mut work = Vec::with_capacity(group.batches.len() + 2);
         let mut acknowledge = group.registered;
         let (fresh, repeated) = self.without_repeats(group.batches);
         acknowledge.extend(repeated);
         let marks: Vec<Mark> = fresh.iter().filter_map(|batch| batch.mark).collect();
         let readings: u64 = fresh.iter().map(|batch| batch.readings.len() as u64).sum();
-        let outcome = self.append(fresh, tick, &mut work, &mut acknowledge).and_then(|()| {
-            let began = Instant::now();
-            self.journal.commit()?;
-            let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            counters::add(&self.counters.commit_ns, spent);
-            counters::add(&self.counters.commits, 1);
-            Ok(())
-        });
-        if let Err(error) = outcome {
-            tracing::error!(%error, "the journal failed: no more readings are taken");
-            *self.stop_reason.write() = Some(error.to_string());
-            acknowledge.into_iter().for_each(refuse);
-            return ControlFlow::Break(());
+        let mut batches = Vec::with_capacity(fresh.len());
+        for Batch { readings, done, .. } in fresh {
+            batches.push(readings);
+            acknowledge.push(done);
         }
+        let now = clock::now();
+        let registrations = self.take_registrations();
+        let tick = tick.then_some(now);
+        let began = Instant::now();
+        let work =
+            match self.writer.write(Commit { registrations, received_at: now, batches, tick }) {
+                Ok(work) => work,
+                Err(refused) => return self.refuse(*refused, acknowledge),
+            };
+        let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        counters::add(&self.counters.commit_ns, spent);
+        counters::add(&self.counters.commits, 1);
         counters::add(&self.counters.accepted, readings);
-        let (mut known, now) = (self.marks.lock(), clock::now());
+        if self.full {
+            tracing::info!("there is room on the disk again: readings are taken");
+            self.full = false;
+            *self.stop_reason.write() = None;
+        }
+        let mut known = self.marks.lock();
         for mark in marks {
             known.add(mark, now);
         }
         drop(known);
-        self.counters.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
+        self.counters.journal_bytes.store(self.writer.journal().bytes(), Ordering::Relaxed);
         for done in acknowledge {
             let _ = done.send(Ok(()));
         }
@@ -193,12 +197,36 @@ impl Sequencer {
         ControlFlow::Continue(())
     }
 
+    /// What the registry queued, so that each frame explains itself.
+    fn take_registrations(&self) -> Vec<Registration> {
+        if !self.registry.read().has_pending() {
+            return Vec::new();
+        }
+        let mut registry = self.registry.write();
+        let list = registry.take_pending();
+        self_contained(list, |device| registry.device(device).spec())
+    }
+
+    /// Nothing of a group is on disk: everyone in it hears so. Breaks when no later group can be
+    /// taken either; a full disk may have room again by the next tick.
+    fn refuse(&mut self, refused: Refused, waiting: Vec<Waiting>) -> ControlFlow<()> {
+        let passing = refused.is_passing();
+        let Refused { error, registrations } = refused;
+        if !passing {
+            tracing::error!(%error, "the journal failed: no more readings are taken");
+        } else if !self.full {
+            tracing::error!(%error, "no readings are taken until there is room on the disk");
+        }
+        self.full = passing;
+        *self.stop_reason.write() = Some(error.to_string());
+        self.registry.write().put_back(registrations);
+        waiting.into_iter().for_each(refuse);
+        if passing { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
     /// Bodies that were not taken before; and who waits for the others, which are on disk already
     /// or will be with this very commit.
-    fn without_repeats(
-        &self,
-        batches: Vec<Batch>,
-    ) -> (Vec<Batch>, Vec<oneshot::Sender<Result<(), Refusal>>>) {
+    fn without_repeats(&self, batches: Vec<Batch>) -> (Vec<Batch>, Vec<Waiting>) {
         let known = self.marks.lock();
         let mut seen = Vec::new();
         let (mut fresh, mut repeated) = (Vec::with_capacity(batches.len()), Vec::new());
@@ -213,44 +241,6 @@ impl Sequencer {
             }
         }
         (fresh, repeated)
-    }
-
-    fn append(
-        &mut self,
-        batches: Vec<Batch>,
-        tick: bool,
-        work: &mut Vec<Work>,
-        acknowledge: &mut Vec<oneshot::Sender<Result<(), Refusal>>>,
-    ) -> chengmai_store::error::Result<()> {
-        let mut outcome = Ok(());
-        if self.registry.read().has_pending() {
-            let list = self.registry.write().take_pending();
-            outcome = self.journal.append(EntryRef::Registrations(&list)).map(|sequence| {
-                work.push(Work::Registrations { sequence, list });
-            });
-        }
-        let received_at = clock::now();
-        for batch in batches {
-            acknowledge.push(batch.done);
-            let readings = batch.readings;
-            let position = self.next_position;
-            if outcome.is_err() || readings.is_empty() {
-                continue;
-            }
-            let entry = EntryRef::Readings { position, received_at, readings: &readings };
-            outcome = self.journal.append(entry).map(|sequence| {
-                self.next_position += readings.len() as u64;
-                work.push(Work::Readings { sequence, position, received_at, readings });
-            });
-        }
-        if tick && outcome.is_ok() {
-            let now = clock::now();
-            outcome = self
-                .journal
-                .append(EntryRef::Tick { now })
-                .map(|sequence| work.push(Work::Tick { sequence, now }));
-        }
-        outcome
     }
 
     /// Takes nothing more and refuses whatever still waits.
@@ -275,7 +265,7 @@ fn refuse_until_stopped(inbox: &mut mpsc::Receiver<Message>) {
     }
 }
 
-fn refuse(done: oneshot::Sender<Result<(), Refusal>>) {
+fn refuse(done: Waiting) {
     // The sender may have hung up; its readings were never acknowledged.
     let _ = done.send(Err(Refusal::Stopped));
 }

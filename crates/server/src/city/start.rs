@@ -16,10 +16,11 @@ use chengmai_model::area::{AreaHistory, AreaRow};
 use chengmai_model::stream::Registration;
 use chengmai_model::{AreaPath, AreaTree, Timestamp};
 use chengmai_store::disk::{Disk, RealDisk};
-use chengmai_store::journal::{Entry, Journal, JournalSettings, replay};
+use chengmai_store::journal::{Entry, Journal, JournalSettings};
+use chengmai_store::order::{Restart, Use, Writer};
 use chengmai_store::records::Records;
 use chengmai_store::records::agencies::AgencyRow;
-use chengmai_store::{error::Error as StoreError, snapshot};
+use chengmai_store::snapshot;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
@@ -208,6 +209,8 @@ struct Opened {
     disk: Arc<dyn Disk>,
     /// Last journal frame that the restored engine has seen; 0 for none.
     snapshot_sequence: u64,
+    /// The same of the registry, which outlives a change of packs.
+    registry_sequence: u64,
     /// Bodies taken before it, so that one sent again is known.
     marks: Marks,
 }
@@ -232,21 +235,28 @@ fn restore(
     let empty = || Engine::new(loaded.catalog.clone(), Arc::clone(areas), settings);
     let mut marks = Marks::default();
     let Some(found) = snapshot::find(&*disk, &folder.snapshots())? else {
-        return Ok((Opened { disk, snapshot_sequence: 0, marks }, empty(), registry));
+        let opened = Opened { disk, snapshot_sequence: 0, registry_sequence: 0, marks };
+        return Ok((opened, empty(), registry));
     };
+    let registry_sequence = found.sequence;
     let engine_bytes = read_snapshot(&found, &*disk, &mut registry, &mut marks)?;
     let restored = engine_bytes
         .map(|bytes| Engine::restore(loaded.catalog.clone(), Arc::clone(areas), settings, &bytes));
     match restored {
         Some(Ok(engine)) => {
-            let opened = Opened { disk, snapshot_sequence: found.sequence, marks };
+            let snapshot_sequence = registry_sequence;
+            let opened = Opened { disk, snapshot_sequence, registry_sequence, marks };
             Ok((opened, engine, registry))
         }
         Some(Err(error)) => {
             tracing::warn!(%error, "packs or areas changed: windows are derived again from the journal");
-            Ok((Opened { disk, snapshot_sequence: 0, marks }, empty(), registry))
+            let opened = Opened { disk, snapshot_sequence: 0, registry_sequence, marks };
+            Ok((opened, empty(), registry))
         }
-        None => Ok((Opened { disk, snapshot_sequence: 0, marks }, empty(), registry)),
+        None => {
+            let opened = Opened { disk, snapshot_sequence: 0, registry_sequence, marks };
+            Ok((opened, empty(), registry))
+        }
     }
 }
 
@@ -315,48 +325,44 @@ fn catch_up(
     }
     // An engine that starts anew must know every stream of the registry first.
     brain.enlist();
-    let engine_from = opened.snapshot_sequence;
-    let from = engine_from.min(watermark) + 1;
-    let mut frames = 0_u64;
-    let mut each = |sequence: u64, entry: Entry| {
-        frames += 1;
-        brain.recall(sequence, entry, sequence > engine_from);
-        ControlFlow::Continue(())
+    let restart = Restart {
+        registry: opened.registry_sequence,
+        engine: opened.snapshot_sequence,
+        history: watermark,
     };
-    match replay(&*opened.disk, &dir, from, &mut each) {
-        // Frames before the oldest segment are in the snapshot and in history.
-        Err(StoreError::Removed { first, .. }) => {
-            replay(&*opened.disk, &dir, first, &mut each)?;
-        }
-        other => {
-            other?;
-        }
-    }
+    let mut frames = 0_u64;
+    let mut each = |sequence: u64, entry: Entry, to: Use| {
+        frames += 1;
+        brain.recall(sequence, entry, to);
+    };
+    restart.replay(&*opened.disk, &dir, recovered.next_sequence, &mut each)?;
     tracing::info!(frames, "the journal is replayed");
     Ok(journal)
 }
 
 impl Brain {
-    /// A frame of the journal at start: the engine has seen it already, or takes it now.
-    fn recall(&mut self, sequence: u64, entry: Entry, new_to_engine: bool) {
+    /// A frame of the journal at start, for those who have not seen it yet.
+    fn recall(&mut self, sequence: u64, entry: Entry, to: Use) {
         match entry {
             Entry::Registrations(list) => {
-                {
+                if to.registry {
                     let mut registry = self.registry.write();
                     for registration in &list {
                         registry.apply(registration);
                     }
                 }
-                self.step(Work::Registrations { sequence, list });
+                if to.engine {
+                    self.step(Work::Registrations { sequence, list });
+                }
             }
             Entry::Readings { position, received_at, readings } => {
                 if let Some(mark) = Mark::of(&readings) {
                     self.marks.lock().add(mark, received_at);
                 }
                 let work = Work::Readings { sequence, position, received_at, readings };
-                if new_to_engine { self.step(work) } else { self.archive_only(work) }
+                if to.engine { self.step(work) } else { self.archive_only(work) }
             }
-            Entry::Tick { now } if new_to_engine => self.step(Work::Tick { sequence, now }),
+            Entry::Tick { now } if to.engine => self.step(Work::Tick { sequence, now }),
             Entry::Tick { .. } => {}
         }
     }
@@ -452,8 +458,8 @@ impl Prepared {
             sequencer: inbox.clone(),
         });
         let sequencer = Sequencer {
-            next_position: self.journal.next_position(),
-            journal: self.journal,
+            writer: Writer::new(self.journal),
+            full: false,
             registry: Arc::clone(&brain.registry),
             counters: Arc::clone(&brain.counters),
             stop_reason,

@@ -85,7 +85,7 @@ packs' rules, raises warnings and writes Parquet. Time stamps are the time of se
 reports far more often than once a minute; every other property is that of the peers' file.
 Registration of all devices and two seconds of load come before the measurement.
 
-`From reading to warning` is a probe during the load: a fresh manhole reports 60 %LEL twice; the time
+`From reading to warning` is a probe during the load: the lid of a fresh manhole is reported open twice; the time
 runs from sending the second reading to having read the `warning` event on the live stream.
 
 ";

@@ -1,5 +1,6 @@
-//! From a reading to its warning on the live stream: a fresh manhole reports gas twice, and the time
-//! runs from the second report sent until the event `warning` about it has been read.
+//! From a reading to its warning on the live stream: the lid of a fresh manhole is reported open
+//! twice, and the time runs from the second report sent until the event `warning` about it has been
+//! read. No device of the load measures lids, so no other warning stands in the way.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -9,7 +10,7 @@ use anyhow::{Result, ensure};
 
 use crate::client::Client;
 use crate::machine::percentile;
-use crate::workload::grids_without_methane;
+use crate::workload::grids;
 
 /// How long a warning is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,17 +26,15 @@ pub(super) struct Outcome {
     pub(super) p99_ms: f64,
 }
 
-/// Probes one after the other for that long, in grids where none of the load's `devices` measures
-/// gas.
+/// Probes one after the other for that long, each in a grid of its own.
 pub(super) fn run(
     address: SocketAddr,
     client: &Client,
     token: &str,
-    devices: u64,
     span: Duration,
 ) -> Result<Outcome> {
     let began = Instant::now();
-    let mut grids = grids_without_methane(devices).into_iter().zip(0_u32..);
+    let mut grids = grids().zip(0_u32..);
     let mut events = listen(address, token)?;
     let mut times = Vec::new();
     let mut missed = 0;
@@ -43,7 +42,7 @@ pub(super) fn run(
         let Some((grid, number)) = grids.next() else { break };
         let device = format!("probe-{number:06}");
         let now = now_ms();
-        let line = |ms: i64| format!("methane,device={device},area={grid} value=60 {ms}\n");
+        let line = |ms: i64| format!("manhole_tilt,device={device},area={grid} value=80 {ms}\n");
         write(client, token, &line(now - 60_000))?;
         let sent = Instant::now();
         write(client, token, &line(now))?;

@@ -39,7 +39,6 @@ fn check_found(sabotage: Sabotage, within: u64, saying: &[&str]) {
     let found = (1..=within).find_map(|seed| simulation.seed(seed, options).err());
     assert!(found.is_some(), "{sabotage:?} is not found in {within} seeds");
     let failure = found.unwrap();
-    println!("{sabotage:?} is found by {failure}");
     assert!(saying.iter().any(|words| failure.what.contains(words)), "{failure}");
     assert!(!failure.trace.is_empty());
 }

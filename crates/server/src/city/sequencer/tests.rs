@@ -1,139 +1,113 @@
-//! What a sequencer does when the disk fails under it.
+//! What a sequencer does when the disk fails under it, or is full.
 
-use std::io::{self, Read};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
 
 use chengmai_engine::Catalog;
 use chengmai_model::{AreaTree, StreamId};
-use chengmai_store::disk::{Disk, DiskFile, RealDisk};
-use chengmai_store::journal::{Entry, JournalSettings, replay};
+use chengmai_store::disk::simulated::{Fuses, SimulatedDisk};
+use chengmai_store::journal::{Entry, Journal, JournalSettings, replay};
 
 use super::*;
 
-/// The machine's disk until `broken`; from then on nothing reaches it.
-#[derive(Debug, Default)]
-struct BreakingDisk(Arc<AtomicBool>);
+/// A sequencer on a simulated disk, running.
+struct City {
+    disk: SimulatedDisk,
+    inbox: mpsc::Sender<Message>,
+    stop_reason: StopReason,
+    brain: Receiver<Work>,
+    thread: JoinHandle<()>,
+}
 
-#[derive(Debug)]
-struct BreakingFile(Box<dyn DiskFile>, Arc<AtomicBool>);
-
-impl DiskFile for BreakingFile {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+impl City {
+    fn start() -> Self {
+        let disk = SimulatedDisk::new(1);
+        let settings = JournalSettings::default();
+        let (journal, _) = Journal::open(Arc::new(disk.clone()), dir(), settings).unwrap();
+        let (work, brain) = sync_channel(1_000);
+        let stop_reason = StopReason::default();
+        let registry = Registry::new(Arc::new(AreaTree::default()), &Catalog::empty(), false, 1);
+        let sequencer = Sequencer {
+            writer: Writer::new(journal),
+            registry: Arc::new(RwLock::new(registry)),
+            counters: Arc::default(),
+            stop_reason: Arc::clone(&stop_reason),
+            marks: Arc::default(),
+            brain: work,
+            full: false,
+        };
+        let (inbox, messages) = mpsc::channel(8);
+        let runtime = tokio::runtime::Handle::current();
+        let thread = std::thread::spawn(move || sequencer.run(messages, runtime));
+        Self { disk, inbox, stop_reason, brain, thread }
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        if self.1.load(Ordering::SeqCst) {
-            return Err(io::Error::other("the disk is gone"));
+    async fn hand_in(&self, value: f64) -> Result<(), Refusal> {
+        let (done, wait) = oneshot::channel();
+        let readings = vec![Reading { stream: StreamId(0), at: Timestamp(1), value }];
+        self.inbox.send(Message::Batch(Batch { readings, mark: None, done })).await.unwrap();
+        wait.await.unwrap()
+    }
+
+    fn reason(&self) -> String {
+        self.stop_reason.read().clone().unwrap_or_default()
+    }
+
+    /// Stops it; the values that the brain saw, and those that are on disk.
+    async fn stop(self) -> (Vec<f64>, Vec<f64>) {
+        self.inbox.send(Message::Stop).await.unwrap();
+        self.thread.join().unwrap();
+        let mut seen = Vec::new();
+        for work in self.brain {
+            if let Work::Readings { readings, .. } = work {
+                seen.push(readings[0].value);
+            }
         }
-        self.0.sync()
+        let mut durable = Vec::new();
+        replay(&self.disk, dir(), 1, &mut |_, entry| {
+            if let Entry::Readings { readings, .. } = entry {
+                durable.push(readings[0].value);
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        (seen, durable)
     }
 }
 
-impl Disk for BreakingDisk {
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        RealDisk.create_dir(dir)
-    }
-
-    fn create(&self, file: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(BreakingFile(RealDisk.create(file)?, Arc::clone(&self.0))))
-    }
-
-    fn open_append(&self, file: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(BreakingFile(RealDisk.open_append(file)?, Arc::clone(&self.0))))
-    }
-
-    fn read(&self, file: &Path) -> io::Result<Vec<u8>> {
-        RealDisk.read(file)
-    }
-
-    fn open_read(&self, file: &Path) -> io::Result<Box<dyn Read + Send>> {
-        RealDisk.open_read(file)
-    }
-
-    fn len(&self, file: &Path) -> io::Result<u64> {
-        RealDisk.len(file)
-    }
-
-    fn truncate(&self, file: &Path, bytes: u64) -> io::Result<()> {
-        RealDisk.truncate(file, bytes)
-    }
-
-    fn rewrite(&self, file: &Path, from: u64) -> io::Result<()> {
-        RealDisk.rewrite(file, from)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealDisk.rename(from, to)
-    }
-
-    fn remove(&self, file: &Path) -> io::Result<()> {
-        RealDisk.remove(file)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        RealDisk.list(dir)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealDisk.sync_dir(dir)
-    }
-}
-
-async fn hand_in(inbox: &mpsc::Sender<Message>, value: f64) -> Result<(), Refusal> {
-    let (done, wait) = oneshot::channel();
-    let readings = vec![Reading { stream: StreamId(0), at: Timestamp(1), value }];
-    inbox.send(Message::Batch(Batch { readings, mark: None, done })).await.unwrap();
-    wait.await.unwrap()
+fn dir() -> &'static Path {
+    Path::new("/journal")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_failed_sync_nothing_is_taken_any_more_and_it_says_why() {
-    let dir = tempfile::tempdir().unwrap();
-    let disk = BreakingDisk::default();
-    let broken = Arc::clone(&disk.0);
-    let settings = JournalSettings::default();
-    let (journal, _) = Journal::open(Arc::new(disk), dir.path(), settings).unwrap();
-    let (work, brain) = sync_channel(1_000);
-    let stop_reason = StopReason::default();
-    let catalog = Catalog::empty();
-    let registry = Registry::new(Arc::new(AreaTree::default()), &catalog, false, 1);
-    let sequencer = Sequencer {
-        next_position: journal.next_position(),
-        journal,
-        registry: Arc::new(RwLock::new(registry)),
-        counters: Arc::default(),
-        stop_reason: Arc::clone(&stop_reason),
-        marks: Arc::default(),
-        brain: work,
-    };
-    let (inbox, messages) = mpsc::channel(8);
-    let runtime = tokio::runtime::Handle::current();
-    let thread = std::thread::spawn(move || sequencer.run(messages, runtime));
+    let city = City::start();
+    assert_eq!(city.hand_in(1.0).await, Ok(()));
+    assert_eq!(city.reason(), "");
+    city.disk.set_fuses(Fuses { sync: Some(0), ..Fuses::default() });
+    // A tick may come first and burn the fuse; the readings are refused either way.
+    assert_eq!(city.hand_in(2.0).await, Err(Refusal::Stopped));
+    assert!(city.reason().contains("the simulated disk failed"), "{}", city.reason());
+    // The disk works again, but what lies between is not known: it stays stopped.
+    assert_eq!(city.hand_in(3.0).await, Err(Refusal::Stopped));
+    let (seen, durable) = city.stop().await;
+    assert_eq!(seen, [1.0], "the brain sees only what was acknowledged");
+    assert_eq!(durable[0], 1.0, "what was acknowledged is on disk");
+}
 
-    assert_eq!(hand_in(&inbox, 1.0).await, Ok(()));
-    assert_eq!(*stop_reason.read(), None);
-    broken.store(true, Ordering::SeqCst);
-    assert_eq!(hand_in(&inbox, 2.0).await, Err(Refusal::Stopped));
-    let reason = stop_reason.read().clone().unwrap();
-    assert!(reason.contains("the disk is gone"), "{reason}");
-    // The disk comes back, but what lies between is not known: it stays stopped.
-    broken.store(false, Ordering::SeqCst);
-    assert_eq!(hand_in(&inbox, 3.0).await, Err(Refusal::Stopped));
-
-    inbox.send(Message::Stop).await.unwrap();
-    thread.join().unwrap();
-    let readings = brain.iter().filter(|work| matches!(work, Work::Readings { .. })).count();
-    assert_eq!(readings, 1, "the brain sees only what was acknowledged");
-    let mut first = None;
-    replay(&RealDisk, dir.path(), 1, &mut |_, entry| {
-        if let (Entry::Readings { readings, .. }, None) = (entry, first) {
-            first = Some(readings[0].value);
-        }
-        ControlFlow::Continue(())
-    })
-    .unwrap();
-    assert_eq!(first, Some(1.0), "what was acknowledged is on disk");
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_said_and_readings_are_taken_again_when_there_is_room() {
+    let city = City::start();
+    assert_eq!(city.hand_in(1.0).await, Ok(()));
+    city.disk.set_capacity(0);
+    for _ in 0..2 {
+        assert_eq!(city.hand_in(2.0).await, Err(Refusal::Stopped));
+        assert!(city.reason().contains("the disk is full"), "{}", city.reason());
+    }
+    city.disk.set_capacity(usize::MAX);
+    assert_eq!(city.hand_in(3.0).await, Ok(()));
+    assert_eq!(city.reason(), "");
+    let (seen, durable) = city.stop().await;
+    assert_eq!((seen, durable), (vec![1.0, 3.0], vec![1.0, 3.0]));
 }
