@@ -26,6 +26,18 @@ impl Watch {
         fits.then_some(Self { streams, detectors, place })
     }
 
+    /// Forgets the streams that nobody asks about any more.
+    pub(crate) fn retain(&mut self, asked: impl Fn(u32) -> bool) {
+        let before = std::mem::take(self);
+        let both = before.streams.as_slice().iter().zip(before.detectors.as_slice());
+        for (&stream, &detector) in both.filter(|(stream, _)| asked(**stream)) {
+            let place = u32::try_from(self.streams.len()).expect("at most one a stream");
+            self.place.insert(stream, place);
+            self.streams.push(stream);
+            self.detectors.push(detector);
+        }
+    }
+
     /// Takes the next reading of a stream; the score of the anomaly that stands in it after that,
     /// NaN while its detector is learning.
     pub(crate) fn anomaly(&mut self, reading: &Reading) -> f64 {

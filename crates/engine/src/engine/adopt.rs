@@ -37,6 +37,7 @@ impl Engine {
         let kinds = self.catalog.kinds();
         let streams = self.streams.as_slice();
         self.rings.retain(|stream| kinds[usize::from(streams[stream as usize].kind)].slope_ms > 0);
+        self.watch.retain(|stream| kinds[usize::from(streams[stream as usize].kind)].anomaly);
         let waits_anew: Vec<bool> = before
             .kinds()
             .iter()
