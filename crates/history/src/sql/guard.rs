@@ -3,7 +3,7 @@
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Query, SetExpr, Statement as Sql, TableFactor, Visit as _, Visitor,
+    Expr, Query, Select, SetExpr, Statement as Sql, TableFactor, Visit as _, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 
@@ -15,6 +15,12 @@ use super::error::SqlError;
 const TEXT_BYTES_MAX: usize = 16 << 10;
 /// Deepest nesting that the parser follows.
 const DEPTH_MAX: usize = 64;
+/// Deepest term: `1 + 1 + 1` is three deep.
+const EXPRESSION_DEPTH_MAX: usize = 100;
+/// Most terms; a list of two thousand devices is fine.
+const EXPRESSIONS_MAX: usize = 4_000;
+/// Most `SELECT` in one statement.
+const SELECTS_MAX: usize = 50;
 
 /// Parses a text and lets it through when it only reads.
 pub(super) fn parse(text: &str) -> Result<Statement, SqlError> {
@@ -54,7 +60,7 @@ fn check(statement: &Statement) -> Result<(), SqlError> {
 
 fn check_sql(sql: &Sql) -> Result<(), SqlError> {
     match sql {
-        Sql::Query(query) => match query.visit(&mut OnlyReads) {
+        Sql::Query(query) => match query.visit(&mut OnlyReads::default()) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(what) => Err(refuse(what)),
         },
@@ -63,8 +69,14 @@ fn check_sql(sql: &Sql) -> Result<(), SqlError> {
     }
 }
 
-/// Looks into every query and every table of a statement.
-struct OnlyReads;
+/// Looks into every query and every table of a statement. It also counts: planning works through a deep
+/// or wide statement in one step that nothing can stop.
+#[derive(Default)]
+struct OnlyReads {
+    depth: usize,
+    expressions: usize,
+    selects: usize,
+}
 
 impl Visitor for OnlyReads {
     type Break = String;
@@ -74,6 +86,34 @@ impl Visitor for OnlyReads {
             return ControlFlow::Break("FOR is not allowed".to_owned());
         }
         body(&query.body)
+    }
+
+    fn pre_visit_select(&mut self, _select: &Select) -> ControlFlow<String> {
+        self.selects += 1;
+        if self.selects > SELECTS_MAX {
+            return ControlFlow::Break(format!("more than {SELECTS_MAX} SELECT are not allowed"));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, _expression: &Expr) -> ControlFlow<String> {
+        self.depth += 1;
+        self.expressions += 1;
+        if self.depth > EXPRESSION_DEPTH_MAX {
+            let what = format!("terms more than {EXPRESSION_DEPTH_MAX} deep are not allowed");
+            return ControlFlow::Break(what);
+        }
+        if self.expressions > EXPRESSIONS_MAX {
+            return ControlFlow::Break(format!(
+                "more than {EXPRESSIONS_MAX} terms are not allowed"
+            ));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, _expression: &Expr) -> ControlFlow<String> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<String> {
