@@ -5,6 +5,8 @@
 //! batch again before anything newer. A reading equal to the last one of its stream is a duplicate
 //! and shown once. Every other round nothing is sent again: then an unanswered batch may be there
 //! once or not at all.
+//!
+//! `CHENGMAI_TEST_KILLS=1000 cargo test -p chengmai-server --test it kill -- --nocapture` is the long run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +18,12 @@ use chengmai_model::Timestamp;
 
 use crate::harness::{City, Folder, PATIENCE, now_ms};
 
+/// Unless `CHENGMAI_TEST_KILLS` says otherwise.
 const KILLS: u64 = 50;
+/// Batches looked at in one question.
+const LOOKED_AT: u64 = 5_000;
+/// Milliseconds between two batches of a writer.
+const STEP_MS: i64 = 20;
 const WRITERS: u64 = 3;
 const DEVICES_PER_WRITER: u64 = 20;
 
@@ -39,7 +46,7 @@ fn value(writer: u64, index: u64, n: u64) -> u64 {
 }
 
 fn batch(writer: u64, n: u64, base_ms: i64) -> String {
-    let at = base_ms + i64::try_from(n).unwrap() * 20;
+    let at = base_ms + i64::try_from(n).unwrap() * STEP_MS;
     let mut lines = String::new();
     for index in 0..DEVICES_PER_WRITER {
         let (name, value) = (device(writer, index), value(writer, index, n));
@@ -89,10 +96,14 @@ fn next(state: &mut u64) -> u64 {
     *state
 }
 
+fn given(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
 #[test]
 fn what_was_acknowledged_before_any_of_fifty_kills_is_there_exactly_once() {
-    let given = std::env::var("CHENGMAI_TEST_SEED").ok().and_then(|text| text.parse().ok());
-    let seed: u64 = given.unwrap_or_else(|| now_ms().unsigned_abs()) | 1;
+    let kills = given("CHENGMAI_TEST_KILLS").unwrap_or(KILLS);
+    let seed = given("CHENGMAI_TEST_SEED").unwrap_or_else(|| now_ms().unsigned_abs()) | 1;
     println!("seed: CHENGMAI_TEST_SEED={seed}");
     let mut random = seed;
     let folder = Folder::new();
@@ -109,16 +120,17 @@ fn what_was_acknowledged_before_any_of_fifty_kills_is_there_exactly_once() {
     let base_ms = now_ms() - 600_000;
     let sent: Vec<Mutex<Sent>> = (0..WRITERS).map(|_| Mutex::default()).collect();
     let mut city = city;
-    for round in 0..KILLS {
+    // Some rounds last long enough for snapshots, Parquet files, merges and the removal of segments.
+    let long = (kills / 20).max(10);
+    for round in 0..kills {
         let (say, hear) = channel();
         std::thread::scope(|threads| {
             for (writer, sent) in (0..WRITERS).zip(&sent) {
                 let (city, token, say) = (&city, &token, say.clone());
                 threads.spawn(move || send_until_killed(city, token, writer, base_ms, sent, &say));
             }
-            // After a random number of acknowledgements, and a little later still. Some rounds last
-            // long enough for snapshots, Parquet files and the removal of old segments.
-            let most = if round % 10 == 9 { 6_000 } else { 25 };
+            // After a random number of acknowledgements, and a little later still.
+            let most = if round % long == long - 1 { 6_000 } else { 25 };
             for _ in 0..=next(&mut random) % most {
                 hear.recv_timeout(PATIENCE).unwrap();
             }
@@ -139,26 +151,31 @@ fn what_was_acknowledged_before_any_of_fifty_kills_is_there_exactly_once() {
             }
         }
     }
+    let mut acknowledged = 0;
     for (writer, sent) in (0..WRITERS).zip(&sent) {
-        check(&city, &token, writer, base_ms, &sent.lock().unwrap());
+        let sent = sent.lock().unwrap();
+        assert!(sent.acknowledged.len() as u64 >= kills, "too little was sent to prove anything");
+        check(&city, &token, writer, base_ms, &sent);
+        acknowledged += sent.acknowledged.len() as u64 * DEVICES_PER_WRITER;
     }
+    println!("{kills} kills: {acknowledged} acknowledged readings are there exactly once");
 }
 
 fn check(city: &City, token: &str, writer: u64, base_ms: i64, sent: &Sent) {
-    assert!(sent.acknowledged.len() as u64 >= KILLS, "too little was sent to prove anything");
     for index in 0..DEVICES_PER_WRITER {
         let name = device(writer, index);
-        let (from, to) = (Timestamp(base_ms).to_rfc3339(), Timestamp(now_ms()).to_rfc3339());
-        let path = format!("/api/v1/devices/{name}/observations?from={from}&to={to}&limit=10000");
+        let at = |n: u64| Timestamp(base_ms + i64::try_from(n).unwrap() * STEP_MS).to_rfc3339();
         let mut found: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for item in city.list(&path, token) {
-            let at = item["at"].as_str().unwrap().to_owned();
-            found.entry(at).or_default().push(item["value"].as_f64().unwrap());
+        for first in (0..=sent.next).step_by(usize::try_from(LOOKED_AT).unwrap()) {
+            let (from, to) = (at(first), at(first + LOOKED_AT));
+            let asked =
+                format!("/api/v1/devices/{name}/observations?from={from}&to={to}&limit=10000");
+            for item in city.list(&asked, token) {
+                let at = item["at"].as_str().unwrap().to_owned();
+                found.entry(at).or_default().push(item["value"].as_f64().unwrap());
+            }
         }
-        let mut take = |n: u64| {
-            let at = Timestamp(base_ms + i64::try_from(n).unwrap() * 20).to_rfc3339();
-            found.remove(&at).unwrap_or_default()
-        };
+        let mut take = |n: u64| found.remove(&at(n)).unwrap_or_default();
         #[expect(clippy::cast_precision_loss, reason = "values are below 20,000")]
         let expected = |n: u64| value(writer, index, n) as f64;
         let taken: Vec<(u64, Vec<f64>)> = sent.acknowledged.iter().map(|&n| (n, take(n))).collect();
