@@ -269,14 +269,16 @@ fn row_filter(file: &OpenFile, wanted: &Wanted<'_>) -> RowFilter {
         )));
     }
     if let Some((index, numbers)) = wanted.numbers {
-        let numbers = numbers.to_vec();
+        let mut numbers = numbers.to_vec();
+        numbers.sort_unstable();
         predicates.push(Box::new(ArrowPredicateFn::new(
             ProjectionMask::roots(schema, [index]),
             move |batch| {
                 let found = batch.column(0).as_primitive_opt::<UInt32Type>();
                 let found = found.ok_or_else(|| wrong_type("numbers"))?.values();
-                let matches =
-                    BooleanBuffer::collect_bool(found.len(), |i| numbers.contains(&found[i]));
+                let matches = BooleanBuffer::collect_bool(found.len(), |i| {
+                    numbers.binary_search(&found[i]).is_ok()
+                });
                 Ok(BooleanArray::new(matches, None))
             },
         )));

@@ -64,7 +64,10 @@ impl Source for Readings {
         let moment = self.moment.get();
         let streams = ask.words_of("device").map(|devices| {
             let of = |device: &String| self.view.directory.streams_of(device);
-            devices.iter().flat_map(of).map(|stream| stream.0).collect::<Vec<_>>()
+            let mut streams: Vec<u32> =
+                devices.iter().flat_map(of).map(|stream| stream.0).collect();
+            streams.sort_unstable();
+            streams
         });
         let files = moment.reading_files(|file| {
             let of_streams = match (&streams, file.streams) {
