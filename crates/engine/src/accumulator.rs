@@ -19,6 +19,7 @@ pub(crate) struct Layout {
     min: Option<u16>,
     max: Option<u16>,
     last: Option<u16>,
+    sketch: bool,
     conditions: Vec<(f64, f64)>,
     conditions_at: u16,
     stride: u16,
@@ -39,6 +40,16 @@ impl Layout {
 
     pub(crate) fn need_last(&mut self) {
         self.last = Some(0);
+    }
+
+    pub(crate) fn need_sketch(&mut self) {
+        self.sketch = true;
+    }
+
+    /// True when readings are also counted in buckets, beside the accumulator.
+    #[inline]
+    pub(crate) fn sketched(&self) -> bool {
+        self.sketch
     }
 
     /// Counts readings with `low <= value <= high`.
@@ -135,6 +146,42 @@ impl Layout {
         }
     }
 
+    /// Takes one reading out that was added before.
+    pub(crate) fn remove(&self, words: &mut [u64], at: i64, value: f64) {
+        let value = value + 0.0;
+        if count(words) <= 1 {
+            words.fill(0);
+            return;
+        }
+        words[0] -= 1;
+        if let Some(sum) = self.sum {
+            let sum = usize::from(sum);
+            write_sum(words, sum, read_sum(words, sum).wrapping_sub(millionths(value)));
+        }
+        let float = |at: u16| f64::from_bits(words[usize::from(at)]);
+        let chosen = self.min.is_some_and(|min| value <= float(min))
+            || self.max.is_some_and(|max| value >= float(max))
+            || self
+                .last
+                .is_some_and(|last| !newer(read_last(words, usize::from(last)), (at, value)));
+        if chosen {
+            words[0] |= INEXACT;
+        }
+        let conditions = &mut words[usize::from(self.conditions_at)..];
+        for (word, &(low, high)) in conditions.iter_mut().zip(&self.conditions) {
+            *word = word.saturating_sub(u64::from(low <= value && value <= high));
+        }
+    }
+
+    /// True when both hold the same number and sum of readings, and as many meet each condition.
+    pub(crate) fn same_readings(&self, a: &[u64], b: &[u64]) -> bool {
+        let sum = self.sum.map(usize::from);
+        a.len() == b.len()
+            && count(a) == count(b)
+            && sum.is_none_or(|at| read_sum(a, at) == read_sum(b, at))
+            && a[usize::from(self.conditions_at)..] == b[usize::from(self.conditions_at)..]
+    }
+
     /// Adds the accumulator of a child to that of its parent.
     #[inline]
     pub(crate) fn merge(&self, into: &mut [u64], from: &[u64]) {
@@ -175,6 +222,11 @@ impl Layout {
 /// Readings in an accumulator.
 pub(crate) fn count(words: &[u64]) -> u64 {
     words[0] & COUNT
+}
+
+/// True when the smallest, greatest or newest value is not known.
+pub(crate) fn is_inexact(words: &[u64]) -> bool {
+    words.first().is_some_and(|word| word & INEXACT != 0)
 }
 
 /// The sum at that offset, in units.

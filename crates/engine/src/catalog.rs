@@ -18,7 +18,7 @@ use chengmai_model::{KindId, Severity, Text, Tier};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-pub(crate) use rollup_terms::{Load, SlotTerm};
+pub(crate) use rollup_terms::{Load, SHARES, SlotTerm};
 pub(crate) use rule_terms::{CompiledRule, Delay, ReadingTerm};
 
 use crate::accumulator::Layout;
@@ -127,6 +127,8 @@ pub struct IndicatorDef {
     pub(crate) windows: Vec<Option<u16>>,
     /// Its formula asks how many streams are online.
     pub(crate) uses_online: bool,
+    /// Its formula asks for a smallest, greatest or newest reading.
+    pub(crate) uses_chosen: bool,
     pub(crate) program: crate::expr::Program<SlotTerm>,
 }
 

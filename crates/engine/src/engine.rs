@@ -3,8 +3,12 @@
 
 mod adopt;
 mod apply;
+mod correct;
 mod newest;
+mod rearrange;
 mod tick;
+
+pub use correct::{Corrected, Correction, Refill};
 
 use std::sync::Arc;
 
@@ -127,6 +131,21 @@ pub struct Totals {
     pub out_of_range: u64,
 }
 
+/// What a tick had to do. The engine has no clock: who calls it measures the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TickCounts {
+    /// Streams looked at because they may have been silent for too long.
+    pub silences: u64,
+    /// Accumulators of areas that were touched, with those above them.
+    pub folded: u64,
+    /// Values of indicators worked out.
+    pub worked_out: u64,
+    /// Of these changed.
+    pub changed: u64,
+    /// Events said.
+    pub events: u64,
+}
+
 /// What every reading asks of its kind.
 #[derive(Debug, Clone, Copy)]
 struct KindGate {
@@ -165,6 +184,7 @@ pub struct Engine {
     pub(crate) board: Board,
     pub(crate) totals: Totals,
     pub(crate) freeze: Option<Freeze>,
+    last_tick: TickCounts,
 }
 
 impl Engine {
@@ -174,7 +194,7 @@ impl Engine {
         let windows = catalog.windows().iter();
         let windows = windows.map(|w| Windows::new(w.layout.clone(), w.width_ms, offset)).collect();
         let mut engine = Self {
-            board: Board::new(catalog.indicators().len()),
+            board: Board::new(&catalog, &areas),
             catalog,
             areas,
             settings,
@@ -191,6 +211,7 @@ impl Engine {
             wheel: Wheel::default(),
             totals: Totals::default(),
             freeze: None,
+            last_tick: TickCounts::default(),
         };
         engine.open_gates();
         engine
@@ -260,12 +281,23 @@ impl Engine {
     /// Values of an indicator over an area in the windows that may still be corrected, oldest first,
     /// as of the last tick.
     pub fn open_windows(&self, indicator: u16, area: AreaId) -> Vec<ClosedWindow> {
-        self.board.open_windows(self.inputs(), indicator, area)
+        Board::open_windows(self.inputs(), indicator, area)
     }
 
-    /// Indicators and areas whose shown value changed in the last tick.
+    /// Followed values that changed in the last tick: indicator and area.
     pub fn changed(&self) -> &[(u16, AreaId)] {
         &self.board.changed
+    }
+
+    /// Indicators whose value over an area is not followed but worked out when asked, and of which
+    /// the last tick found new readings. With [`Engine::changed`] it says what a screen asks for again.
+    pub fn touched(&self, area: AreaId) -> Vec<u16> {
+        self.board.touched(self.inputs(), area)
+    }
+
+    /// What the last tick had to do.
+    pub fn last_tick(&self) -> TickCounts {
+        self.last_tick
     }
 
     /// What is known of a stream now. One that was handed a number but not registered here yet is
@@ -306,7 +338,7 @@ impl Engine {
         AreaId(self.trees[usize::from(stream.kind)].areas[stream.node as usize])
     }
 
-    fn inputs(&self) -> Inputs<'_> {
+    pub(crate) fn inputs(&self) -> Inputs<'_> {
         Inputs {
             catalog: &self.catalog,
             areas: &self.areas,

@@ -1,20 +1,32 @@
 //! The board: current value, coverage and level of every vital sign 体征指标 over every area that has
 //! something to say about it.
 //!
-//! Invariants: asking again about an area where nothing changed changes nothing, so a tick only
-//! looks at what was touched; the current value is that of the newest window with enough coverage,
-//! else of the newest with any reading, marked uncertain; an uncertain value moves no level.
+//! Values are *followed* or worked out *when asked*. Followed are those that may raise a warning, and
+//! from the city downward as many tiers as [`FOLLOWED_VALUES_MAX`] allows: each tick works out those
+//! that were touched, and remembers levels and the window before. All others are a function of the
+//! folded windows and cost nothing until somebody looks.
+//!
+//! Invariants: the current value is that of the newest window with enough coverage, else of the newest
+//! with any reading, marked uncertain; an uncertain value moves no level.
 
+mod group;
 mod level;
 mod sheet;
+mod table;
 
-use chengmai_model::{AreaId, Timestamp};
-use serde::{Deserialize, Serialize, Serializer};
+use chengmai_model::{AreaId, Tier, Timestamp};
+use serde::{Deserialize, Serialize};
 
+use crate::catalog::{Catalog, IndicatorDef};
 use crate::event::{ClosedWindow, Event};
-use level::LevelState;
+use crate::expr::program::Columns;
+use crate::limits::FOLLOWED_VALUES_MAX;
+use crate::pages::Pages;
+use crate::window::Windows;
+use group::{Group, Shown};
 pub(crate) use sheet::Inputs;
-use sheet::{Found, Frame, NO_NODE, Sheet};
+use sheet::{Found, NO_NODE, Sheet};
+use table::Table;
 
 /// The current value of an indicator over an area.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,114 +47,105 @@ pub struct IndicatorValue {
     pub previous: Option<f64>,
 }
 
-const NO_SLOT: u32 = u32::MAX;
 const NO_WINDOW: i64 = i64::MIN;
 
 /// All values of all indicators.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Board {
+    groups: Vec<Group>,
     tables: Vec<Table>,
     #[serde(skip)]
     pub(crate) changed: Vec<(u16, AreaId)>,
-}
-
-/// One indicator over all its areas.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Table {
-    areas: Vec<u32>,
-    /// For each slot and each of the indicator's kinds, the node in that kind's tree.
-    nodes: Vec<u32>,
-    /// For each kind, the slot of each node.
-    slot_of: Vec<Vec<u32>>,
-    slots: Vec<Slot>,
-    /// Start of the present window by the clock.
-    present: i64,
-    /// Versions of the registrations it was last worked out with. They count from the start of the
-    /// program, so a snapshot holds 0: one that stopped on the way then writes the same bytes.
-    #[serde(serialize_with = "zero")]
-    version: u64,
-    /// Slots to look at again although nothing was touched: a level is waiting.
-    waiting: Vec<u32>,
+    /// Values that the last tick worked out.
     #[serde(skip)]
-    marks: Vec<bool>,
-    /// Worked out at least once since the program started.
+    pub(crate) worked_out: u64,
     #[serde(skip)]
-    known: bool,
-    /// Start of the oldest window that was there at the last tick.
-    #[serde(skip)]
-    oldest: i64,
+    columns: Columns,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn zero<S: Serializer>(_version: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(0)
+/// A large part of the board, as a snapshot has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum BoardColumn {
+    /// Areas of a group, of which there were so many.
+    Areas(usize, usize),
+    Shown(usize),
+    Values(usize),
+    Levels(usize),
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Slot {
-    value: f64,
-    previous: f64,
-    window_start: i64,
-    readings: u64,
-    coverage: f32,
-    uncertain: bool,
-    level: LevelState,
-}
-
-const EMPTY: Slot = Slot {
-    value: f64::NAN,
-    previous: f64::NAN,
-    window_start: NO_WINDOW,
-    readings: 0,
-    coverage: 0.0,
-    uncertain: false,
-    level: LevelState::NONE,
-};
 
 impl Board {
-    pub(crate) fn new(indicators: usize) -> Self {
-        Self {
-            tables: vec![Table { present: NO_WINDOW, ..Table::default() }; indicators],
-            changed: Vec::new(),
+    pub(crate) fn new(catalog: &Catalog, areas: &chengmai_model::AreaTree) -> Self {
+        let mut board = Self::default();
+        let lowest = lowest_followed(catalog, areas);
+        let mut keys = Vec::new();
+        for (number, def) in (0_u16..).zip(catalog.indicators()) {
+            let followed = |tier: &Tier| *tier <= lowest || def.warns_on(*tier);
+            let tiers: Vec<Tier> = def.def.tiers.iter().copied().filter(followed).collect();
+            let coverage = def.coverage_min.to_bits();
+            let uses = (def.uses_online, def.uses_chosen);
+            let about = (def.window_ms, &def.kinds, &def.windows, uses);
+            let key = (coverage, about, tiers);
+            let group = keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+                board.groups.push(Group::new(key.2.clone()));
+                keys.push(key);
+                keys.len() - 1
+            });
+            board.groups[group].members.push(number);
+            board.tables.push(Table::new(group, def));
         }
+        board
     }
 
-    /// Works out everything that changed since the last tick.
+    /// Works out everything followed that changed since the last tick.
     pub(crate) fn tick(&mut self, inputs: Inputs<'_>, out: &mut Vec<Event>) {
         self.changed.clear();
-        for (number, table) in (0..).zip(&mut self.tables) {
-            let sheet = Sheet::new(inputs, number);
-            table.grow(&sheet);
-            table.tick(&sheet, &mut self.changed, out);
+        self.worked_out = 0;
+        let Self { groups, tables, columns, changed, worked_out } = self;
+        for group in groups {
+            let lead = Sheet::new(inputs, group.lead());
+            group.grow(&lead);
+            let members = group.members.clone();
+            let tables_of = members.iter().map(|&number| &tables[usize::from(number)]);
+            let waiting: Vec<u32> = tables_of.flat_map(Table::waiting).collect();
+            let round = group.tick(&lead, &lead.frames(), waiting.into_iter());
+            for number in members {
+                let table = &mut tables[usize::from(number)];
+                table.grow(group.areas.len());
+                table.tick(&lead.of(number), &round, columns, changed, out);
+                *worked_out += round.due.len() as u64;
+            }
         }
+        // As a list of indicators, whatever groups they are in.
+        changed.sort_by_key(|(indicator, _)| *indicator);
     }
 
-    /// Says the final values of all windows that closed.
+    /// Says the final values of all followed windows that closed.
     pub(crate) fn say_closed(&self, inputs: Inputs<'_>, horizon: i64, out: &mut Vec<Event>) {
-        for (number, table) in (0..).zip(&self.tables) {
-            let sheet = Sheet::new(inputs, number);
-            let closed = |frame: &&Frame<'_>| frame.start + sheet.def.window_ms <= horizon;
-            for frame in sheet.frames().iter().rev().filter(closed) {
-                table.say_window(&sheet, frame, out);
+        for group in &self.groups {
+            let lead = Sheet::new(inputs, group.lead());
+            let mut closed = lead.frames();
+            closed.retain(|frame| frame.start + lead.def.window_ms <= horizon);
+            for &number in group.members.iter().filter(|_| !closed.is_empty()) {
+                let sheet = lead.of(number);
+                for frame in closed.iter().rev() {
+                    for (slot, &area) in group.areas.iter().enumerate() {
+                        let nodes = group.nodes(slot, sheet.trees.len());
+                        if let Some(found) = sheet.work_out(nodes, frame) {
+                            out.push(Event::Window(found.window(number, AreaId(area))));
+                        }
+                    }
+                }
             }
         }
     }
 
     /// Values of the windows that still take corrections, oldest first, without the present one of a
     /// formula over registrations alone.
-    pub(crate) fn open_windows(
-        &self,
-        inputs: Inputs<'_>,
-        number: u16,
-        area: AreaId,
-    ) -> Vec<ClosedWindow> {
+    pub(crate) fn open_windows(inputs: Inputs<'_>, number: u16, area: AreaId) -> Vec<ClosedWindow> {
         let sheet = Sheet::new(inputs, number);
-        let table = &self.tables[usize::from(number)];
-        let Some(slot) = table.find(&sheet, area) else { return Vec::new() };
-        let kinds = sheet.trees.len();
-        let nodes = &table.nodes[slot * kinds..(slot + 1) * kinds];
+        let Some(nodes) = sheet.nodes(area) else { return Vec::new() };
         let frames = sheet.frames();
-        let found = frames.iter().rev().filter_map(|frame| sheet.work_out(nodes, frame));
+        let found = frames.iter().rev().filter_map(|frame| sheet.work_out(&nodes, frame));
         found.map(|found| found.window(number, area)).collect()
     }
 
@@ -150,164 +153,193 @@ impl Board {
     pub(crate) fn value(&self, inputs: Inputs<'_>, number: u16, area: AreaId) -> IndicatorValue {
         let sheet = Sheet::new(inputs, number);
         let table = &self.tables[usize::from(number)];
-        let slot = table.find(&sheet, area).map_or(EMPTY, |slot| table.slots[slot]);
-        let some = |x: f64| x.is_finite().then_some(x);
-        let shown = slot.window_start != NO_WINDOW;
-        IndicatorValue {
-            value: some(slot.value),
-            coverage: shown.then_some(slot.coverage),
-            uncertain: slot.uncertain,
-            severity: slot.level.severity,
-            window_start: Timestamp(if shown { slot.window_start } else { sheet.present() }),
-            readings: slot.readings,
-            previous: some(slot.previous),
+        let group = &self.groups[table.group];
+        if !group.follows(sheet.tier(area.0)) {
+            return work_out_now(&sheet, area);
         }
-    }
-}
-
-impl Table {
-    /// Makes slots for areas that are new in one of the trees.
-    fn grow(&mut self, sheet: &Sheet<'_>) {
-        let kinds = sheet.trees.len();
-        self.slot_of.resize(kinds, Vec::new());
-        for kind in 0..kinds {
-            for node in self.slot_of[kind].len()..sheet.trees[kind].len() {
-                let area = sheet.trees[kind].areas[node];
-                let slot = if sheet.def.on_tier(sheet.tier(area)) {
-                    self.slot_or_add(sheet, kind, node, area)
-                } else {
-                    NO_SLOT
-                };
-                self.slot_of[kind].push(slot);
-            }
-        }
-        self.marks.resize(self.slots.len(), false);
-    }
-
-    fn slot_or_add(&mut self, sheet: &Sheet<'_>, kind: usize, node: usize, area: u32) -> u32 {
-        let kinds = sheet.trees.len();
-        let slot = self.find(sheet, AreaId(area)).unwrap_or_else(|| {
-            self.areas.push(area);
-            self.slots.push(EMPTY);
-            self.nodes.extend(std::iter::repeat_n(NO_NODE, kinds));
-            self.slots.len() - 1
-        });
-        self.nodes[slot * kinds + kind] = u32::try_from(node).expect("nodes are u32");
-        u32::try_from(slot).expect("at most one slot an area")
-    }
-
-    fn find(&self, sheet: &Sheet<'_>, area: AreaId) -> Option<usize> {
-        sheet.trees.iter().zip(&self.slot_of).find_map(|(tree, slots)| {
-            let node = tree.find(area)?;
-            let slot = *slots.get(node as usize)?;
-            (slot != NO_SLOT).then_some(slot as usize)
-        })
-    }
-
-    fn tick(&mut self, sheet: &Sheet<'_>, changed: &mut Vec<(u16, AreaId)>, out: &mut Vec<Event>) {
-        let (present, version) = (sheet.present(), sheet.version());
-        let advanced = self.present != present;
-        if advanced && !sheet.def.has_readings() && self.present != NO_WINDOW {
-            self.say_registrations(sheet, out);
-        }
-        let all = advanced || self.version != version || !self.known;
-        (self.present, self.version, self.known) = (present, version, true);
-        let frames = sheet.frames();
-        let oldest = frames.iter().map(|frame| frame.start).min().unwrap_or(i64::MAX);
-        let dropped = std::mem::replace(&mut self.oldest, oldest) != oldest;
-        if all {
-            self.marks.fill(true);
-        } else {
-            self.mark_touched(sheet);
-            if dropped {
-                // What a slot shows may be gone, and a start would look at it again.
-                let gone = self.slots.iter().map(|slot| slot.window_start < oldest);
-                self.marks.iter_mut().zip(gone).for_each(|(mark, gone)| *mark |= gone);
-            }
-            for slot in &self.waiting {
-                self.marks[*slot as usize] = true;
-            }
-        }
-        self.waiting.clear();
-        for slot in 0..self.slots.len() {
-            if std::mem::take(&mut self.marks[slot]) {
-                self.renew(sheet, slot, &frames, changed, out);
-            }
+        match group.find(&sheet, area) {
+            Some(slot) => table.shown(slot).over(&sheet, &group.shown[slot]),
+            None => Worked::default().over(&sheet, &Shown::default()),
         }
     }
 
-    fn mark_touched(&mut self, sheet: &Sheet<'_>) {
-        for (kind, windows) in sheet.windows.iter().enumerate() {
-            let Some(windows) = windows else { continue };
-            for node in windows.panes.iter().flat_map(|pane| pane.fresh.iter()) {
-                let slot = self.slot_of[kind][node];
-                if slot != NO_SLOT {
-                    self.marks[slot as usize] = true;
+    /// Indicators whose value is not followed there and may have changed in the last tick.
+    pub(crate) fn touched(&self, inputs: Inputs<'_>, area: AreaId) -> Vec<u16> {
+        let fresh = |node: u32, windows: &Windows| {
+            node != NO_NODE && windows.panes.iter().any(|pane| pane.fresh.contains(node as usize))
+        };
+        let touched = |group: &&Group| {
+            let sheet = Sheet::new(inputs, group.lead());
+            let nodes = sheet.nodes(area).filter(|_| !group.follows(sheet.tier(area.0)));
+            let pairs = nodes.iter().flatten().zip(&sheet.windows);
+            let mut pairs = pairs.filter_map(|(&node, windows)| Some((node, (*windows)?)));
+            pairs.any(|(node, windows)| fresh(node, windows))
+        };
+        self.groups.iter().filter(touched).flat_map(|group| group.members.clone()).collect()
+    }
+
+    /// Takes over what another board remembers of areas that have other numbers now. The areas'
+    /// windows and registrations are those of `inputs` already.
+    pub(crate) fn take_over(
+        &mut self,
+        old: &Self,
+        inputs: Inputs<'_>,
+        map: &impl Fn(AreaId) -> AreaId,
+        out: &mut Vec<Event>,
+    ) {
+        for group in &mut self.groups {
+            group.grow(&Sheet::new(inputs, group.lead()));
+        }
+        for (number, (table, was)) in (0..).zip(self.tables.iter_mut().zip(&old.tables)) {
+            let sheet = Sheet::new(inputs, number);
+            let (group, before) = (&mut self.groups[table.group], &old.groups[was.group]);
+            table.grow(group.areas.len());
+            for (slot, &area) in before.areas.iter().enumerate() {
+                let area = map(AreaId(area));
+                if let Some(to) = group.find(&sheet, area) {
+                    group.take_over(to, before.shown[slot]);
+                    table.take_over(&sheet, (to, area), (was, slot), out);
                 }
             }
         }
     }
 
-    fn renew(
+    /// Its large parts, in an order that depends on the catalog alone.
+    pub(crate) fn columns(&self) -> Vec<BoardColumn> {
+        let groups = self.groups.iter().enumerate().flat_map(|(number, group)| {
+            [BoardColumn::Areas(number, group.areas.len()), BoardColumn::Shown(number)]
+        });
+        let tables = 0..self.tables.len();
+        let tables =
+            tables.flat_map(|number| [BoardColumn::Values(number), BoardColumn::Levels(number)]);
+        groups.chain(tables).collect()
+    }
+
+    /// Areas of each group.
+    pub(crate) fn sizes(&self) -> Vec<usize> {
+        self.groups.iter().map(|group| group.areas.len()).collect()
+    }
+
+    /// Marks it as it is now, to be written out.
+    pub(crate) fn freeze(&mut self) {
+        self.groups.iter_mut().for_each(|group| group.shown.freeze());
+        self.tables.iter_mut().for_each(Table::freeze);
+    }
+
+    /// Writes out more of a part; true while there is more of it.
+    pub(crate) fn thaw(&mut self, column: BoardColumn, out: &mut Vec<u8>, full: usize) -> bool {
+        match column {
+            BoardColumn::Areas(number, len) => {
+                let areas = &self.groups[number].areas[..len];
+                out.extend(areas.iter().flat_map(|area| area.to_le_bytes()));
+                false
+            }
+            BoardColumn::Shown(number) => self.groups[number].shown.thaw(out, full),
+            BoardColumn::Values(number) => self.tables[number].values.thaw(out, full),
+            BoardColumn::Levels(number) => self.tables[number].levels.thaw(out, full),
+        }
+    }
+
+    /// Goes on with what a snapshot says, given the trees; `None` when it does not fit.
+    pub(crate) fn restore(
         &mut self,
-        sheet: &Sheet<'_>,
-        index: usize,
-        frames: &[Frame<'_>],
-        changed: &mut Vec<(u16, AreaId)>,
-        out: &mut Vec<Event>,
-    ) {
-        let area = AreaId(self.areas[index]);
-        let kinds = sheet.trees.len();
-        let nodes = &self.nodes[index * kinds..(index + 1) * kinds];
-        let before = self.slots[index];
-        let mut slot = before;
-        slot.look(sheet, nodes, frames, self.present);
-        if !slot.uncertain && slot.value.is_finite() {
-            slot.level.follow(sheet.def, slot.value, sheet.inputs.now);
-        } else {
-            slot.level.stop_waiting();
+        small: &Self,
+        sizes: &[usize],
+        bytes: &mut &[u8],
+        areas: u32,
+    ) -> Option<()> {
+        let alike = small.groups.len() == self.groups.len()
+            && small.tables.len() == self.tables.len()
+            && sizes.len() == self.groups.len();
+        if !alike {
+            return None;
         }
-        if slot.level.waits() {
-            self.waiting.push(u32::try_from(index).expect("slots are u32"));
+        for ((group, was), &len) in self.groups.iter_mut().zip(&small.groups).zip(sizes) {
+            let of = Pages::take(bytes, len)?.as_slice().to_vec();
+            if of.iter().any(|&area| area >= areas) {
+                return None;
+            }
+            group.restore(was.present(), of, Pages::take(bytes, len)?);
         }
-        if let Some(rule) = sheet.def.rule
-            && sheet.def.warns_on(sheet.tier(area.0))
-        {
-            let window = slot.window_start;
-            let place = level::Place { inputs: sheet.inputs, indicator: sheet.number, rule, area };
-            slot.level.warn(&place, window, slot.value, out);
+        for (table, was) in self.tables.iter_mut().zip(&small.tables) {
+            let len = sizes[table.group];
+            let levels = if table.levelled() { len } else { 0 };
+            table.restore(was, Pages::take(bytes, len)?, Pages::take(bytes, levels)?);
         }
-        if !slot.same_shown(&before) {
-            changed.push((sheet.number, area));
-        }
-        self.slots[index] = slot;
+        Some(())
     }
 
-    fn say_window(&self, sheet: &Sheet<'_>, frame: &Frame<'_>, out: &mut Vec<Event>) {
-        let kinds = sheet.trees.len();
-        for (nodes, &area) in self.nodes.chunks_exact(kinds).zip(&self.areas) {
-            if let Some(found) = sheet.work_out(nodes, frame) {
-                out.push(Event::Window(found.window(sheet.number, AreaId(area))));
+    /// Finds the nodes of all areas again after a restore.
+    pub(crate) fn index(&mut self, inputs: Inputs<'_>) {
+        for group in &mut self.groups {
+            group.index(&Sheet::new(inputs, group.lead()));
+        }
+    }
+}
+
+/// The lowest tier on which everything is followed.
+fn lowest_followed(catalog: &Catalog, areas: &chengmai_model::AreaTree) -> Tier {
+    let mut left = FOLLOWED_VALUES_MAX;
+    let mut lowest = Tier::City;
+    for tier in Tier::ALL {
+        let places = areas.iter().filter(|(_, area)| area.row.tier == tier).count();
+        let on_tier = catalog.indicators().iter().filter(|def| def.on_tier(tier)).count();
+        match left.checked_sub(places * on_tier) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+        lowest = tier;
+    }
+    lowest
+}
+
+/// What is worked out of one indicator over one area.
+#[derive(Debug, Clone, Copy)]
+struct Worked {
+    value: f64,
+    previous: f64,
+    severity: u8,
+}
+
+impl Default for Worked {
+    fn default() -> Self {
+        Self { value: f64::NAN, previous: f64::NAN, severity: 0 }
+    }
+}
+
+impl Worked {
+    fn over(self, sheet: &Sheet<'_>, shown: &Shown) -> IndicatorValue {
+        let some = |x: f64| x.is_finite().then_some(x);
+        let any = shown.window_start != NO_WINDOW;
+        IndicatorValue {
+            value: some(self.value),
+            coverage: any.then_some(shown.coverage),
+            uncertain: shown.uncertain,
+            severity: self.severity,
+            window_start: Timestamp(if any { shown.window_start } else { sheet.present() }),
+            readings: shown.readings,
+            previous: some(self.previous),
+        }
+    }
+}
+
+/// A value that nobody follows: of the windows that are still open, without a memory of its level.
+fn work_out_now(sheet: &Sheet<'_>, area: AreaId) -> IndicatorValue {
+    let (mut worked, mut shown) = (Worked::default(), Shown::default());
+    if let Some(nodes) = sheet.nodes(area) {
+        let frames = sheet.frames();
+        if let Some(frame) = shown.look(sheet, &nodes, &frames, sheet.present()) {
+            worked.value = sheet.value(&nodes, frame);
+            let older = frames.iter().filter(|other| other.start < frame.start);
+            let mut sure = older.filter_map(|frame| sheet.work_out(&nodes, frame));
+            let sure = sure.find(|found| found.coverage >= sheet.def.coverage_min);
+            worked.previous = sure.map_or(f64::NAN, |found| found.value);
+            if !shown.uncertain && worked.value.is_finite() {
+                worked.severity = level::level_of(sheet.def, worked.value);
             }
         }
     }
-
-    /// A formula over registrations alone has no readings to wait for: the window closes with the
-    /// value it last had.
-    fn say_registrations(&self, sheet: &Sheet<'_>, out: &mut Vec<Event>) {
-        for (slot, &area) in self.slots.iter().zip(&self.areas) {
-            if slot.window_start == self.present && slot.value.is_finite() {
-                out.push(Event::Window(ClosedWindow {
-                    indicator: sheet.number,
-                    area: AreaId(area),
-                    start: Timestamp(self.present),
-                    value: Some(slot.value),
-                    coverage: 1.0,
-                    readings: 0,
-                }));
-            }
-        }
-    }
+    worked.over(sheet, &shown)
 }
 
 impl Found {
@@ -320,51 +352,6 @@ impl Found {
             coverage: narrow(self.coverage),
             readings: self.readings,
         }
-    }
-}
-
-impl Slot {
-    /// Chooses the window to show.
-    fn look(&mut self, sheet: &Sheet<'_>, nodes: &[u32], frames: &[Frame<'_>], present: i64) {
-        let mut newest = None;
-        for frame in frames {
-            let Some(found) = sheet.work_out(nodes, frame) else { continue };
-            if found.coverage >= sheet.def.coverage_min {
-                self.show(found, sheet.stale(found.start, present));
-                return;
-            }
-            newest = newest.or(Some(found));
-        }
-        let shown = self.window_start != NO_WINDOW;
-        let closed = shown && frames.iter().all(|frame| frame.start != self.window_start);
-        let stale = sheet.stale(self.window_start, present);
-        match newest {
-            // The last sure value stands while the next window still fills.
-            _ if closed && !self.uncertain && !stale => {}
-            Some(found) => self.show(found, true),
-            None => self.uncertain = self.uncertain || (stale && shown),
-        }
-    }
-
-    fn show(&mut self, found: Found, uncertain: bool) {
-        if found.start > self.window_start && self.window_start != NO_WINDOW {
-            self.previous = self.value;
-        }
-        self.value = found.value;
-        self.window_start = found.start;
-        self.readings = found.readings;
-        self.coverage = narrow(found.coverage);
-        self.uncertain = uncertain;
-    }
-
-    /// True when a screen would show the same.
-    fn same_shown(&self, other: &Self) -> bool {
-        self.value.to_bits() == other.value.to_bits()
-            && self.previous.to_bits() == other.previous.to_bits()
-            && self.window_start == other.window_start
-            && self.coverage.to_bits() == other.coverage.to_bits()
-            && self.uncertain == other.uncertain
-            && self.level.severity == other.level.severity
     }
 }
 

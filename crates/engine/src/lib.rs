@@ -29,6 +29,7 @@ mod node_set;
 mod pages;
 mod rollup;
 mod rule;
+mod sketch;
 mod stream;
 mod warning;
 mod window;
@@ -40,7 +41,10 @@ pub use anomaly::{Detector, Tuning};
 pub use catalog::{
     CaseTypeDef, Catalog, IndicatorDef, KindDef, PackCounts, PackInfo, RuleDef, RuleOrigin,
 };
-pub use engine::{Applied, Engine, MoreThanRules, Settings, StreamSpec, StreamView, Totals};
+pub use engine::{
+    Applied, Corrected, Correction, Engine, MoreThanRules, Refill, Settings, StreamSpec,
+    StreamView, TickCounts, Totals,
+};
 pub use event::{AlarmChange, AlarmStep, ClosedWindow, DeviceChange, DeviceStep, Event};
 pub use indicator::IndicatorValue;
 pub use snapshot::SnapshotError;

@@ -16,6 +16,9 @@ pub const RULES_MAX: usize = 60_000;
 pub const INDICATORS_MAX: usize = 60_000;
 /// Conditions such as `count(methane < 20)` kept for one kind and window width.
 pub const CONDITIONS_MAX: usize = 64;
+/// Values of indicators over areas that are followed at every tick. What lies beyond, from the lowest
+/// tier upward, is worked out when asked; values that may raise a warning are always followed.
+pub const FOLLOWED_VALUES_MAX: usize = 8_000_000;
 /// A reading further in the future than this joins no window and no state, in milliseconds. The
 /// edge refuses much smaller leads; this only bounds the number of windows.
 pub const FUTURE_MS_MAX: i64 = 86_400_000;

@@ -17,6 +17,7 @@ use hashbrown::HashMap;
 
 use crate::accumulator::Layout;
 use crate::pages::{Pages, Plain};
+use crate::sketch::{self, Gather};
 use crate::window::{Pane, Windows};
 
 /// Readings a day are kept in whole thousandths, so that they add and subtract exactly.
@@ -142,6 +143,26 @@ impl KindTree {
         parent
     }
 
+    /// The same streams in other areas; returns for each node the one it became.
+    pub(crate) fn rearrange(
+        &mut self,
+        areas: &AreaTree,
+        map: &impl Fn(AreaId) -> AreaId,
+    ) -> Vec<u32> {
+        let old = std::mem::take(self);
+        self.version = old.version;
+        self.online_version = old.online_version + 1;
+        let node = |(&area, &own): (&u32, &Registered)| {
+            let node = self.node_or_add(map(AreaId(area)), areas);
+            let into = self.own.get_mut(node as usize);
+            into.streams += own.streams;
+            into.online += own.online;
+            into.per_day += own.per_day;
+            node
+        };
+        old.areas.iter().zip(old.own.as_slice()).map(node).collect()
+    }
+
     fn push(&mut self, area: AreaId, parent: u32) -> u32 {
         let node = u32::try_from(self.areas.len()).expect("areas are numbered in u32");
         debug_assert!(parent <= node, "a parent comes before its children");
@@ -247,6 +268,21 @@ impl KindTree {
     }
 }
 
+impl KindTree {
+    /// The quantile of the readings that a pane holds for a node and all below it; NaN without any.
+    pub(crate) fn quantile(&self, pane: &Pane, node: u32, q: f64) -> f64 {
+        let Some(sketches) = &pane.sketches else { return f64::NAN };
+        match self.shape.inner.get(node as usize) {
+            Some(&NO_CHILDREN) | None => {
+                let mut own: Vec<_> = sketches.own(node as usize).collect();
+                own.sort_unstable();
+                sketch::quantile(&own, q)
+            }
+            Some(&inner) => sketch::quantile(sketches.above(inner as usize), q),
+        }
+    }
+}
+
 fn place(inner: usize, stride: usize) -> Range<usize> {
     inner * stride..(inner + 1) * stride
 }
@@ -264,6 +300,9 @@ fn fold_pane(pane: &mut Pane, layout: &Layout, tree: &KindTree) -> usize {
         pane.shape = tree.shape.number;
         pane.folded.clear();
         pane.folded.resize((tree.shape.from.len() - 1) * stride, 0);
+        if let Some(sketches) = &mut pane.sketches {
+            sketches.reshape(tree.shape.from.len() - 1);
+        }
         pane.touched.insert_all(pane.cells.len() / stride);
     }
     std::mem::swap(&mut pane.fresh, &mut pane.touched);
@@ -273,7 +312,8 @@ fn fold_pane(pane: &mut Pane, layout: &Layout, tree: &KindTree) -> usize {
         return 0;
     }
     let mut folded = 0;
-    let Pane { cells, folded: above, fresh, .. } = pane;
+    let Pane { cells, folded: above, fresh, sketches, .. } = pane;
+    let mut gather = sketches.as_ref().map(|_| Gather::default());
     let own = |node: usize| cells.as_slice().get(place(node, stride)).unwrap_or_default();
     fresh.climb(&tree.parents, |node| {
         folded += 1;
@@ -297,6 +337,13 @@ fn fold_pane(pane: &mut Pane, layout: &Layout, tree: &KindTree) -> usize {
             if !words.is_empty() {
                 layout.merge(into, words);
             }
+        }
+        if let (Some(sketches), Some(gather)) = (&mut *sketches, &mut gather) {
+            let children = tree.shape.children_of(inner).iter().map(|&child| {
+                let further = tree.shape.inner[child as usize];
+                (child as usize, (further != NO_CHILDREN).then_some(further as usize))
+            });
+            sketches.fold(inner, node, children, gather);
         }
     });
     folded

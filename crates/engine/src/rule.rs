@@ -4,6 +4,8 @@
 //! A stream in which nothing is going on has no state here at all: the quiet band of its kind and
 //! the [`PENDING`](crate::stream::PENDING) flag decide that before this module is asked.
 
+use std::collections::BTreeMap;
+
 use chengmai_model::pack::Cause;
 use chengmai_model::warning::Evidence;
 use chengmai_model::{AreaId, AreaTree, DeviceId, StreamId, Timestamp};
@@ -199,6 +201,13 @@ impl RuleStates {
                 None => false,
             });
             states.sort_unstable_by_key(|state| state.rule);
+        }
+    }
+
+    /// The warnings that alarms feed have other keys now.
+    pub(crate) fn rearrange(&mut self, moved: &BTreeMap<Key, Key>) {
+        for key in self.by_stream.values_mut().flatten().filter_map(|state| state.joined.as_mut()) {
+            *key = moved.get(key).copied().unwrap_or(*key);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::anomaly::Watch;
 use crate::catalog::Catalog;
 use crate::engine::{Engine, Settings, Totals};
 use crate::hash::Hash64;
-use crate::indicator::Board;
+use crate::indicator::{Board, BoardColumn};
 use crate::pages::{Pages, Plain};
 use crate::rollup::KindTree;
 use crate::rule::{RuleState, RuleStates};
@@ -26,7 +26,7 @@ use crate::warning::Warnings;
 use crate::window::{Pane, Windows};
 
 /// Changes with every change of the shapes below.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,8 +94,10 @@ struct Sizes {
     watched: usize,
     /// Nodes of each kind's tree.
     trees: Vec<usize>,
-    /// Start and words of each pane of each window.
-    panes: Vec<Vec<(i64, usize)>>,
+    /// Start and sizes of each pane of each window.
+    panes: Vec<Vec<(i64, [usize; 3])>>,
+    /// Areas of each group of indicators.
+    board: Vec<usize>,
 }
 
 /// A frozen state on its way out.
@@ -104,6 +106,13 @@ pub(crate) struct Freeze {
     /// What is small, until it is written.
     small: Vec<u8>,
     columns: VecDeque<Column>,
+}
+
+impl Freeze {
+    /// Bytes that only wait to be taken.
+    pub(crate) fn rest(small: Vec<u8>) -> Self {
+        Self { small, columns: VecDeque::new() }
+    }
 }
 
 /// What is written next.
@@ -120,6 +129,7 @@ enum Column {
     Registered(usize),
     /// The pane of a window that starts then.
     Pane(usize, i64),
+    Board(BoardColumn),
 }
 
 impl Engine {
@@ -145,9 +155,10 @@ impl Engine {
         for windows in &mut self.windows {
             windows.parked.clear();
             for pane in &mut windows.panes {
-                pane.cells.freeze();
+                pane.freeze();
             }
         }
+        self.board.freeze();
         let sizes = self.sizes();
         let mut columns = VecDeque::from([
             Column::Streams,
@@ -162,6 +173,7 @@ impl Engine {
         for (window, panes) in sizes.panes.iter().enumerate() {
             columns.extend(panes.iter().map(|&(start, _)| Column::Pane(window, start)));
         }
+        columns.extend(self.board.columns().into_iter().map(Column::Board));
         self.freeze = Some(Freeze { small: self.small(sizes), columns });
     }
 
@@ -197,12 +209,13 @@ impl Engine {
             }
             Column::Registered(kind) => self.trees[kind].own.thaw(out, full),
             Column::Pane(window, start) => self.windows[window].thaw(start, out, full),
+            Column::Board(column) => self.board.thaw(column, out, full),
         }
     }
 
     fn sizes(&self) -> Sizes {
         let panes = |windows: &Windows| {
-            windows.panes.iter().map(|pane| (pane.start, pane.cells.len())).collect()
+            windows.panes.iter().map(|pane| (pane.start, pane.sizes())).collect()
         };
         Sizes {
             streams: self.streams.len(),
@@ -210,6 +223,7 @@ impl Engine {
             watched: self.watch.streams.len(),
             trees: self.trees.iter().map(KindTree::len).collect(),
             panes: self.windows.iter().map(panes).collect(),
+            board: self.board.sizes(),
         }
     }
 
@@ -252,7 +266,7 @@ impl Engine {
         let (small, mut columns): (Small, &[u8]) =
             postcard::take_from_bytes(rest).map_err(broken)?;
         engine
-            .fill(&small.sizes, &mut columns)
+            .fill(&small, &mut columns)
             .filter(|()| columns.is_empty())
             .ok_or_else(|| SnapshotError::Broken("its parts do not fit together".to_owned()))?;
         engine.go_on(small);
@@ -286,7 +300,8 @@ impl Engine {
     }
 
     /// Reads the columns; `None` when they are not what their sizes say.
-    fn fill(&mut self, sizes: &Sizes, bytes: &mut &[u8]) -> Option<()> {
+    fn fill(&mut self, small: &Small, bytes: &mut &[u8]) -> Option<()> {
+        let sizes = &small.sizes;
         self.open_gates();
         self.streams = Pages::take(bytes, sizes.streams)?;
         self.facts = Pages::take(bytes, sizes.streams)?;
@@ -306,17 +321,14 @@ impl Engine {
         }
         let windows = self.windows.iter_mut().zip(self.catalog.windows()).zip(&sizes.panes);
         for ((windows, def), panes) in windows {
-            let stride = windows.layout.stride();
             let nodes = self.trees[usize::from(def.kind.0)].len();
             let mut list = Vec::new();
-            for &(start, words) in panes {
-                if words % stride != 0 || words / stride > nodes {
-                    return None;
-                }
-                list.push(Pane::restored(start, Pages::take(bytes, words)?, stride));
+            for &pane in panes {
+                list.push(Pane::take(bytes, pane, &windows.layout, nodes)?);
             }
             windows.restore(list);
         }
+        self.board.restore(&small.board, &sizes.board, bytes, areas)?;
         let known = |stream: &Stream| {
             let tree = self.trees.get(usize::from(stream.kind));
             tree.is_some_and(|tree| (stream.node as usize) < tree.len())
@@ -329,10 +341,12 @@ impl Engine {
         self.totals = Totals { streams, online: 0, readings, duplicates, late, out_of_range };
         self.rules = RuleStates::from_list(small.rules);
         self.warnings = small.warnings;
-        self.board = small.board;
         self.clock = small.clock;
         self.advance(Timestamp(small.clock));
         self.fold();
+        let mut board = std::mem::take(&mut self.board);
+        board.index(self.inputs());
+        self.board = board;
         let both = self.streams.as_slice().iter().zip(self.facts.as_slice());
         for (number, (stream, facts)) in (0..).zip(both) {
             if stream.has(SCHEDULED) {
@@ -345,7 +359,7 @@ impl Engine {
 impl Windows {
     /// Writes out more of the pane that starts then; true while there is more of it.
     fn thaw(&mut self, start: i64, out: &mut Vec<u8>, full: usize) -> bool {
-        let more = self.find_frozen(start).is_some_and(|pane| pane.cells.thaw(out, full));
+        let more = self.find_frozen(start).is_some_and(|pane| pane.thaw(out, full));
         if !more {
             self.parked.retain(|pane| pane.start != start);
         }

@@ -18,6 +18,9 @@ pub(crate) struct Key {
     pub(crate) cause: u32,
 }
 
+/// Causes from here on are numbers of no area: those of areas that became part of another one.
+const NO_AREA: u32 = 1 << 31;
+
 /// The reading (or silence) that moves a warning.
 pub(crate) struct Mover<'a> {
     pub(crate) stream: StreamId,
@@ -79,6 +82,30 @@ impl Active {
 }
 
 impl Warnings {
+    /// The areas have other numbers now. A warning keeps its identity and its alarms; where two areas
+    /// with a warning of one rule became one, both stand until their alarms clear, and new alarms join
+    /// the first. Returns what became of each key.
+    pub(crate) fn rearrange(
+        &mut self,
+        about_area: &impl Fn(u16) -> bool,
+        map: &impl Fn(AreaId) -> AreaId,
+    ) -> BTreeMap<Key, Key> {
+        let mut moved = BTreeMap::new();
+        for (key, mut active) in std::mem::take(&mut self.active) {
+            let mut to = key;
+            if about_area(key.rule) && key.cause < NO_AREA {
+                to.cause = map(AreaId(key.cause)).0;
+            }
+            while self.active.contains_key(&to) {
+                to.cause = to.cause.max(NO_AREA - 1) + 1;
+            }
+            active.area = map(active.area);
+            self.active.insert(to, active);
+            moved.insert(key, to);
+        }
+        moved
+    }
+
     /// A stream's alarm, re-checked and graded, joins the warning of its cause or raises it.
     pub(crate) fn join(
         &mut self,

@@ -6,9 +6,10 @@
 
 use std::ops::Range;
 
-use crate::accumulator::Layout;
+use crate::accumulator::{self, Layout};
 use crate::node_set::NodeSet;
 use crate::pages::Pages;
+use crate::sketch::{self, Sketches};
 
 /// One window of a kind.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub(crate) struct Pane {
     pub(crate) start: i64,
     /// An accumulator for each node, of the readings of its own devices; may be shorter than the tree.
     pub(crate) cells: Pages<u64>,
+    /// Buckets of the same readings, when a formula asks for a quantile.
+    pub(crate) sketches: Option<Box<Sketches>>,
     /// Nodes written to since the last fold.
     pub(crate) touched: NodeSet,
     /// Nodes that the last fold found touched, and all above them.
@@ -27,10 +30,11 @@ pub(crate) struct Pane {
 }
 
 impl Pane {
-    fn new(start: i64) -> Self {
+    fn new(start: i64, layout: &Layout) -> Self {
         Self {
             start,
             cells: Pages::default(),
+            sketches: layout.sketched().then(Box::default),
             touched: NodeSet::default(),
             fresh: NodeSet::default(),
             folded: Vec::new(),
@@ -38,11 +42,44 @@ impl Pane {
         }
     }
 
-    /// With these cells, all of them to be folded.
-    pub(crate) fn restored(start: i64, cells: Pages<u64>, stride: usize) -> Self {
-        let mut pane = Self { cells, ..Self::new(start) };
-        pane.touched.insert_all(pane.cells.len() / stride);
-        pane
+    /// Reads a pane of those sizes, all of it to be folded; `None` when they do not fit.
+    pub(crate) fn take(
+        bytes: &mut &[u8],
+        (start, sizes): (i64, [usize; 3]),
+        layout: &Layout,
+        nodes: usize,
+    ) -> Option<Self> {
+        let [words, heads, chunks] = sizes;
+        let mut pane = Self::new(start, layout);
+        pane.cells = Pages::take(bytes, words)?;
+        if let Some(sketches) = &mut pane.sketches {
+            **sketches = Sketches::take(bytes, [heads, chunks])?;
+        }
+        let filled = words / layout.stride();
+        pane.touched.insert_all(filled);
+        (words % layout.stride() == 0 && filled <= nodes && heads <= nodes).then_some(pane)
+    }
+
+    /// Words, and what its sketches hold.
+    pub(crate) fn sizes(&self) -> [usize; 3] {
+        let [heads, chunks] = self.sketches.as_ref().map_or([0; 2], |sketches| sketches.sizes());
+        [self.cells.len(), heads, chunks]
+    }
+
+    pub(crate) fn freeze(&mut self) {
+        self.cells.freeze();
+        if let Some(sketches) = &mut self.sketches {
+            sketches.freeze();
+        }
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.cells.is_frozen() || self.sketches.as_ref().is_some_and(|s| s.is_frozen())
+    }
+
+    /// Writes out more; true while there is more.
+    pub(crate) fn thaw(&mut self, out: &mut Vec<u8>, full: usize) -> bool {
+        self.cells.thaw(out, full) || self.sketches.as_mut().is_some_and(|s| s.thaw(out, full))
     }
 
     /// The cell of a node, to be written to.
@@ -131,8 +168,79 @@ impl Windows {
         } else {
             return false;
         };
-        let words = self.panes[index].cell_mut(node, self.layout.stride(), self.nodes);
+        let pane = &mut self.panes[index];
+        let words = pane.cell_mut(node, self.layout.stride(), self.nodes);
         self.layout.add(words, at, value);
+        if let Some(sketches) = &mut pane.sketches {
+            sketches.add(node as usize, sketch::key(value), 1);
+        }
+        true
+    }
+
+    /// Replaces or retracts a value that was counted at a node. `None` when its window is closed or
+    /// cannot hold it; else whether the cell still knows all its words.
+    pub(crate) fn correct(
+        &mut self,
+        node: u32,
+        at: i64,
+        old: Option<f64>,
+        new: Option<f64>,
+    ) -> Option<bool> {
+        let start = self.start_of(at);
+        if start + self.width_ms <= self.closed_before {
+            return None;
+        }
+        let stride = self.layout.stride();
+        let held = self.find(start).map_or(0, |pane| {
+            let words = pane.own(node as usize, stride);
+            if words.is_empty() { 0 } else { accumulator::count(words) }
+        });
+        if old.is_some() && held == 0 {
+            return None;
+        }
+        let place = self.find_or_open(at)?;
+        let pane = &mut self.panes[place];
+        if let Some(sketches) = &mut pane.sketches {
+            if let Some(new) = new {
+                sketches.add(node as usize, sketch::key(new), 1);
+            }
+            if let Some(old) = old {
+                sketches.remove(node as usize, sketch::key(old));
+            }
+        }
+        let words = pane.cell_mut(node, stride, self.nodes);
+        if held == 1 && old.is_some() {
+            words.fill(0);
+        }
+        // The right value first, so that one that takes the wrong one's place leaves nothing open.
+        if let Some(new) = new {
+            self.layout.add(words, at, new);
+        }
+        if let Some(old) = old.filter(|_| held > 1) {
+            self.layout.remove(words, at, old);
+        }
+        Some(!accumulator::is_inexact(words))
+    }
+
+    /// Works a cell out anew from its readings, if they are those it holds.
+    pub(crate) fn refill(
+        &mut self,
+        node: u32,
+        start: i64,
+        readings: &[(chengmai_model::Timestamp, f64)],
+    ) -> bool {
+        let stride = self.layout.stride();
+        let Ok(place) = self.panes.binary_search_by_key(&start, |pane| pane.start) else {
+            return false;
+        };
+        let mut words = vec![0; stride];
+        for (at, value) in readings {
+            self.layout.add(&mut words, at.0, *value);
+        }
+        if !self.layout.same_readings(&words, self.panes[place].own(node as usize, stride)) {
+            return false;
+        }
+        self.panes[place].cell_mut(node, stride, self.nodes).copy_from_slice(&words);
         true
     }
 
@@ -152,12 +260,33 @@ impl Windows {
         }
         let place = self.panes.partition_point(|pane| pane.start < start);
         if self.panes.get(place).is_none_or(|pane| pane.start != start) {
-            self.panes.insert(place, Pane::new(start));
+            self.panes.insert(place, Pane::new(start, &self.layout));
         }
         if place + 1 == self.panes.len() {
             self.newest = (start, start + self.width_ms);
         }
         Some(place)
+    }
+
+    /// Every cell is now that of another node; cells of nodes that became one add up.
+    pub(crate) fn rearrange(&mut self, moved: &[u32], nodes: usize) {
+        let stride = self.layout.stride();
+        self.nodes = nodes;
+        for pane in &mut self.panes {
+            let old = std::mem::replace(pane, Pane::new(pane.start, &self.layout));
+            if let (Some(from), Some(into)) = (&old.sketches, &mut pane.sketches) {
+                for (node, &to) in moved.iter().enumerate() {
+                    for (key, count) in from.own(node) {
+                        into.add(to as usize, key, u32::try_from(count).unwrap_or(u32::MAX));
+                    }
+                }
+            }
+            for (words, &node) in old.cells.as_slice().chunks_exact(stride).zip(moved) {
+                if accumulator::count(words) > 0 {
+                    self.layout.merge(pane.cell_mut(node, stride, nodes), words);
+                }
+            }
+        }
     }
 
     /// Goes on with the panes of a snapshot, in order of their start.
@@ -173,7 +302,7 @@ impl Windows {
         let (width, horizon) = (self.width_ms, self.closed_before);
         let closed = self.panes.partition_point(|pane| pane.start + width <= horizon);
         let closed = self.panes.drain(..closed);
-        self.parked.extend(closed.filter(|pane| pane.cells.is_frozen()));
+        self.parked.extend(closed.filter(Pane::is_frozen));
     }
 
     /// The pane that starts then.
@@ -185,6 +314,6 @@ impl Windows {
     /// The pane that starts then, closed or not, to be written out.
     pub(crate) fn find_frozen(&mut self, start: i64) -> Option<&mut Pane> {
         let all = self.parked.iter_mut().chain(&mut self.panes);
-        all.into_iter().find(|pane| pane.start == start && pane.cells.is_frozen())
+        all.into_iter().find(|pane| pane.start == start && pane.is_frozen())
     }
 }

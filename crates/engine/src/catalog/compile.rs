@@ -189,6 +189,7 @@ fn add_indicators(
                 kinds: Vec::new(),
                 windows: Vec::new(),
                 uses_online: false,
+                uses_chosen: false,
                 program: Program::compile(&Node::Number(f64::NAN)),
                 def: def.clone(),
             });
@@ -368,6 +369,7 @@ fn lay_windows(
                 Field::Min => layout.need_min(),
                 Field::Max => layout.need_max(),
                 Field::Last => layout.need_last(),
+                Field::Quantile(_) => layout.need_sketch(),
                 Field::CountWithin(low, high) => layout.need_condition(low, high),
                 _ => {}
             }
@@ -419,6 +421,7 @@ fn place_terms(indicator: &mut IndicatorDef, formula: &Program<RollupTerm>, wind
             (Field::Min, Some(layout)) => Load::Float(layout.min_at()),
             (Field::Max, Some(layout)) => Load::Float(layout.max_at()),
             (Field::Last, Some(layout)) => Load::Float(layout.last_at() + 1),
+            (Field::Quantile(share), Some(_)) => Load::Quantile(share),
             (Field::CountWithin(low, high), Some(layout)) => {
                 Load::Word(layout.condition_at(low, high))
             }
@@ -428,5 +431,7 @@ fn place_terms(indicator: &mut IndicatorDef, formula: &Program<RollupTerm>, wind
     });
     let about_online = |field| matches!(field, Field::Online | Field::OnlineRatio);
     indicator.uses_online = formula.terms().any(|term| about_online(term.field));
+    let about_chosen = |field| matches!(field, Field::Min | Field::Max | Field::Last);
+    indicator.uses_chosen = formula.terms().any(|term| about_chosen(term.field));
     indicator.kinds = kinds;
 }

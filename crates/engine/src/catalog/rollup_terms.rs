@@ -4,7 +4,7 @@
 use cel::common::ast::IdedExpr;
 use chengmai_model::KindId;
 
-use crate::expr::values::{Known, exact, possible};
+use crate::expr::values::{Known, constant, exact, possible};
 use crate::expr::{Problem, Type, Vocabulary, dotted_name, resolve_parsed};
 
 /// A term as the formula writes it.
@@ -25,6 +25,8 @@ pub(crate) enum Field {
     Max,
     Mean,
     Last,
+    /// In ten-thousandths.
+    Quantile(u16),
     Registered,
     Online,
     OnlineRatio,
@@ -36,6 +38,9 @@ impl Field {
         !matches!(self, Self::Registered | Self::Online | Self::OnlineRatio)
     }
 }
+
+/// Parts of a share that quantiles are told in.
+pub(crate) const SHARES: f64 = 10_000.0;
 
 /// A term as it is loaded: which of the indicator's kinds, and where in its accumulator.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,12 +58,14 @@ pub(crate) enum Load {
     Sum(u16),
     Float(u16),
     Mean(u16),
+    /// In ten-thousandths.
+    Quantile(u16),
     Registered,
     Online,
     OnlineRatio,
 }
 
-const FUNCTIONS: &str = "count sum min max mean avg last registered online online_ratio";
+const FUNCTIONS: &str = "count sum min max mean avg last quantile registered online online_ratio";
 
 /// The vocabulary of formulas.
 pub(crate) struct Formula<'a> {
@@ -89,8 +96,17 @@ impl Vocabulary for Formula<'_> {
             "registered" => Field::Registered,
             "online" => Field::Online,
             "online_ratio" => Field::OnlineRatio,
+            "quantile" if args.len() == 2 => Field::Quantile(0),
+            "quantile" => return Err(bad_quantile()),
             _ => return Err(unknown_function(name, FUNCTIONS)),
         };
+        if let ("quantile", [kind, share]) = (name, args) {
+            let kind = dotted_name(kind).ok_or_else(bad_quantile)?;
+            return Ok((
+                RollupTerm { kind: self.find(&kind)?, field: share_of(share)? },
+                Type::Number,
+            ));
+        }
         let [argument] = args else {
             return Err(Problem::new(
                 (format!("`{name}` 需要一个参数"), format!("`{name}` takes one argument")),
@@ -167,6 +183,25 @@ impl Vocabulary for Condition {
     fn call(&mut self, name: &str, _: &[IdedExpr]) -> Result<((), Type), Problem> {
         Err(unknown_function(name, "none inside count(...)"))
     }
+}
+
+/// The share of a quantile, in ten-thousandths.
+fn share_of(argument: &IdedExpr) -> Result<Field, Problem> {
+    let node = resolve_parsed(argument, Type::Number, &mut Condition { kind: None })?;
+    let share = constant(&node).filter(|share| (0.0..=1.0).contains(share));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10,000")]
+    let share = share.map(|share| (share * SHARES).round() as u16).ok_or_else(bad_quantile)?;
+    Ok(Field::Quantile(share))
+}
+
+fn bad_quantile() -> Problem {
+    Problem::new(
+        (
+            "quantile 需要类型与 0 到 1 之间的常数",
+            "quantile takes a kind and a constant from 0 to 1",
+        ),
+        ("例如 quantile(water_depth, 0.95)", "such as quantile(water_depth, 0.95)"),
+    )
 }
 
 pub(crate) fn unknown_kind(kind: &str) -> Problem {

@@ -2,7 +2,7 @@
 
 use chengmai_model::{KindId, StreamId, Timestamp};
 
-use super::Engine;
+use super::{Engine, TickCounts};
 use crate::catalog::ReadingTerm;
 use crate::event::{DeviceChange, DeviceStep, Event};
 use crate::liveness::seconds_up;
@@ -16,27 +16,34 @@ const SILENCE: u64 = 1 << 63;
 impl Engine {
     /// Brings everything up to `now`; about once a second.
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+        let before = out.len();
         self.advance(now);
-        self.expire(out);
-        self.fold();
+        let silences = self.expire(out);
+        let folded = self.fold();
         let mut board = std::mem::take(&mut self.board);
         board.tick(self.inputs(), out);
         let horizon = self.clock.saturating_sub(self.settings.lateness_ms);
         board.say_closed(self.inputs(), horizon, out);
+        self.last_tick = TickCounts {
+            silences,
+            folded,
+            worked_out: board.worked_out,
+            changed: board.changed.len() as u64,
+            events: (out.len() - before) as u64,
+        };
         self.board = board;
         for windows in &mut self.windows {
             windows.drop_closed();
         }
     }
 
-    /// Brings everything above the smallest areas up to date.
-    pub(crate) fn fold(&mut self) {
+    /// Brings everything above the smallest areas up to date; returns how many accumulators it took.
+    pub(crate) fn fold(&mut self) -> u64 {
         for tree in &mut self.trees {
             tree.fold();
         }
-        for (windows, def) in self.windows.iter_mut().zip(self.catalog.windows()) {
-            rollup::fold(windows, &self.trees[usize::from(def.kind.0)]);
-        }
+        let windows = self.windows.iter_mut().zip(self.catalog.windows());
+        windows.map(|(w, def)| rollup::fold(w, &self.trees[usize::from(def.kind.0)]) as u64).sum()
     }
 
     /// Time passes up to `now` and nothing is asked but what silence means: as if ticked in every
@@ -49,11 +56,13 @@ impl Engine {
         self.advance(now);
     }
 
-    /// Looks at every stream that may have been silent for too long.
-    fn expire(&mut self, out: &mut Vec<Event>) {
+    /// Looks at every stream that may have been silent for too long; returns how many.
+    fn expire(&mut self, out: &mut Vec<Event>) -> u64 {
         let now = Timestamp(self.clock);
         let now_s = seconds(self.clock);
-        for (number, second) in self.wheel.take_due(now_s) {
+        let due = self.wheel.take_due(now_s);
+        let looked_at = due.len() as u64;
+        for (number, second) in due {
             let stream = self.streams.get_mut(number as usize);
             if !stream.has(SCHEDULED) || self.facts[number as usize].due_s != second {
                 continue;
@@ -72,6 +81,7 @@ impl Engine {
             self.ask_silence(number, silent_s, now, out);
             self.schedule(number, now_s);
         }
+        looked_at
     }
 
     fn ask_silence(&mut self, number: u32, silent_s: u32, now: Timestamp, out: &mut Vec<Event>) {

@@ -77,10 +77,63 @@ impl<T: Copy> Program<T> {
         stack[0]
     }
 
+    /// Its values for up to [`LANES`] cases at once, which `load` fills in for a term; as many times
+    /// cheaper as one case after the other.
+    pub(crate) fn column<'c>(
+        &self,
+        columns: &'c mut Columns,
+        mut load: impl FnMut(T, &mut [f64; LANES]),
+    ) -> &'c [f64; LANES] {
+        let rows = &mut columns.rows;
+        let mut top = 0;
+        for op in &self.ops {
+            match *op {
+                Op::Push(number) => {
+                    rows[top] = [number; LANES];
+                    top += 1;
+                }
+                Op::Load(term) => {
+                    load(term, &mut rows[top]);
+                    top += 1;
+                }
+                Op::Unary(unary) => rows[top - 1].iter_mut().for_each(|x| *x = one(unary, *x)),
+                Op::Binary(binary) => {
+                    let (left, right) = rows.split_at_mut(top - 1);
+                    two_columns(binary, &mut left[top - 2], &right[0]);
+                    top -= 1;
+                }
+                Op::Choose => {
+                    let (tests, others) = rows[top - 3..top].split_at_mut(1);
+                    for (lane, test) in tests[0].iter_mut().enumerate() {
+                        *test = choose(*test, others[0][lane], others[1][lane]);
+                    }
+                    top -= 2;
+                }
+            }
+        }
+        debug_assert_eq!(top, 1, "a program leaves one value");
+        &rows[0]
+    }
+
     /// True only when it is known to be true.
     #[inline]
     pub(crate) fn holds(&self, load: impl Fn(T) -> f64) -> bool {
         self.number(load) > 0.5
+    }
+}
+
+/// Cases that a program works out together.
+pub(crate) const LANES: usize = 64;
+
+/// The stack of a program that works out many cases at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Columns {
+    rows: Vec<[f64; LANES]>,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self { rows: vec![[0.0; LANES]; EXPRESSION_STACK_MAX] }
     }
 }
 
@@ -144,6 +197,20 @@ fn two(binary: Binary, x: f64, y: f64) -> f64 {
         Binary::NotEqual => x != y,
     };
     f64::from(u8::from(truth))
+}
+
+/// The same over columns; the usual operators without a decision for each case.
+fn two_columns(binary: Binary, left: &mut [f64; LANES], right: &[f64; LANES]) {
+    fn each(left: &mut [f64; LANES], right: &[f64; LANES], f: impl Fn(f64, f64) -> f64) {
+        left.iter_mut().zip(right).for_each(|(x, &y)| *x = f(*x, y));
+    }
+    match binary {
+        Binary::Add => each(left, right, |x, y| x + y),
+        Binary::Subtract => each(left, right, |x, y| x - y),
+        Binary::Multiply => each(left, right, |x, y| x * y),
+        Binary::Divide => each(left, right, |x, y| if y == 0.0 { f64::NAN } else { x / y }),
+        _ => each(left, right, |x, y| two(binary, x, y)),
+    }
 }
 
 /// False when either is false, else unknown when either is unknown.

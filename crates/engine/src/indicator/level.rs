@@ -3,16 +3,16 @@
 use chengmai_model::pack::{Better, Levels};
 use chengmai_model::warning::{Subject, WarningChange, WarningId, WarningStep};
 use chengmai_model::{AreaId, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::Inputs;
 use crate::catalog::IndicatorDef;
 use crate::event::Event;
+use crate::pages::Plain;
 use crate::warning::{area_code, identity, severity};
 
 /// Where an indicator stands over one area.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct LevelState {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LevelState {
     /// 0 none to 4 extreme.
     pub(super) severity: u8,
     /// The level that is waiting to count, and since when.
@@ -32,9 +32,6 @@ pub(super) struct Place<'a> {
 }
 
 impl LevelState {
-    pub(super) const NONE: Self =
-        Self { severity: 0, waiting: None, warning: None, raised_in: i64::MIN };
-
     /// True when time alone may change the level.
     pub(super) fn waits(&self) -> bool {
         self.waiting.is_some()
@@ -69,6 +66,20 @@ impl LevelState {
         }
         self.severity = lasting;
         self.waiting = (target != lasting).then_some((target, now));
+    }
+
+    /// Of two states the one to keep: that with a warning, then the worse one.
+    pub(super) fn worse_first(self, other: Self) -> (Self, Self) {
+        let rank = |state: &Self| (state.warning.map(|(_, grade)| grade), state.severity);
+        if rank(&other) > rank(&self) { (other, self) } else { (self, other) }
+    }
+
+    /// Clears the warning that stands, if one does.
+    pub(super) fn end(mut self, place: &Place<'_>, value: f64, out: &mut Vec<Event>) {
+        self.severity = 0;
+        if self.warning.is_some() {
+            self.warn(place, self.raised_in, value, out);
+        }
     }
 
     /// Raises, regrades or clears the warning that belongs to the level.
@@ -112,6 +123,45 @@ impl LevelState {
             evidence: Vec::new(),
         }));
     }
+}
+
+impl Default for LevelState {
+    fn default() -> Self {
+        Self { severity: 0, waiting: None, warning: None, raised_in: i64::MIN }
+    }
+}
+
+/// Stands in a byte for "none".
+const NONE: u32 = 255;
+
+impl Plain for LevelState {
+    const BYTES: usize = 28;
+
+    fn put(self, out: &mut Vec<u8>) {
+        let (lasting, since) = self.waiting.map_or((NONE, 0), |(l, since)| (u32::from(l), since));
+        let (graded, id) = self.warning.map_or((NONE, 0), |(id, g)| (u32::from(g), id.0));
+        (u32::from(self.severity) | lasting << 8 | graded << 16).put(out);
+        since.cast_unsigned().put(out);
+        id.put(out);
+        self.raised_in.cast_unsigned().put(out);
+    }
+
+    fn take(bytes: &[u8]) -> Self {
+        let [severity, lasting, graded] = [bytes[0], bytes[1], bytes[2]];
+        let word = |at: usize| u64::take(&bytes[at..at + 8]);
+        let some = |byte: u8| (u32::from(byte) != NONE).then_some(byte);
+        Self {
+            severity,
+            waiting: some(lasting).map(|lasting| (lasting, word(4).cast_signed())),
+            warning: some(graded).map(|graded| (WarningId(word(12)), graded)),
+            raised_in: word(20).cast_signed(),
+        }
+    }
+}
+
+/// The level of a value on its own, where nobody has followed how it came to be.
+pub(super) fn level_of(def: &IndicatorDef, value: f64) -> u8 {
+    def.levels_of_value().map_or(0, |levels| target(levels, def.def.better, value, 0))
 }
 
 impl IndicatorDef {

@@ -4,8 +4,8 @@
 use chengmai_model::time::MINUTE_MS;
 use chengmai_model::{AreaId, AreaTree, Tier, Timestamp};
 
-use crate::accumulator as cell;
-use crate::catalog::{Catalog, IndicatorDef, Load, SlotTerm};
+use crate::accumulator;
+use crate::catalog::{Catalog, IndicatorDef, Load, SHARES, SlotTerm};
 use crate::rollup::KindTree;
 use crate::window::{Pane, Windows};
 
@@ -59,6 +59,18 @@ impl<'a> KindFrame<'a> {
     }
 }
 
+impl<'a> Frame<'a> {
+    /// Panes of all kinds.
+    pub(super) fn panes(&self) -> impl Iterator<Item = Option<&'a Pane>> {
+        self.kinds.iter().map(|kind| kind.pane)
+    }
+
+    /// Accumulators of the nodes of an area.
+    pub(super) fn words(&self, nodes: &[u32]) -> impl Iterator<Item = &'a [u64]> {
+        nodes.iter().zip(&self.kinds).map(|(&node, kind)| kind.words(node))
+    }
+}
+
 /// The value of one window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
@@ -74,6 +86,20 @@ impl<'a> Sheet<'a> {
         let trees = def.kinds.iter().map(|kind| &inputs.trees[usize::from(kind.0)]).collect();
         let window = |index: &Option<u16>| index.map(|w| &inputs.windows[usize::from(w)]);
         Self { inputs, number, def, trees, windows: def.windows.iter().map(window).collect() }
+    }
+
+    /// The same for another indicator of its group.
+    pub(super) fn of(&self, number: u16) -> Self {
+        let def = &self.inputs.catalog.indicators()[usize::from(number)];
+        Self { number, def, trees: self.trees.clone(), windows: self.windows.clone(), ..*self }
+    }
+
+    /// Its nodes in an area, one for each kind; `None` where it has nothing to say.
+    pub(super) fn nodes(&self, area: AreaId) -> Option<Vec<u32>> {
+        let find = |tree: &&KindTree| tree.find(area).unwrap_or(NO_NODE);
+        let nodes: Vec<u32> = self.trees.iter().map(find).collect();
+        let any = nodes.iter().any(|&node| node != NO_NODE);
+        (any && self.def.on_tier(self.tier(area.0))).then_some(nodes)
     }
 
     /// Start of the present window by the clock.
@@ -129,8 +155,9 @@ impl<'a> Sheet<'a> {
         if areas.is_empty() { Tier::City } else { areas.get(AreaId(area)).row.tier }
     }
 
-    /// The value of one window over the nodes of an area; `None` without a reading.
-    pub(super) fn work_out(&self, nodes: &[u32], frame: &Frame<'a>) -> Option<Found> {
+    /// How many readings came in one window over the nodes of an area, and their share of what was
+    /// expected; `None` without a reading.
+    pub(super) fn came(&self, nodes: &[u32], frame: &Frame<'a>) -> Option<(u64, f64)> {
         let mut readings = 0;
         let mut coverage: f64 = 1.0;
         for ((&node, kind), tree) in nodes.iter().zip(&frame.kinds).zip(&self.trees) {
@@ -138,7 +165,7 @@ impl<'a> Sheet<'a> {
                 continue;
             }
             let words = kind.words(node);
-            let came = if words.is_empty() { 0 } else { cell::count(words) };
+            let came = if words.is_empty() { 0 } else { accumulator::count(words) };
             readings += came;
             let expected = tree.folded[node as usize].expected(kind.width_ms);
             if expected > 0.0 {
@@ -147,47 +174,73 @@ impl<'a> Sheet<'a> {
                 coverage = coverage.min(share);
             }
         }
-        if readings == 0 && self.def.has_readings() {
-            return None;
-        }
-        let value = self.def.program.number(|term| self.load(term, nodes, frame));
-        Some(Found { start: frame.start, value, readings, coverage })
+        (readings > 0 || !self.def.has_readings()).then_some((readings, coverage))
+    }
+
+    /// A correction took out a value that the formula asks for, and its cell is not refilled yet.
+    pub(super) fn inexact(&self, nodes: &[u32], frame: &Frame<'a>) -> bool {
+        self.def.uses_chosen && frame.words(nodes).any(accumulator::is_inexact)
+    }
+
+    /// The value of one window over the nodes of an area; `None` without a reading.
+    pub(super) fn work_out(&self, nodes: &[u32], frame: &Frame<'a>) -> Option<Found> {
+        let (readings, coverage) = self.came(nodes, frame)?;
+        Some(Found { start: frame.start, value: self.value(nodes, frame), readings, coverage })
+    }
+
+    /// The formula's value in one window.
+    pub(super) fn value(&self, nodes: &[u32], frame: &Frame<'a>) -> f64 {
+        self.def.program.number(|term| self.load(term, nodes, frame))
     }
 
     fn load(&self, term: SlotTerm, nodes: &[u32], frame: &Frame<'a>) -> f64 {
         let kind = usize::from(term.kind);
         let node = nodes[kind];
         match term.load {
-            Load::Registered | Load::Online | Load::OnlineRatio => {
-                load_registered(term.load, self.trees[kind], node)
-            }
+            Load::Registered | Load::Online | Load::OnlineRatio => self.load_registered(term, node),
+            Load::Quantile(share) => self.quantile(term, frame.kinds[kind].pane, node, share),
             load => load_words(load, frame.kinds[kind].words(node)),
+        }
+    }
+
+    /// The value below which a share of the readings of a node lies, and of all below it.
+    pub(super) fn quantile(
+        &self,
+        term: SlotTerm,
+        pane: Option<&Pane>,
+        node: u32,
+        share: u16,
+    ) -> f64 {
+        let tree = self.trees[usize::from(term.kind)];
+        let pane = pane.filter(|_| node != NO_NODE);
+        pane.map_or(f64::NAN, |pane| tree.quantile(pane, node, f64::from(share) / SHARES))
+    }
+
+    /// A term over registrations.
+    pub(super) fn load_registered(&self, term: SlotTerm, node: u32) -> f64 {
+        let tree = self.trees[usize::from(term.kind)];
+        let registered = tree.folded.get(node as usize).copied().unwrap_or_default();
+        let (streams, online) = (f64::from(registered.streams), f64::from(registered.online));
+        match term.load {
+            Load::Registered => streams,
+            Load::Online => online,
+            _ if streams == 0.0 => f64::NAN,
+            _ => online / streams,
         }
     }
 }
 
-fn load_registered(load: Load, tree: &KindTree, node: u32) -> f64 {
-    let registered = tree.folded.get(node as usize).copied().unwrap_or_default();
-    let (streams, online) = (f64::from(registered.streams), f64::from(registered.online));
-    match load {
-        Load::Registered => streams,
-        Load::Online => online,
-        _ if streams == 0.0 => f64::NAN,
-        _ => online / streams,
-    }
-}
-
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-fn load_words(load: Load, words: &[u64]) -> f64 {
-    let count = if words.is_empty() { 0 } else { cell::count(words) };
+pub(super) fn load_words(load: Load, words: &[u64]) -> f64 {
+    let count = if words.is_empty() { 0 } else { accumulator::count(words) };
     match load {
         Load::Count => count as f64,
         Load::Word(_) | Load::Sum(_) if count == 0 => 0.0,
         _ if count == 0 => f64::NAN,
         Load::Word(at) => words[usize::from(at)] as f64,
-        Load::Sum(at) => cell::sum(words, at),
-        Load::Mean(at) => cell::sum(words, at) / count as f64,
+        Load::Sum(at) => accumulator::sum(words, at),
+        Load::Mean(at) => accumulator::sum(words, at) / count as f64,
         Load::Float(at) => f64::from_bits(words[usize::from(at)]),
-        Load::Registered | Load::Online | Load::OnlineRatio => f64::NAN,
+        Load::Quantile(_) | Load::Registered | Load::Online | Load::OnlineRatio => f64::NAN,
     }
 }

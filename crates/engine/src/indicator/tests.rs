@@ -208,3 +208,35 @@ fn a_day_window_begins_at_local_midnight() {
     assert_eq!(value.window_start, Timestamp(MIDNIGHT.0 + 16 * 60 * MINUTE_MS));
     assert_eq!((value.value, value.previous), (Some(2.0), None));
 }
+
+#[test]
+fn a_quantile_is_near_its_reading_on_every_tier_after_corrections_and_a_restart() {
+    let indicators = indicator("p.s", "quantile(k, 0.5)", "5m", "");
+    let mut engine = four(&indicators);
+    play(&mut engine, "0s #0 10\n0s #1 20\n1m #0 30\n1m #2 40\n1m #3 0.5\n1m #3 77\n2m tick");
+    let near = |engine: &Engine, expected: [(&str, f64); 5]| {
+        for (code, wanted) in expected {
+            let found = shown(engine, code).value.unwrap();
+            assert!((found - wanted).abs() <= 0.01 * wanted, "{found} over {code}, not {wanted}");
+        }
+    };
+    near(&engine, [("T1", 20.0), ("T2", 40.0), ("T3", 0.5), ("D1", 20.0), ("C", 20.0)]);
+    let minute = Timestamp(MIDNIGHT.0 + MINUTE_MS);
+    let mut correct = |stream: u32, old: f64, new: Option<f64>| {
+        let correction =
+            crate::Correction { stream: StreamId(stream), at: minute, old, new, area: None };
+        let done = engine.correct(minute, &correction);
+        assert_eq!((done.windows, done.missed, done.refill), (1, 0, Vec::new()));
+    };
+    correct(3, 0.5, None);
+    correct(0, 30.0, Some(15.0));
+    let mut engine = Engine::restore(
+        four(&indicators).catalog().clone(),
+        std::sync::Arc::clone(engine.areas()),
+        crate::testing::settings(),
+        &engine.snapshot(),
+    )
+    .unwrap();
+    play(&mut engine, "3m tick");
+    near(&engine, [("T1", 15.0), ("T2", 40.0), ("T3", 77.0), ("D1", 15.0), ("C", 20.0)]);
+}

@@ -8,10 +8,14 @@
 #[cfg(test)]
 mod anomaly;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod determinism;
 #[cfg(test)]
 mod packs;
 #[cfg(test)]
 mod real_streams;
+#[cfg(test)]
+mod rollup;
 #[cfg(test)]
 mod scenarios;

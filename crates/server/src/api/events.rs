@@ -84,11 +84,18 @@ fn render(city: &City, area: AreaId, event: &LiveEvent) -> Vec<Event> {
 
 fn changed_values(city: &City, area: AreaId, changed: &[(u16, AreaId)]) -> Option<String> {
     let near = |a: AreaId| a == area || city.areas.get(a).parent == area;
-    let near = changed.iter().filter(|(_, a)| near(*a)).take(VALUES_MAX);
+    let followed = changed.iter().copied().filter(|(_, a)| near(*a));
     let engine = city.engine.read();
     let indicators = engine.catalog().indicators();
-    let items: Vec<_> = near
-        .map(|&(index, at)| {
+    let places = std::iter::once(area).chain(city.areas.children(area));
+    let when_asked = places.flat_map(|place| {
+        let touched = engine.touched(place);
+        touched.into_iter().map(move |index| (index, place))
+    });
+    let items: Vec<_> = followed
+        .chain(when_asked)
+        .take(VALUES_MAX)
+        .map(|(index, at)| {
             let def = &indicators[usize::from(index)];
             value_json(city, &def.def.code, def.window_ms, at, &engine.value(index, at))
         })
