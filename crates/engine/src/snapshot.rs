@@ -177,6 +177,15 @@ impl Engine {
         self.freeze = Some(Freeze { small: self.small(sizes), columns });
     }
 
+    /// Takes what is left of a frozen state into memory, before something turns everything over.
+    pub(crate) fn thaw_rest(&mut self) {
+        if self.freeze.is_some() {
+            let mut rest = Vec::new();
+            while self.thaw(&mut rest, usize::MAX) {}
+            self.freeze = Some(Freeze::rest(rest));
+        }
+    }
+
     /// Appends the next slice of the frozen state to `out`, about `budget_bytes` of it; true while
     /// there is more. Readings, ticks and registrations may come between two slices.
     pub fn thaw(&mut self, out: &mut Vec<u8>, budget_bytes: usize) -> bool {

@@ -31,6 +31,7 @@ pub(crate) mod directory;
 pub(crate) mod hub;
 pub(crate) mod layout;
 pub(crate) mod marks;
+pub(crate) mod past;
 pub(crate) mod registry;
 pub(crate) mod sequencer;
 pub(crate) mod start;

@@ -63,7 +63,7 @@ impl MqttSink for City {
         now: Timestamp,
         readings: &mut Vec<Reading>,
     ) -> bool {
-        known::take(self, permit, memo, publish, now, readings)
+        known::take(self, *permit, memo, publish, now, readings)
     }
 
     fn keep(&self, readings: Vec<Reading>) -> BoxFuture<'_, Result<(), TakeError>> {
@@ -118,7 +118,7 @@ pub(crate) struct Doors {
 }
 
 /// Opens the listener and the subscription that the settings name.
-pub(crate) async fn open(city: &Arc<City>) -> anyhow::Result<Doors> {
+pub(crate) fn open(city: &Arc<City>) -> anyhow::Result<Doors> {
     let (stop, stopped) = watch::channel(false);
     let mut tasks = Vec::new();
     if let Some(address) = city.config.mqtt {

@@ -27,6 +27,8 @@ impl Engine {
         if !self.catalog.differs_in_rules_only(&catalog) {
             return Err(MoreThanRules);
         }
+        // A snapshot on its way out is of the rules as they were.
+        self.thaw_rest();
         let numbers: Vec<Option<u16>> =
             self.catalog.rules().iter().map(|rule| catalog.find_rule(&rule.id)).collect();
         self.rules.renumber(&numbers);

@@ -9,7 +9,6 @@ use chengmai_model::{AreaId, AreaTree};
 use super::Engine;
 use crate::event::Event;
 use crate::indicator::Board;
-use crate::snapshot::Freeze;
 
 impl Engine {
     /// Goes on over other areas. `map` gives for each area of the old tree the one of the new tree that
@@ -22,11 +21,7 @@ impl Engine {
         out: &mut Vec<Event>,
     ) {
         // A snapshot on its way out is of the areas as they were.
-        if self.freeze.is_some() {
-            let mut rest = Vec::new();
-            while self.thaw(&mut rest, usize::MAX) {}
-            self.freeze = Some(Freeze::rest(rest));
-        }
+        self.thaw_rest();
         let mut board = Board::new(&self.catalog, &areas);
         let moved: Vec<Vec<u32>> =
             self.trees.iter_mut().map(|tree| tree.rearrange(&areas, &map)).collect();

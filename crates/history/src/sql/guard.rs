@@ -118,11 +118,12 @@ impl Visitor for OnlyReads {
 
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<String> {
         match table {
-            TableFactor::Table { args: Some(_), name, .. } => function_allowed(&name.to_string()),
+            TableFactor::Table { args: Some(_), name, .. } | TableFactor::Function { name, .. } => {
+                function_allowed(&name.to_string())
+            }
             TableFactor::Table { .. }
             | TableFactor::Derived { .. }
             | TableFactor::NestedJoin { .. } => ControlFlow::Continue(()),
-            TableFactor::Function { name, .. } => function_allowed(&name.to_string()),
             other => ControlFlow::Break(format!("`{other}` is not allowed in FROM")),
         }
     }

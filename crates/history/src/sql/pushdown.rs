@@ -57,7 +57,7 @@ impl Ask {
                 }
             }
             Found::Time(column, operator, bound) if column == time => {
-                self.narrow_time(operator, bound)
+                self.narrow_time(operator, bound);
             }
             Found::Time(..) => {}
         }

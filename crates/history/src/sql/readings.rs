@@ -137,6 +137,7 @@ impl ColdReadings {
         let wanted = Wanted {
             leading: &devices,
             words: &words,
+            hints: &[],
             numbers: numbers.map(|streams| (raw_column::STREAM, streams)),
             spans: &spans,
             time: (raw_column::AT, self.ask.from..self.ask.to),

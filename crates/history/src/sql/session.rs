@@ -1,7 +1,6 @@
 //! What the library is set up with: our tables, its functions, one thread's worth of work, and nothing
 //! that reaches a file or a network.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::catalog::{
@@ -60,7 +59,7 @@ pub(super) fn base(runtime: Arc<RuntimeEnv>) -> SessionState {
         .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .with_physical_optimizer_rule(Arc::new(MeterWindows))
-        .with_table_functions(tables.map(|f| (f.name().to_owned(), f)).collect::<HashMap<_, _>>())
+        .with_table_functions(tables.map(|f| (f.name().to_owned(), f)).collect())
         .build()
 }
 

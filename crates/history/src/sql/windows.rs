@@ -261,6 +261,7 @@ impl Rows {
         let wanted = Wanted {
             leading: &leading,
             words: &words,
+            hints: &[],
             numbers: None,
             spans: &spans,
             time: (window_column::START, self.ask.from..self.ask.to),

@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
+use chengmai_model::Reading;
 use chengmai_model::stream::Registration;
-use chengmai_model::{Reading, Timestamp};
 use chengmai_store::order::{Group as Commit, Refused, Step, Writer, self_contained};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot};

@@ -34,6 +34,7 @@ use super::decisions::{Decisions, fill_book};
 use super::hub::Hub;
 use super::layout::DataFolder;
 use super::marks::{MARKS_PART, Mark, Marks};
+use super::past::Past;
 use super::registry::{Registry, Restoring, SAVED_PREFIX};
 use super::sequencer::{Message, Sequencer, Work};
 use crate::clock;
@@ -45,8 +46,6 @@ use crate::packs::{self, Loaded};
 const OLD_REGISTRY_PART: &str = "registry";
 /// Bodies that may wait for the sequencer; each is at most one body long.
 const INBOX_MAX: usize = 64;
-/// Time between ticks of a made-up past.
-const PAST_TICK_MS: i64 = 5 * chengmai_model::time::MINUTE_MS;
 /// Steps that may wait for the brain and the archive.
 const WORK_MAX: usize = 64;
 
@@ -420,8 +419,7 @@ impl Prepared {
     /// Journal and brain, for the demo's past: what goes through here takes the same way as live
     /// readings, with a made-up clock.
     pub(crate) fn past(&mut self) -> Past<'_> {
-        let ticked_at = Timestamp::default();
-        Past { journal: &mut self.journal, brain: &mut self.brain, ticked_at }
+        Past::new(&mut self.journal, &mut self.brain)
     }
 
     /// The path of the whole city.
@@ -496,52 +494,5 @@ impl Running {
         if self.decisions.await.is_err() {
             tracing::error!("the decisions ended early");
         }
-    }
-}
-
-/// The way into the past of a city that does not run yet.
-#[derive(Debug)]
-pub(crate) struct Past<'a> {
-    journal: &'a mut Journal,
-    brain: &'a mut Brain,
-    ticked_at: Timestamp,
-}
-
-impl Past<'_> {
-    /// Registers through the registry, then journals what it queued.
-    pub(crate) fn registered(&mut self) -> anyhow::Result<()> {
-        use chengmai_store::journal::EntryRef;
-        let list = self.brain.registry.write().take_pending();
-        let sequence = self.journal.append(EntryRef::Registrations(&list))?;
-        self.brain.step(Work::Registrations { sequence, list });
-        Ok(())
-    }
-
-    /// Readings as if they had come in at `now`, and from time to time the tick after them: time
-    /// that only looks back needs no second hand.
-    pub(crate) fn readings(
-        &mut self,
-        now: Timestamp,
-        readings: Vec<chengmai_model::Reading>,
-    ) -> anyhow::Result<()> {
-        use chengmai_store::journal::EntryRef;
-        let position = self.journal.next_position();
-        let entry = EntryRef::Readings { position, received_at: now, readings: &readings };
-        let sequence = self.journal.append(entry)?;
-        let work = Work::Readings { sequence, position, received_at: now, readings };
-        self.brain.step(work);
-        if now.since(self.ticked_at) < PAST_TICK_MS {
-            return Ok(self.journal.commit()?);
-        }
-        self.ticked_at = now;
-        let sequence = self.journal.append(EntryRef::Tick { now })?;
-        self.journal.commit()?;
-        self.brain.step(Work::Tick { sequence, now });
-        Ok(())
-    }
-
-    /// The registry, to find or make streams.
-    pub(crate) fn registry(&self) -> &RwLock<Registry> {
-        &self.brain.registry
     }
 }

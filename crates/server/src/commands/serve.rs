@@ -77,7 +77,7 @@ async fn bind(city: &Arc<City>) -> anyhow::Result<(TcpListener, doors::Doors)> {
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on http {address}: is another program there? Choose --http")
     })?;
-    let doors = doors::open(city).await?;
+    let doors = doors::open(city)?;
     Ok((listener, doors))
 }
 

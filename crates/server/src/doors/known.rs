@@ -38,14 +38,13 @@ impl Memo {
         if *self.topic != *topic {
             *self = Self { topic: topic.into(), streams: Vec::new() };
         }
-        let place = match self.streams.iter().position(|known| *known.name == *name) {
-            Some(place) => place,
-            None => {
-                let known =
-                    look_up(city, topic, name).filter(|_| self.streams.len() < STREAMS_MAX)?;
-                self.streams.push(known);
-                self.streams.len() - 1
-            }
+        let known = self.streams.iter().position(|known| *known.name == *name);
+        let place = if let Some(place) = known {
+            place
+        } else {
+            let known = look_up(city, topic, name).filter(|_| self.streams.len() < STREAMS_MAX)?;
+            self.streams.push(known);
+            self.streams.len() - 1
         };
         self.streams.get(place)
     }
@@ -68,7 +67,7 @@ fn look_up(city: &City, topic: &[u8], name: &str) -> Option<Known> {
 /// Adds the readings of a message, all or none; whether it could.
 pub(super) fn take(
     city: &City,
-    permit: &Permit,
+    permit: Permit,
     memo: &mut Memo,
     publish: &Publish<'_>,
     now: Timestamp,
@@ -82,7 +81,7 @@ pub(super) fn take(
         }),
         None => parse_number(publish.payload.trim_ascii()).is_some_and(|value| {
             // A bare number has no name: only a topic with a kind gives it one.
-            let alone = publish.topic.iter().filter(|byte| **byte == b'/').count() == 3;
+            let alone = memchr::memchr_iter(b'/', publish.topic).count() == 3;
             alone && add(city, permit, memo, publish.topic, (VALUE, value, now), now, readings)
         }),
     };
@@ -94,7 +93,7 @@ pub(super) fn take(
 
 fn add(
     city: &City,
-    permit: &Permit,
+    permit: Permit,
     memo: &mut Memo,
     topic: &[u8],
     (name, value, at): (&str, f64, Timestamp),
@@ -111,7 +110,7 @@ fn add(
 }
 
 /// Asked anew each time: a device may have moved to another area.
-fn may_speak(city: &City, permit: &Permit, stream: StreamId) -> bool {
+fn may_speak(city: &City, permit: Permit, stream: StreamId) -> bool {
     permit.area == chengmai_model::AreaId::ROOT
         || check_scope(&city.registry.read(), permit.area, stream).is_ok()
 }

@@ -147,7 +147,10 @@ mod tests {
     use super::*;
 
     /// The same by the slow way, sorted by name; none where it refuses anything.
-    fn slowly(payload: &str) -> Option<(Vec<(String, u64)>, Option<Timestamp>)> {
+    /// Names with the bits of their values, and the time.
+    type Members = (Vec<(String, u64)>, Option<Timestamp>);
+
+    fn slowly(payload: &str) -> Option<Members> {
         let message =
             Message { topic: "chengmai/v1/m1".to_owned(), payload: payload.to_owned().into() };
         let Ok(Content::Observations { observations, faults }) = message.content() else {
@@ -163,7 +166,7 @@ mod tests {
         faults.is_empty().then_some((members, at))
     }
 
-    fn quickly(payload: &str) -> Option<(Vec<(String, u64)>, Option<Timestamp>)> {
+    fn quickly(payload: &str) -> Option<Members> {
         let usual = Usual::read(payload.as_bytes())?;
         let mut members: Vec<(String, u64)> =
             usual.members().iter().map(|(name, v)| ((*name).to_owned(), v.to_bits())).collect();

@@ -1,5 +1,7 @@
 //! Questions in SQL over HTTP: formats, permission, faults with their place, the record, and the guide.
 
+use std::fmt::Write as _;
+
 use chengmai_store::records::{PageRequest, Records};
 use serde_json::{Value, json};
 
@@ -19,7 +21,7 @@ fn city(folder: &Folder) -> City {
     {
         city.register(&format!("id,kinds,area,period\n{device},methane,{town}001001,1m\n"));
         for n in 0..10 {
-            lines += &format!("methane,device={device} value={value} {}\n", now - n * 1_000);
+            writeln!(lines, "methane,device={device} value={value} {}", now - n * 1_000).unwrap();
         }
     }
     assert_eq!(city.write(&city.admin, &lines).0, 204);

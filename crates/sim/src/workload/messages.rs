@@ -122,7 +122,10 @@ mod tests {
                 let topic = format!("chengmai/v1/{name}/{kind}");
                 let len = topic.len();
                 assert_eq!((bytes[0], usize::from(bytes[1])), (0x32, bytes.len() - 2));
-                assert_eq!(&bytes[2..4 + len], [&[0, len as u8], topic.as_bytes()].concat());
+                assert_eq!(
+                    &bytes[2..4 + len],
+                    [&[0, u8::try_from(len).unwrap()], topic.as_bytes()].concat()
+                );
                 assert_eq!(bytes[4 + len..6 + len], [1, 2]);
                 let json: serde_json::Value = serde_json::from_slice(&bytes[6 + len..]).unwrap();
                 assert!(json["value"].is_number(), "{json}");

@@ -125,7 +125,7 @@ fn no_text_can_be_made_to_grow_without_end() {
     // Doubles forty times, in constants and in columns.
     let doubling = |first: &str, join: &str| {
         let steps: Vec<String> = (1..40)
-            .map(|n| format!("t{n} AS (SELECT {} AS a FROM t{})", join.replace("$", "a"), n - 1))
+            .map(|n| format!("t{n} AS (SELECT {} AS a FROM t{})", join.replace('$', "a"), n - 1))
             .collect();
         format!("WITH t0 AS ({first}), {} SELECT length(a) FROM t39", steps.join(", "))
     };

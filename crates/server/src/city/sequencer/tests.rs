@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use chengmai_engine::Catalog;
-use chengmai_model::{AreaTree, StreamId};
+use chengmai_model::{AreaTree, StreamId, Timestamp};
 use chengmai_store::disk::simulated::{Fuses, SimulatedDisk};
 use chengmai_store::journal::{Entry, Journal, JournalSettings, replay};
 
@@ -93,7 +93,7 @@ async fn after_a_failed_sync_nothing_is_taken_any_more_and_it_says_why() {
     assert_eq!(city.hand_in(3.0).await, Err(Refusal::Stopped));
     let (seen, durable) = city.stop().await;
     assert_eq!(seen, [1.0], "the brain sees only what was acknowledged");
-    assert_eq!(durable[0], 1.0, "what was acknowledged is on disk");
+    assert_eq!(durable[..1], [1.0], "what was acknowledged is on disk");
 }
 
 #[tokio::test(flavor = "multi_thread")]
