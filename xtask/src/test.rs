@@ -89,7 +89,6 @@ impl Ground {
             .env("CHENGMAI_SIM_BIN", self.programs.join("chengmai-sim"))
             .env("CHENGMAI_CHROMIUM", &self.tools.browser)
             .env("CHENGMAI_MOSQUITTO", &self.tools.broker)
-            .env("CHENGMAI_DUCKDB_PYTHON", &self.tools.duckdb)
     }
 }
 

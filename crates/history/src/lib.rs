@@ -26,10 +26,8 @@ mod ladder;
 mod manifest;
 mod query;
 mod reader;
-mod scan;
 mod series;
 mod shared;
-pub mod sql;
 mod writer;
 
 pub use compact::{Compacted, Compactor, Place, Places};

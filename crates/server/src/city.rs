@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chengmai_engine::Engine;
-use chengmai_history::sql::Sql;
 use chengmai_history::{HistoryReader, ReadingsQuery, WindowPoint, WindowsQuery};
 use chengmai_model::area::AreaHistory;
 use chengmai_model::case::Case;
@@ -27,7 +26,6 @@ pub(crate) mod book;
 pub(crate) mod brain;
 pub(crate) mod counters;
 pub(crate) mod decisions;
-pub(crate) mod directory;
 pub(crate) mod hub;
 pub(crate) mod layout;
 pub(crate) mod marks;
@@ -62,7 +60,6 @@ pub(crate) struct City {
     pub(crate) registry: Arc<RwLock<Registry>>,
     pub(crate) engine: Arc<RwLock<Engine>>,
     pub(crate) history: HistoryReader,
-    pub(crate) sql: Sql,
     pub(crate) records: Records,
     pub(crate) agencies: Arc<Agencies>,
     pub(crate) hub: Arc<Hub>,

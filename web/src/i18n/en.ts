@@ -1,5 +1,4 @@
 // English: the same keys as zh.ts, complete.
-import query from "./query";
 import type zh from "./zh";
 
 const en: typeof zh = {
@@ -19,7 +18,6 @@ const en: typeof zh = {
     device: "Device",
     ratings: "Ratings",
     packs: "Packs",
-    query: "Query",
     pack: "Pack",
     users: "Users",
     system: "System",
@@ -101,7 +99,6 @@ const en: typeof zh = {
     case_check: "check cases",
     device_manage: "manage devices",
     user_manage: "manage users",
-    sql: "Query",
     ingest: "send readings",
     area_manage: "manage areas",
   },
@@ -127,7 +124,11 @@ const en: typeof zh = {
     rate: "{rate} readings per second",
     stale_banner: "The live stream is interrupted: this picture is from {since} ({ago}). Reconnecting.",
   },
-  list: { count: "{count} in total", shown: "Showing {shown} of {total}", more: "Load more" },
+  list: {
+    count: "{count} in total",
+    shown: "Showing {shown} of {total}",
+    more: "Load more",
+  },
   copy: { idle: "Copy", done: "Copied", failed: "Copy by hand" },
   coverage: {
     word: "Coverage",
@@ -468,7 +469,6 @@ const en: typeof zh = {
     token_for: "Access token of {name}",
     token_once: "The token is shown only once: store it now. A new one makes the old one invalid.",
   },
-  query: query.en,
   system: {
     health: "System health",
     rate: "Intake",

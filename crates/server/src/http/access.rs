@@ -38,8 +38,6 @@ pub(crate) enum Permission {
     CaseCheck,
     /// Accounts and tokens.
     UserManage,
-    /// Ask the history in SQL.
-    Sql,
 }
 
 impl Permission {
@@ -54,13 +52,12 @@ impl Permission {
             Self::CaseHandle => "case_handle",
             Self::CaseCheck => "case_check",
             Self::UserManage => "user_manage",
-            Self::Sql => "sql",
         }
     }
 }
 
 use Permission::{
-    CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, Sql, UserManage, WarningDecide,
+    CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, UserManage, WarningDecide,
 };
 
 /// What each role may do. `ingest` is for gateways: it sends readings and sees nothing.
@@ -75,13 +72,12 @@ pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
             CaseHandle,
             CaseCheck,
             UserManage,
-            Sql,
         ],
-        Role::DutyOfficer => &[Read, WarningDecide, CaseDecide, CaseCheck, Sql],
+        Role::DutyOfficer => &[Read, WarningDecide, CaseDecide, CaseCheck],
         Role::AgencyStaff => &[Read, CaseHandle],
         Role::GridWorker => &[Read, CaseDecide, CaseCheck],
-        Role::Supervisor => &[Read, CaseCheck, Sql],
-        Role::Engineer => &[Read, DeviceManage, Ingest, Sql],
+        Role::Supervisor => &[Read, CaseCheck],
+        Role::Engineer => &[Read, DeviceManage, Ingest],
         Role::Viewer => &[Read],
         Role::Ingest => &[Ingest],
     }

@@ -10,5 +10,4 @@ mod life;
 mod mqtt;
 mod replay;
 mod scope;
-mod sql;
 mod write;
