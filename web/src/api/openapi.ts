@@ -328,6 +328,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gateway/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Readings as columns: `CMG1`, count u32, base time i64 in milliseconds, then per reading stream
+         *     u32, milliseconds after the base u32, value f64, each as a column, little endian. 204: every
+         *     reading is on disk. 400: those named (`line` is the reading's number from 1) were refused, all
+         *     others are on disk.
+         */
+        post: operations["write_columns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateway/streams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Numbers of streams, for the binary door. Registers what is unknown where the city does that. */
+        post: operations["number_streams"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/indicators": {
         parameters: {
             query?: never;
@@ -413,6 +452,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/indicators/{code}/windows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Windows of an indicator over all areas of a tier, closed and open ones. */
+        get: operations["list_windows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/kinds": {
         parameters: {
             query?: never;
@@ -424,6 +480,24 @@ export interface paths {
         get: operations["list_kinds"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/latest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Newest values of a kind within bounds: which manholes are over 25 %LEL now? */
+        get: operations["latest_of_kind"];
+        put?: never;
+        /** Newest values of the devices named. */
+        post: operations["latest_of_devices"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1474,6 +1548,49 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        /**
+         * @description Columns of equal length, in no particular order.
+         * @example {
+         *       "at": [
+         *         1795230000123
+         *       ],
+         *       "devices": [
+         *         "m1"
+         *       ],
+         *       "kinds": [
+         *         "methane"
+         *       ],
+         *       "total": 1,
+         *       "values": [
+         *         2.4
+         *       ]
+         *     }
+         */
+        Latest: {
+            /** @description When each was measured, in milliseconds since 1970. */
+            at: number[];
+            devices: string[];
+            kinds: string[];
+            /** @description How many there are; more than rows when the limit cut the list. */
+            total: number;
+            values: number[];
+        };
+        /**
+         * @description Devices whose newest values are wanted.
+         * @example {
+         *       "devices": [
+         *         "m1",
+         *         "m2"
+         *       ],
+         *       "kind": "methane"
+         *     }
+         */
+        LatestWanted: {
+            /** @description At most 100,000 ids. Those that are unknown, or out of sight, or silent are left out. */
+            devices: string[];
+            /** @description Only streams of this kind. */
+            kind?: string | null;
+        };
         /** @description How devices of a kind look on the map. */
         LayerJson: {
             color: string;
@@ -2383,6 +2500,76 @@ export interface components {
             /** Format: double */
             value?: number | null;
         };
+        /**
+         * @description A stream as the gateway knows it.
+         * @example {
+         *       "device": "m1",
+         *       "kind": "methane"
+         *     }
+         */
+        StreamName: {
+            /** @description Where a device that is not registered yet belongs, if the city registers on first sight. */
+            area?: string | null;
+            device: string;
+            /** @description May be left out for a device with one stream. */
+            kind?: string | null;
+        };
+        /**
+         * @description Numbers of the streams asked for.
+         * @example {
+         *       "numbers": [
+         *         17,
+         *         null
+         *       ],
+         *       "refused": [
+         *         {
+         *           "code": "E-108",
+         *           "index": 1,
+         *           "reason": {
+         *             "en": "the device is not registered: m9",
+         *             "zh": "设备未登记：m9"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        StreamNumbers: {
+            /** @description In the order asked; null for what was refused. A number never changes its meaning. */
+            numbers: (number | null)[];
+            refused: components["schemas"]["StreamRefused"][];
+        };
+        /**
+         * @description Why a stream has no number.
+         * @example {
+         *       "code": "E-108",
+         *       "index": 3,
+         *       "reason": {
+         *         "en": "the device is not registered: m9",
+         *         "zh": "设备未登记：m9"
+         *       }
+         *     }
+         */
+        StreamRefused: {
+            code: string;
+            /** @description Place in the list that was sent, from 0. */
+            index: number;
+            reason: components["schemas"]["TextJson"];
+        };
+        /**
+         * @description Streams whose numbers are wanted.
+         * @example {
+         *       "streams": [
+         *         {
+         *           "device": "m1",
+         *           "kind": "methane"
+         *         }
+         *       ]
+         *     }
+         */
+        StreamsWanted: {
+            /** @description At most 100,000. */
+            streams: components["schemas"]["StreamName"][];
+        };
         /** @description What a warning is about. */
         SubjectJson: {
             id: string;
@@ -2663,6 +2850,46 @@ export interface components {
             unit: string;
             /** Format: double */
             value: number;
+        };
+        /**
+         * @description One area's values, null where nothing is known.
+         * @example {
+         *       "code": "500103",
+         *       "values": [
+         *         2.4,
+         *         null
+         *       ]
+         *     }
+         */
+        WindowRow: {
+            code: string;
+            values: (number | null)[];
+        };
+        /**
+         * @description Windows of several areas, a row each.
+         * @example {
+         *       "areas": [
+         *         {
+         *           "code": "500103",
+         *           "values": [
+         *             2.4
+         *           ]
+         *         }
+         *       ],
+         *       "starts": [
+         *         1795230000000
+         *       ],
+         *       "unit": "%LEL",
+         *       "window_ms": 300000
+         *     }
+         */
+        WindowTable: {
+            areas: components["schemas"]["WindowRow"][];
+            /** @description When each window begins, in milliseconds since 1970. */
+            starts: number[];
+            unit: string;
+            /** Format: int64 */
+            window_ms: number;
         };
     };
     responses: never;
@@ -3200,6 +3427,69 @@ export interface operations {
             };
         };
     };
+    write_columns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example CMG1… */
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            /** @description all on disk */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartialWrite"];
+                };
+            };
+            /** @description over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    number_streams: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StreamsWanted"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamNumbers"];
+                };
+            };
+        };
+    };
     list_indicators: {
         parameters: {
             query?: {
@@ -3332,6 +3622,37 @@ export interface operations {
             };
         };
     };
+    list_windows: {
+        parameters: {
+            query?: {
+                /** @description In this area and below (default: the caller's own). */
+                area?: string;
+                /** @description Areas of this tier: city, district, town, community (default: the area alone). */
+                tier?: string;
+                /** @description Windows that begin at or after this moment (default: an hour before `to`). */
+                from?: string;
+                /** @description Windows that begin before this moment (default: now). */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @example gas.safe_share */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowTable"];
+                };
+            };
+        };
+    };
     list_kinds: {
         parameters: {
             query?: never;
@@ -3347,6 +3668,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_KindJson"];
+                };
+            };
+        };
+    };
+    latest_of_kind: {
+        parameters: {
+            query: {
+                /** @description The kind measured. */
+                kind: string;
+                /** @description Only in this area and below. */
+                area?: string;
+                /** @description Only values of at least this. */
+                min?: number;
+                /** @description Only values of at most this. */
+                max?: number;
+                /** @description Rows wanted, up to 100000 (default 1000). */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Latest"];
+                };
+            };
+        };
+    };
+    latest_of_devices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LatestWanted"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Latest"];
                 };
             };
         };

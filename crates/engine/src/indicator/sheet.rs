@@ -167,7 +167,9 @@ impl<'a> Sheet<'a> {
             let words = kind.words(node);
             let came = if words.is_empty() { 0 } else { accumulator::count(words) };
             readings += came;
-            let expected = tree.folded[node as usize].expected(kind.width_ms);
+            // A node that came since the last tick is not in the sums yet.
+            let registered = tree.folded.get(node as usize).copied().unwrap_or_default();
+            let expected = registered.expected(kind.width_ms);
             if expected > 0.0 {
                 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
                 let share = came as f64 / expected;

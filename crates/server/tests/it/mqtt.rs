@@ -215,7 +215,8 @@ fn what_was_acknowledged_to_many_connections_survives_a_kill() {
     for round in 1..=5 {
         for (number, device) in (0_i64..).zip(&mut devices) {
             let at = start + i64::from(round) * 1_000 + number;
-            let value = f64::from(round) + number as f64 / 100.0;
+            // Two decimals, as a sensor says them: a number that every reader of JSON reads alike.
+            let value = (f64::from(round) * 100.0 + number as f64) / 100.0;
             device.send(round, &format!("{{\"value\":{value},\"time\":{at}}}"));
             expected.push((at, value));
         }
