@@ -76,7 +76,7 @@ pub struct LoadReport {
     pub max_ms: f64,
     /// CPU time of the load process meanwhile.
     pub cpu_s: f64,
-    /// Requests whose answer was not 204.
+    /// Requests whose answer was not 204; of files, readings that were refused.
     pub refused: u64,
     /// How far files were moved in time, in milliseconds.
     pub shift_ms: Option<i64>,
@@ -185,12 +185,22 @@ fn send_share(
     while let Some(request) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
         let begun = Instant::now();
         let status = line.exchange(request.bytes())?;
-        anyhow::ensure!(status == 204, "status {status}: {}", line.body());
+        // The file holds a few values that no such sensor can have: they are refused by name.
+        let refused = if status == 400 { refused_of(&line.body()) } else { Some(0) };
+        let refused = refused.filter(|_| status == 204 || status == 400);
+        let refused = refused.with_context(|| format!("status {status}: {}", line.body()))?;
         times.push(begun.elapsed());
-        counted.readings.fetch_add(request.readings(), Ordering::Relaxed);
+        counted.readings.fetch_add(request.readings() - refused, Ordering::Relaxed);
+        counted.refused.fetch_add(refused, Ordering::Relaxed);
     }
     counted.times.lock().unwrap_or_else(PoisonError::into_inner).append(&mut times);
     Ok(())
+}
+
+/// How many readings an answer refuses; all others of its body are on disk.
+fn refused_of(answer: &str) -> Option<u64> {
+    let (_, rest) = answer.split_once("\"refused_total\":")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Registers every device and asks for the numbers of their streams.

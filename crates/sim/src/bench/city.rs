@@ -179,7 +179,8 @@ fn send_file(args: &CityArgs, data: &Path, peers: Vec<Value>) -> Result<File> {
     let report = text.lines().last().context("the load process said nothing")?;
     let load: LoadReport = serde_json::from_str(report)?;
     let waited = std::time::Instant::now();
-    let all = expected.obs as f64;
+    ensure!(load.readings + load.refused == expected.obs, "sent {load:?}");
+    let all = load.readings as f64;
     server.wait_for("chengmai_readings_applied_total", all, Duration::from_mins(2))?;
     let caught_up_s = load.seconds + waited.elapsed().as_secs_f64();
     let server_cpu_s = machine::cpu_seconds(server.pid())? - cpu;
