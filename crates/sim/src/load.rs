@@ -17,6 +17,8 @@ use crate::client::Client;
 use crate::machine;
 use crate::workload::{Plan, Request, column_requests, file_requests, requests, stream_name};
 
+/// The windows that the harness asks about.
+const WINDOW_MS: i64 = 5 * chengmai_model::time::MINUTE_MS;
 /// Streams whose numbers are asked for in one request.
 const NUMBERED_AT_ONCE: usize = 50_000;
 
@@ -42,7 +44,7 @@ pub struct LoadArgs {
     #[arg(long, value_enum, default_value_t = Format::Lines)]
     pub format: Format,
     /// Send each of these files of line protocol once (DIR/lp/*, as the peers' harness writes them),
-    /// moved in time so that the last line is now
+    /// moved in time so that the last line lies within the last five minutes
     #[arg(long, value_name = "DIR")]
     pub files: Option<PathBuf>,
     /// How long to measure, after every device has been registered and two seconds of load
@@ -147,7 +149,8 @@ fn send_files(
 ) -> Result<LoadReport> {
     let files = harness::files(folder)?;
     let last = files.last().context("no file")?;
-    let shift_ms = now_ms() - harness::last_ms(last)?;
+    // By whole windows, so that the generator's five minutes are five minutes of ours.
+    let shift_ms = (now_ms() - harness::last_ms(last)?).div_euclid(WINDOW_MS) * WINDOW_MS;
     let plan = Plan {
         devices: 0,
         lines: args.lines.max(1),

@@ -115,7 +115,7 @@ fn one_run(page: &mut String, file: &File) {
         page,
         "\n## The peers' file in one run: {} devices, {} readings\n\n\
          The harness made the file, ran the peers one after the other, and then the very same lines came to us\n\
-         over HTTP from another process, moved in time so that the last of them was now; devices were registered\n\
+         over HTTP from another process, moved in time to the last minutes; devices were registered\n\
          on first sight within the time measured. All was rolled up {:.1} s after the first byte was sent. {} readings\n\
          that no sensor of their kind can have were refused by name.\n\n\
          | | readings/s | ours to theirs | CPU s per million | peak MB | disk B a reading | durability |\n\
