@@ -77,6 +77,8 @@ pub(crate) async fn list_windows(
     };
     let to = time("to", query.to.as_deref())?.unwrap_or_else(|| clock::now().plus_ms(1));
     let from = time("from", query.from.as_deref())?.unwrap_or_else(|| to.plus_ms(-HOUR_MS));
+    // An unknown code is told before anything is read for it.
+    find(&city.engine.read(), &code)?;
     let areas = areas_of(&city, scope, tier)?;
     let mut values = HashMap::<(usize, i64), f64>::new();
     for (row, &area) in areas.iter().enumerate() {

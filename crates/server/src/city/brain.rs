@@ -133,9 +133,14 @@ impl Brain {
     }
 
     fn finish_snapshot(&mut self) {
-        while self.writing.as_ref().is_some_and(|writing| writing.slices.is_some()) {
-            self.thaw();
-            std::thread::sleep(DISK_PATIENCE / 10);
+        if let Some(Writing { slices: Some(slices), waiting, more, .. }) = &mut self.writing {
+            // Nothing else is to be done now: the disk may be waited for.
+            while slices.send(std::mem::take(waiting)).is_ok() && *more {
+                *more = self.engine.write().thaw(waiting, SLICE_BYTES);
+            }
+        }
+        if let Some(writing) = &mut self.writing {
+            writing.slices = None;
         }
         if self.writing.take().is_some_and(|writing| writing.thread.join().is_err()) {
             tracing::error!("writing the snapshot panicked; the journal keeps everything");

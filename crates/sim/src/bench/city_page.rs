@@ -17,15 +17,22 @@ pub(super) fn render(
     files: &[File],
 ) -> String {
     let mut page = String::from("# A whole city on one machine\n\n");
+    let devices: Vec<String> = args.devices.iter().map(ToString::to_string).collect();
     // Writing to a string cannot fail.
     let _ = write!(
         page,
         "Written by `cargo xtask bench city`; nothing on this page was typed in.\n\n\
-         * Date: {}\n* Machine: {}; data on {}\n* Commit: {}\n\n",
+         * Date: {}\n* Machine: {}; data on {}\n* Commit: {}\n\
+         * Command: `chengmai-sim bench city --devices {} --seconds {} --lines {} --connections {} --beside {}`\n\n",
         today(),
         machine::describe(),
         file_system(&args.folder),
         commit(),
+        devices.join(","),
+        args.seconds,
+        args.lines,
+        args.connections,
+        args.beside,
     );
     page.push_str(STEADY);
     for run in runs {
