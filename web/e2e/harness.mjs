@@ -89,7 +89,7 @@ export async function startServer() {
     await rm(data, { recursive: true, force: true });
   }
   await start();
-  return { url, mine: true, log: () => output, start, stop, end };
+  return { url, data, mine: true, log: () => output, start, stop, end };
 }
 
 /** A session of its own for calls that no screen makes (devices, not people, send readings). */

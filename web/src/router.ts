@@ -23,6 +23,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/devices", name: "devices", component: () => import("./pages/Devices.vue"), meta: { title: "nav.devices" } },
   { path: "/devices/:id", name: "device", component: () => import("./pages/DevicePage.vue"), props: true, meta: { title: "nav.device" } },
   { path: "/ratings", name: "ratings", component: () => import("./pages/Ratings.vue"), meta: { title: "nav.ratings" } },
+  { path: "/query", name: "query", component: () => import("./pages/Query.vue"), meta: { title: "nav.query", needs: "sql" } },
   { path: "/packs", name: "packs", component: () => import("./pages/Packs.vue"), meta: { title: "nav.packs" } },
   { path: "/packs/:id", name: "pack", component: () => import("./pages/PackPage.vue"), props: true, meta: { title: "nav.pack" } },
   { path: "/users", name: "users", component: () => import("./pages/Users.vue"), meta: { title: "nav.users", needs: "user_manage" } },

@@ -1,5 +1,5 @@
 //! Brings a fresh machine to where the other commands can work: npm packages, the built web, and
-//! for tests a browser, Chinese fonts and an MQTT broker.
+//! for tests a browser, Chinese fonts, an MQTT broker and a foreign reader of our files.
 //!
 //! It installs system packages only when it runs as root on a machine with apt; otherwise it says
 //! in one line what to install. Work is redone only when its inputs changed, by content, not by
@@ -20,6 +20,9 @@ const NODE_MAJOR_MIN: u32 = 20;
 const BROWSERS: [&str; 4] =
     ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
+/// The version of DuckDB that reads our files in a test.
+const DUCKDB: &str = "2.0.0";
+
 /// Parts of `web/` that do not change what `npm run build` writes.
 const NOT_BUILT: [&str; 5] = ["node_modules", "dist", "e2e", "test-results", "coverage"];
 
@@ -28,6 +31,8 @@ const NOT_BUILT: [&str; 5] = ["node_modules", "dist", "e2e", "test-results", "co
 pub(crate) struct TestTools {
     pub(crate) browser: PathBuf,
     pub(crate) broker: PathBuf,
+    /// A Python that has DuckDB.
+    pub(crate) duckdb: PathBuf,
 }
 
 /// Installs the web's npm packages when its lock file changed since the last time.
@@ -97,7 +102,24 @@ pub(crate) fn test_tools() -> Result<TestTools> {
     }
     let browser = find_browser().context("no browser starts; set CHENGMAI_CHROMIUM to its path")?;
     let broker = shell::find_program("mosquitto").context("mosquitto is not on the PATH")?;
-    Ok(TestTools { browser, broker })
+    Ok(TestTools { browser, broker, duckdb: duckdb()? })
+}
+
+/// A Python of its own below the target folder, with DuckDB in it.
+fn duckdb() -> Result<PathBuf> {
+    let folder = shell::target_dir()?.join("xtask/python");
+    let python = folder.join("bin/python");
+    let asked =
+        Command::new(&python).args(["-c", "import duckdb; print(duckdb.__version__)"]).output();
+    if asked.is_ok_and(|answer| answer.stdout.trim_ascii() == DUCKDB.as_bytes()) {
+        return Ok(python);
+    }
+    let mut make = Command::new("python3");
+    shell::run("make a Python for the tests", make.args(["-m", "venv"]).arg(&folder))?;
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    shell::run("install DuckDB", pip.arg(format!("duckdb=={DUCKDB}")))?;
+    Ok(python)
 }
 
 fn check_node() -> Result<()> {
@@ -130,7 +152,16 @@ fn missing_packages() -> Vec<&'static str> {
     if shell::find_program("mosquitto_pub").is_none() {
         missing.push("mosquitto-clients");
     }
+    if !can_make_python() {
+        missing.push("python3-venv");
+    }
     missing
+}
+
+/// Whether there is a Python that can make another one; Debian's has that part in a package apart.
+fn can_make_python() -> bool {
+    let mut python = Command::new("python3");
+    python.args(["-c", "import ensurepip, venv"]).output().is_ok_and(|done| done.status.success())
 }
 
 /// Ubuntu's package of the same browser has another name.

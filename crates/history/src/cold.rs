@@ -21,10 +21,10 @@ mod windows;
 
 pub(crate) use cache::FileCache;
 pub(crate) use columns::raw_column;
-pub(crate) use file::Flush;
+pub(crate) use file::{Flush, schema, time_type, word_type};
 pub(crate) use flush::write_readings;
 pub(crate) use merge::{Merge, merge_readings};
-pub(crate) use read::{Wanted, column, read, word};
+pub(crate) use read::{Wanted, column, open_rows, read, word};
 pub(crate) use rungs::{Summary, step_column, step_start, steps, sum_readings, thin_rung};
 pub(crate) use windows::{WindowNames, merge_windows, write_windows};
 

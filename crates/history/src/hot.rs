@@ -67,6 +67,15 @@ impl<C: Chunk> Hot<C> {
         std::mem::swap(&mut self.flushing, &mut self.full);
     }
 
+    /// Everything as closed chunks, oldest first, for a scan without the lock. Costs no copy: the
+    /// growing chunk is closed as it is.
+    pub(crate) fn sealed(&mut self) -> Vec<Arc<C>> {
+        if self.open.len() > 0 {
+            self.full.push(Arc::new(std::mem::take(&mut self.open)));
+        }
+        self.flushing.iter().chain(&self.full).cloned().collect()
+    }
+
     /// The closed chunks, oldest first, for a scan without the lock; and the growing one.
     pub(crate) fn chunks(&self) -> (Vec<Arc<C>>, &C) {
         (self.flushing.iter().chain(&self.full).cloned().collect(), &self.open)
@@ -121,6 +130,25 @@ impl ReadingsChunk {
         })
     }
 
+    /// Numbers of the rows in `from..to`, of these streams only when there is a list, which is sorted.
+    pub(crate) fn rows_in(&self, from: i64, to: i64, streams: Option<&[u32]>) -> Vec<usize> {
+        let wanted = |row: &usize| {
+            (from..to).contains(&self.ats[*row])
+                && streams.is_none_or(|streams| streams.binary_search(&self.streams[*row]).is_ok())
+        };
+        (0..self.ats.len()).filter(wanted).collect()
+    }
+
+    /// When each row came in.
+    pub(crate) fn received(&self) -> Vec<i64> {
+        let mut times = Vec::with_capacity(self.len());
+        let ends = self.received.iter().skip(1).map(|&(row, _)| row as usize);
+        for (&(_, at), end) in self.received.iter().zip(ends.chain([self.len()])) {
+            times.resize(end, at.0);
+        }
+        times
+    }
+
     /// Appends to `found` the rows of `stream` in `from..to`.
     pub(crate) fn collect(&self, stream: StreamId, from: i64, to: i64, found: &mut Vec<Reading>) {
         for row in positions(&self.streams, stream.0) {
@@ -130,7 +158,7 @@ impl ReadingsChunk {
         }
     }
 
-    fn reading(&self, row: usize) -> Reading {
+    pub(crate) fn reading(&self, row: usize) -> Reading {
         Reading {
             stream: StreamId(self.streams[row]),
             at: Timestamp(self.ats[row]),

@@ -26,8 +26,10 @@ mod ladder;
 mod manifest;
 mod query;
 mod reader;
+mod scan;
 mod series;
 mod shared;
+pub mod sql;
 mod writer;
 
 pub use compact::{Compacted, Compactor, Place, Places};

@@ -127,6 +127,7 @@ impl HistoryReader {
                 words: &[(raw_column::DEVICE, &device), (raw_column::KIND, &kinds)],
                 hints: &[],
                 numbers: None,
+                spans: &[],
                 time,
                 columns: &[raw_column::KIND, raw_column::AT, raw_column::VALUE],
             };
@@ -148,6 +149,7 @@ impl HistoryReader {
             words: &[],
             hints: &[(raw_column::KIND, &kinds)],
             numbers: Some((raw_column::STREAM, &streams)),
+            spans: &[],
             time,
             columns: &[raw_column::AT, raw_column::VALUE, raw_column::STREAM],
         };
@@ -196,6 +198,7 @@ impl HistoryReader {
             ],
             hints: &[],
             numbers: None,
+            spans: &[],
             time: (window_column::START, query.from.0..query.to.0),
             columns: &[
                 window_column::START,

@@ -137,6 +137,7 @@ impl HistoryReader {
             words: &[],
             hints: &[(step_column::KIND, &kinds)],
             numbers: Some((step_column::STREAM, &streams)),
+            spans: &[],
             time: (step_column::AT, query.from.0..query.to.0),
             columns: &step_column::FIGURES,
         };

@@ -2,7 +2,7 @@
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
 //! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases, 5xx access,
-//! 6xx the program's own state.
+//! 6xx the program's own state, 7xx questions in SQL.
 
 use crate::Text;
 
@@ -130,6 +130,26 @@ catalogue! {
         "队列已满，请稍后重发" / "the queue is full; send again later" ; "放慢发送速度" / "send more slowly"
     INTERNAL = 603 "internal" 500
         "程序内部错误" / "an error inside the program" ; "请把编号和时间告诉管理员" / "tell the administrator the number and the time"
+    SQL_SYNTAX = 701 "sql_syntax" 400
+        "SQL 语法有误" / "this is not well-formed SQL" ; "看所标的行和列" / "look at the line and column named"
+    SQL_NOT_ALLOWED = 702 "sql_not_allowed" 400
+        "只能查询，不能做这个操作" / "only reading is allowed here" ; "一次一条 SELECT、WITH、EXPLAIN、SHOW TABLES 或 DESCRIBE" / "one SELECT, WITH, EXPLAIN, SHOW TABLES or DESCRIBE at a time"
+    SQL_UNKNOWN = 703 "sql_unknown" 400
+        "没有这个表、列或函数" / "there is no such table, column or function" ; "用 SHOW TABLES 和 DESCRIBE 查看" / "SHOW TABLES and DESCRIBE list what there is"
+    SQL_SENSELESS = 704 "sql_senseless" 400
+        "查询的类型或分组不成立" / "types or groups of the query do not fit" ; "检查所标位置的类型；未聚合的列要写进 GROUP BY" / "check the types at the place named; columns that are not aggregated belong in GROUP BY"
+    SQL_TOO_SLOW = 705 "sql_too_slow" 422
+        "查询超过时限" / "the query takes longer than allowed" ; "缩短时间范围，或加上类型、区域条件" / "ask for a shorter time, or name kinds and areas"
+    SQL_MEMORY = 706 "sql_memory" 422
+        "查询所需内存超过上限" / "the query needs more memory than allowed" ; "先过滤或聚合，再排序或连接" / "filter or aggregate before sorting or joining"
+    SQL_ANSWER = 707 "sql_answer" 422
+        "结果超过上限" / "the answer is longer than allowed" ; "减少列或行，或用 Parquet 格式" / "ask for fewer columns or rows, or for Parquet"
+    SQL_BUSY = 708 "sql_busy" 429
+        "同时查询的人太多，请稍后再试" / "too many are asking; try again shortly" ; "稍后再试" / "try again shortly"
+    SQL_FAILED = 709 "sql_failed" 422
+        "有一行无法计算" / "a row cannot be worked out" ; "检查除数、类型转换和取值范围" / "check divisors, conversions and ranges"
+    SQL_FORMAT = 710 "sql_format" 400
+        "格式或行数无效" / "format or limit is not valid" ; "格式为 json、csv、arrow、parquet；行数 1 至 1000000" / "formats are json, csv, arrow, parquet; limits 1 to 1000000"
 }
 
 #[cfg(test)]

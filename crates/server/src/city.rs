@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chengmai_engine::Engine;
+use chengmai_history::sql::Sql;
 use chengmai_history::{HistoryReader, ReadingsQuery, WindowPoint, WindowsQuery};
 use chengmai_model::area::AreaHistory;
 use chengmai_model::case::Case;
@@ -26,6 +27,7 @@ pub(crate) mod book;
 pub(crate) mod brain;
 pub(crate) mod counters;
 pub(crate) mod decisions;
+pub(crate) mod directory;
 pub(crate) mod hub;
 pub(crate) mod layout;
 pub(crate) mod marks;
@@ -60,6 +62,7 @@ pub(crate) struct City {
     pub(crate) registry: Arc<RwLock<Registry>>,
     pub(crate) engine: Arc<RwLock<Engine>>,
     pub(crate) history: HistoryReader,
+    pub(crate) sql: Sql,
     pub(crate) records: Records,
     pub(crate) agencies: Arc<Agencies>,
     pub(crate) hub: Arc<Hub>,

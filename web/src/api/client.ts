@@ -45,7 +45,7 @@ async function problemOf(response: Response): Promise<Problem> {
   return fallback;
 }
 
-async function send<T>(method: string, url: string, init: RequestInit = {}, quiet401 = false): Promise<T> {
+async function answerOf(method: string, url: string, init: RequestInit, quiet401 = false): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url, { method, credentials: "same-origin", ...init });
@@ -58,6 +58,11 @@ async function send<T>(method: string, url: string, init: RequestInit = {}, quie
     if (error.status === 401 && !quiet401) onSignedOut();
     throw error;
   }
+  return response;
+}
+
+async function send<T>(method: string, url: string, init: RequestInit = {}, quiet401 = false): Promise<T> {
+  const response = await answerOf(method, url, init, quiet401);
   if (response.status === 204) return undefined as T;
   return (await response.json()) as T;
 }
@@ -74,6 +79,9 @@ export const api = {
   probe: <T>(path: string) => send<T>("GET", address(path), {}, true),
   post: <T>(path: string, body: unknown = {}, quiet401 = false) =>
     send<T>("POST", address(path), json(body), quiet401),
+  /** A question that may take long; aborting it tells the server to stop. */
+  ask: <T>(path: string, body: unknown, signal: AbortSignal) => send<T>("POST", address(path), { ...json(body), signal }),
+  postForFile: async (path: string, body: unknown): Promise<Blob> => (await answerOf("POST", address(path), json(body))).blob(),
   postText: <T>(path: string, type: string, body: string, params?: Params) =>
     send<T>("POST", address(path, params), { headers: { "content-type": type }, body }),
   delete: <T>(path: string) => send<T>("DELETE", address(path)),

@@ -21,6 +21,8 @@ export interface Problem {
   detail?: string;
   text?: Text;
   hint?: Text;
+  /** Where in a text that was sent, both counted from 1. */
+  place?: { line: number; column: number };
 }
 
 export type Permission =
@@ -31,6 +33,7 @@ export type Permission =
   | "case_check"
   | "device_manage"
   | "user_manage"
+  | "sql"
   | "ingest"
   | "area_manage";
 

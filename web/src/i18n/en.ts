@@ -1,4 +1,5 @@
 // English: the same keys as zh.ts, complete.
+import query from "./query";
 import type zh from "./zh";
 
 const en: typeof zh = {
@@ -18,6 +19,7 @@ const en: typeof zh = {
     device: "Device",
     ratings: "Ratings",
     packs: "Packs",
+    query: "Query",
     pack: "Pack",
     users: "Users",
     system: "System",
@@ -99,6 +101,7 @@ const en: typeof zh = {
     case_check: "check cases",
     device_manage: "manage devices",
     user_manage: "manage users",
+    sql: "Query",
     ingest: "send readings",
     area_manage: "manage areas",
   },
@@ -124,11 +127,7 @@ const en: typeof zh = {
     rate: "{rate} readings per second",
     stale_banner: "The live stream is interrupted: this picture is from {since} ({ago}). Reconnecting.",
   },
-  list: {
-    count: "{count} in total",
-    shown: "Showing {shown} of {total}",
-    more: "Load more",
-  },
+  list: { count: "{count} in total", shown: "Showing {shown} of {total}", more: "Load more" },
   copy: { idle: "Copy", done: "Copied", failed: "Copy by hand" },
   coverage: {
     word: "Coverage",
@@ -469,6 +468,7 @@ const en: typeof zh = {
     token_for: "Access token of {name}",
     token_once: "The token is shown only once: store it now. A new one makes the old one invalid.",
   },
+  query: query.en,
   system: {
     health: "System health",
     rate: "Intake",

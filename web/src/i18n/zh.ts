@@ -1,4 +1,6 @@
 // 简体中文：所有界面文字。英文以此为准，键必须完全一致。
+import query from "./query";
+
 export default {
   product: "城脉",
   skip: "跳到主要内容",
@@ -16,6 +18,7 @@ export default {
     device: "设备",
     ratings: "评价",
     packs: "场景包",
+    query: "数据查询",
     pack: "场景包",
     users: "用户",
     system: "系统",
@@ -97,6 +100,7 @@ export default {
     case_check: "案件核查",
     device_manage: "设备管理",
     user_manage: "用户管理",
+    sql: "数据查询",
     ingest: "数据接入",
     area_manage: "区域管理",
   },
@@ -454,6 +458,7 @@ export default {
     token_for: "{name} 的接入令牌",
     token_once: "令牌只显示这一次，请立即保存。重新签发后旧令牌失效。",
   },
+  query: query.zh,
   system: {
     health: "系统健康",
     rate: "接入速率",

@@ -10,7 +10,8 @@ use arrow::datatypes::{ArrowPrimitiveType, Int32Type, TimestampMillisecondType, 
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
+    ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowFilter, RowSelection,
 };
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -19,6 +20,9 @@ use parquet::file::statistics::Statistics;
 use super::cache::OpenFile;
 use crate::error::{Error, Result};
 use crate::query::Cost;
+
+/// Rows of one batch.
+const BATCH_ROWS: usize = 8_192;
 
 /// The rows wanted of a file.
 #[derive(Debug)]
@@ -31,6 +35,9 @@ pub(crate) struct Wanted<'a> {
     pub(crate) hints: &'a [(usize, &'a [&'a str])],
     /// A column of numbers and the numbers allowed in it.
     pub(crate) numbers: Option<(usize, &'a [u32])>,
+    /// Columns of words and the first and last word wanted. Only what can be left out unread is; the
+    /// rows are not compared.
+    pub(crate) spans: &'a [(usize, (&'a str, &'a str))],
     /// The column of times, and the range wanted.
     pub(crate) time: (usize, Range<i64>),
     /// The columns to return.
@@ -44,6 +51,17 @@ pub(crate) fn read(
     wanted: &Wanted<'_>,
     cost: &mut Cost,
 ) -> Result<Vec<RecordBatch>> {
+    let Some(reader) = open_rows(file, path, wanted, cost)? else { return Ok(Vec::new()) };
+    reader.map(|batch| batch.map_err(Error::parquet(path))).collect()
+}
+
+/// The same, batch by batch as they are asked for; none when the file has nothing to give.
+pub(crate) fn open_rows(
+    file: &OpenFile,
+    path: &Path,
+    wanted: &Wanted<'_>,
+    cost: &mut Cost,
+) -> Result<Option<ParquetRecordBatchReader>> {
     cost.files += 1;
     let metadata = file.footer.metadata();
     let mut groups = Vec::new();
@@ -65,17 +83,17 @@ pub(crate) fn read(
         groups.push(index);
     }
     if groups.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let handle = file.file.clone();
     let schema = file.footer.parquet_schema();
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, file.footer.clone())
+        .with_batch_size(BATCH_ROWS)
         .with_row_groups(groups)
         .with_row_selection(RowSelection::from_consecutive_ranges(pages.into_iter(), start))
         .with_row_filter(row_filter(file, wanted))
         .with_projection(ProjectionMask::roots(schema, wanted.columns.iter().copied()));
-    let reader = builder.build().map_err(Error::parquet(path))?;
-    reader.map(|batch| batch.map_err(Error::parquet(path))).collect()
+    builder.build().map(Some).map_err(Error::parquet(path))
 }
 
 /// A column of numbers.
@@ -102,6 +120,10 @@ fn group_may_match(group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
         let Some(Statistics::Int32(s)) = group.column(index).statistics() else { return true };
         any_between(s.min_opt(), s.max_opt(), numbers)
     });
+    let spans_fit = wanted.spans.iter().all(|&(index, span)| {
+        let Some(statistics) = group.column(index).statistics() else { return true };
+        overlaps(statistics.min_bytes_opt(), statistics.max_bytes_opt(), span)
+    });
     let (index, range) = &wanted.time;
     let time_fits = match group.column(*index).statistics() {
         Some(Statistics::Int64(s)) => {
@@ -110,7 +132,7 @@ fn group_may_match(group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
         }
         _ => true,
     };
-    words_fit && numbers_fit && time_fits
+    words_fit && numbers_fit && spans_fit && time_fits
 }
 
 fn bloom_may_match(
@@ -142,6 +164,11 @@ fn any_between(min: Option<&i32>, max: Option<&i32>, numbers: &[u32]) -> bool {
     })
 }
 
+/// Whether two spans of words have anything in common; a missing bound excludes nothing.
+fn overlaps(min: Option<&[u8]>, max: Option<&[u8]>, (first, last): (&str, &str)) -> bool {
+    min.is_none_or(|min| min <= last.as_bytes()) && max.is_none_or(|max| first.as_bytes() <= max)
+}
+
 /// Rows of a row group (from its own start) whose pages may hold what is wanted, in every column.
 fn matching_pages(file: &OpenFile, group: usize, wanted: &Wanted<'_>) -> Vec<Range<usize>> {
     let rows = usize::try_from(file.footer.metadata().row_group(group).num_rows()).unwrap_or(0);
@@ -159,6 +186,15 @@ fn matching_pages(file: &OpenFile, group: usize, wanted: &Wanted<'_>) -> Vec<Ran
         let pages = pages_where(file, group, index, rows, |bounds, page| match bounds {
             ColumnIndexMetaData::INT32(b) => {
                 any_between(b.min_value(page), b.max_value(page), numbers)
+            }
+            _ => true,
+        });
+        kept = intersect(&kept, &pages);
+    }
+    for &(index, span) in wanted.spans {
+        let pages = pages_where(file, group, index, rows, |bounds, page| match bounds {
+            ColumnIndexMetaData::BYTE_ARRAY(b) => {
+                overlaps(b.min_value(page), b.max_value(page), span)
             }
             _ => true,
         });
@@ -248,6 +284,9 @@ fn row_filter(file: &OpenFile, wanted: &Wanted<'_>) -> RowFilter {
         )));
     }
     let (index, range) = wanted.time.clone();
+    if range == (i64::MIN..i64::MAX) {
+        return RowFilter::new(predicates);
+    }
     predicates.push(Box::new(ArrowPredicateFn::new(
         ProjectionMask::roots(schema, [index]),
         move |batch| {

@@ -1,6 +1,10 @@
 //! What the history promises, tried from outside: one binary for all of it.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod compaction;
 mod crash;
@@ -8,5 +12,6 @@ mod files;
 mod ladder;
 mod parallel;
 mod readings;
+mod sql;
 mod support;
 mod windows;

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use chengmai_engine::{Engine, Settings};
+use chengmai_history::sql::{Sql, SqlSettings};
 use chengmai_history::{History, HistorySettings};
 use chengmai_model::area::{AreaHistory, AreaRow};
 use chengmai_model::stream::Registration;
@@ -440,6 +441,7 @@ impl Prepared {
             profile: self.loaded.profile,
             registry: Arc::clone(&brain.registry),
             engine: Arc::clone(&brain.engine),
+            sql: Sql::start(&self.history, SqlSettings::default())?,
             history: self.history,
             records: self.records,
             agencies: self.agencies,

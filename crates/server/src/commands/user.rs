@@ -38,7 +38,7 @@ async fn open(data: &Path) -> anyhow::Result<Records> {
 }
 
 fn explain(problem: Problem) -> anyhow::Error {
-    let Problem { code, detail } = problem;
+    let Problem { code, detail, .. } = problem;
     anyhow::anyhow!("{} {}: {detail} ({})", code.label(), code.en, code.hint_en)
 }
 

@@ -38,6 +38,8 @@ pub(crate) enum Permission {
     CaseCheck,
     /// Accounts and tokens.
     UserManage,
+    /// Ask the history in SQL.
+    Sql,
 }
 
 impl Permission {
@@ -52,12 +54,13 @@ impl Permission {
             Self::CaseHandle => "case_handle",
             Self::CaseCheck => "case_check",
             Self::UserManage => "user_manage",
+            Self::Sql => "sql",
         }
     }
 }
 
 use Permission::{
-    CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, UserManage, WarningDecide,
+    CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, Sql, UserManage, WarningDecide,
 };
 
 /// What each role may do. `ingest` is for gateways: it sends readings and sees nothing.
@@ -72,12 +75,13 @@ pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
             CaseHandle,
             CaseCheck,
             UserManage,
+            Sql,
         ],
-        Role::DutyOfficer => &[Read, WarningDecide, CaseDecide, CaseCheck],
+        Role::DutyOfficer => &[Read, WarningDecide, CaseDecide, CaseCheck, Sql],
         Role::AgencyStaff => &[Read, CaseHandle],
         Role::GridWorker => &[Read, CaseDecide, CaseCheck],
-        Role::Supervisor => &[Read, CaseCheck],
-        Role::Engineer => &[Read, DeviceManage, Ingest],
+        Role::Supervisor => &[Read, CaseCheck, Sql],
+        Role::Engineer => &[Read, DeviceManage, Ingest, Sql],
         Role::Viewer => &[Read],
         Role::Ingest => &[Ingest],
     }

@@ -44,6 +44,17 @@ pub(crate) struct ProblemBody {
     detail: String,
     text: TextJson,
     hint: TextJson,
+    /// Where in the text that was sent, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<Place>,
+}
+
+/// A place in a text that was sent, both counted from 1.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(example = json!({"line": 1, "column": 8}))]
+pub(crate) struct Place {
+    pub(crate) line: u64,
+    pub(crate) column: u64,
 }
 
 /// An error on its way out.
@@ -51,6 +62,8 @@ pub(crate) struct ProblemBody {
 pub(crate) struct Problem {
     pub(crate) code: &'static ErrorCode,
     pub(crate) detail: String,
+    /// Where in the text that was sent.
+    pub(crate) place: Option<Place>,
 }
 
 /// Result of a handler.
@@ -58,7 +71,7 @@ pub(crate) type Answer<T> = Result<T, Problem>;
 
 impl Problem {
     pub(crate) fn new(code: &'static ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), place: None }
     }
 
     pub(crate) fn not_found(what: impl Into<String>) -> Self {
@@ -87,6 +100,7 @@ impl IntoResponse for Problem {
             detail: self.detail,
             text: self.code.text().into(),
             hint: self.code.hint().into(),
+            place: self.place,
         };
         let mut response = (status, Json(body)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");

@@ -24,7 +24,7 @@ use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, areas, case_import, case_summary, cases, device_summary, devices, events, gateway,
-    indicator_windows, indicators, latest, packs, readings, session, system, users, warnings,
+    indicator_windows, indicators, latest, packs, readings, session, sql, system, users, warnings,
 };
 use crate::city::City;
 
@@ -98,6 +98,8 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(cases::act_on_case))
         .routes(routes!(agencies::list_agencies))
         .routes(routes!(agencies::list_ratings))
+        // Questions in SQL.
+        .routes(routes!(sql::ask))
         // Packs, the live stream, the program itself.
         .routes(routes!(packs::list_packs))
         .routes(routes!(packs::get_pack))

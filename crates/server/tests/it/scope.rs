@@ -96,6 +96,7 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/cases/{id}/{action}", Check::Deed(Thing::Case, &["dispatch", "start", "finish", "return", "check_pass", "check_fail", "close", "hand_up", "hand_down", "hand_sideways"])),
     ("get", "/api/v1/agencies", Check::List("area")),
     ("get", "/api/v1/agencies/ratings", Check::List("area")),
+    ("post", "/api/v1/sql", Check::Apart),
     ("get", "/api/v1/packs", Check::Everybody("the packs themselves")),
     ("get", "/api/v1/packs/{id}", Check::Everybody("the packs themselves")),
     ("get", "/api/v1/events", Check::Apart),
@@ -335,6 +336,7 @@ fn a_town_user_sees_and_changes_nothing_outside_the_town() {
     write_for_others(&world);
     newest_of_others(&world);
     make_for_others(&world);
+    ask_about_others(&world);
     let after: Vec<Value> = world.foreign.iter().map(|t| t.state(&world.city)).collect();
     assert_eq!(before, after);
 }
@@ -428,6 +430,39 @@ fn make_for_others(world: &World) {
     let path = "/api/v1/cases/import?format=nyc";
     let sent = city.send("POST", path, token, Some("text/csv"), b"unique_key\n1\n");
     assert!(matches!(sent.0, 403 | 404), "importing cases is the city's: {} {}", sent.0, sent.1);
+}
+
+/// No question in SQL shows anything of another town: no row, no name, no count.
+fn ask_about_others(world: &World) {
+    let World { city, token, own, foreign, .. } = world;
+    let ask = |sql: &str| {
+        let (status, body) = city.post("/api/v1/sql", token, &json!({"sql": sql}));
+        assert_eq!(status, 200, "{sql}: {body}");
+        body
+    };
+    for sql in [
+        "SELECT * FROM readings",
+        "SELECT * FROM windows",
+        "SELECT * FROM areas",
+        "SELECT * FROM devices",
+        "SELECT * FROM readings r FULL JOIN devices d ON true FULL JOIN areas a ON true",
+        "SELECT area FROM readings UNION ALL SELECT code FROM areas UNION ALL SELECT area FROM windows",
+        "SELECT string_agg(id, ',') FROM devices WHERE id NOT IN (SELECT device FROM readings)",
+        "EXPLAIN ANALYZE SELECT * FROM readings JOIN areas ON code = area",
+    ] {
+        let body = ask(sql).to_string();
+        for town in foreign {
+            for mark in [town.code, &town.device] {
+                assert!(!body.contains(mark), "{sql} shows {mark}: {body}");
+            }
+        }
+    }
+    until("the town's own reading is in history", || {
+        let count = ask("SELECT count(*) FROM readings")["rows"][0][0].as_u64()?;
+        (count > 0).then_some(())
+    });
+    let devices = ask("SELECT id FROM devices");
+    assert_eq!(devices["rows"], json!([[own.device]]), "{devices}");
 }
 
 #[test]
