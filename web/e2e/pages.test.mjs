@@ -21,6 +21,7 @@ before(async () => {
   await write(server.url, token, [
     ...[30_000, 15_000, 0].map((ago) => `methane,device=p1,area=${grid} value=35 ${now - ago}`),
     `methane,device=p2,area=${grid} value=2.4 ${now}`,
+    `river_stage,device=v1,area=${grid} value=180.5 ${now}`,
   ]);
   browser = await startBrowser();
   const { page, context } = await openPage(browser, server.url);
@@ -48,6 +49,7 @@ before(async () => {
     `/cases/${filed.case.id}`,
     "/devices",
     "/devices/p1",
+    "/devices/v1",
     "/ratings",
     "/packs",
     `/packs/${pack.id}`,
@@ -66,7 +68,7 @@ after(async () => {
 const leftKeys = (page) =>
   page.evaluate(() =>
     (document.body.innerText.match(
-      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|case|clock|stage|step|action|device|rating|pack|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
+      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|case|clock|stage|step|action|device|setpoint|rating|pack|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
     ) ?? []),
   );
 
@@ -178,6 +180,31 @@ test("the first view of the overview keeps its script budget before the map", as
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   assert.ok(sizes.size > 0);
   assert.ok(total <= BUDGET, `${total} bytes gzipped: ${JSON.stringify(Object.fromEntries(sizes))}`);
+  await context.close();
+});
+
+test("the levels of one device are set on its page, refused with words when they make no sense, and kept", async () => {
+  const { page, context, faults } = await openPage(browser, server.url);
+  await signIn(page);
+  await page.goto("/devices/v1");
+  await settled(page);
+  const panel = page.locator("section[aria-labelledby=setpoints-title]");
+  await panel.getByRole("button", { name: "修改" }).click();
+  await panel.getByLabel("黄色").fill("183.5");
+  await panel.getByLabel("橙色").fill("180.5");
+  await panel.getByLabel("红色").fill("190");
+  await panel.getByRole("button", { name: "保存" }).click();
+  await panel.getByRole("alert").filter({ hasText: "限值" }).waitFor();
+  await panel.getByLabel("黄色").fill("170");
+  await panel.getByRole("button", { name: "保存" }).click();
+  await panel.getByRole("button", { name: "修改" }).waitFor();
+  assert.match(await panel.innerText(), /170[\s\S]*180\.5[\s\S]*190/);
+  await until("the engine knows them", async () =>
+    (await page.evaluate(() => fetch("/api/v1/devices/v1").then((answer) => answer.json()))).streams[0].setpoints?.yellow === 170,
+  );
+  await page.reload();
+  await panel.filter({ hasText: "170" }).waitFor();
+  assert.deepEqual(faults, []);
   await context.close();
 });
 

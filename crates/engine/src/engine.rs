@@ -6,6 +6,7 @@ mod apply;
 mod correct;
 mod newest;
 mod rearrange;
+mod setpoints;
 mod tick;
 
 pub use correct::{Corrected, Correction, Refill};
@@ -22,6 +23,7 @@ use crate::liveness::Wheel;
 use crate::pages::Pages;
 use crate::rollup::KindTree;
 use crate::rule::RuleStates;
+use crate::setpoint::Setpoints;
 use crate::snapshot::Freeze;
 use crate::stream::{ONLINE, OUT_OF_RANGE, Rings, STUCK, Stream, StreamFacts, seconds};
 use crate::warning::Warnings;
@@ -175,6 +177,7 @@ pub struct Engine {
     pub(crate) streams: Pages<Stream>,
     pub(crate) facts: Pages<StreamFacts>,
     pub(crate) rings: Rings,
+    pub(crate) setpoints: Setpoints,
     pub(crate) watch: Watch,
     pub(crate) trees: Vec<KindTree>,
     pub(crate) windows: Vec<Windows>,
@@ -203,6 +206,7 @@ impl Engine {
             streams: Pages::default(),
             facts: Pages::default(),
             rings: Rings::default(),
+            setpoints: Setpoints::default(),
             watch: Watch::default(),
             trees: Vec::new(),
             windows,

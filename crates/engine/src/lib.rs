@@ -29,6 +29,7 @@ mod node_set;
 mod pages;
 mod rollup;
 mod rule;
+mod setpoint;
 mod sketch;
 mod stream;
 mod warning;
@@ -47,4 +48,5 @@ pub use engine::{
 };
 pub use event::{AlarmChange, AlarmStep, ClosedWindow, DeviceChange, DeviceStep, Event};
 pub use indicator::IndicatorValue;
+pub use setpoint::setpoints_in;
 pub use snapshot::SnapshotError;

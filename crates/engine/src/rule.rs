@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{CompiledRule, Delay, ReadingTerm, RuleDef};
 use crate::event::{AlarmChange, AlarmStep, Event};
 use crate::limits::EVIDENCE_READINGS_MAX;
+use crate::setpoint::Bounds;
 use crate::stream::Ring;
 use crate::warning::{Key, Mover, Warnings, area_code, identity};
 
@@ -34,6 +35,8 @@ pub(crate) struct Moment<'a> {
     pub(crate) ring: Option<&'a Ring>,
     /// Score of the anomaly that stands; NaN when not known.
     pub(crate) anomaly: f64,
+    /// The stream's own levels; NaN where it has none.
+    pub(crate) bounds: Bounds,
     pub(crate) silent_ms: i64,
     pub(crate) stuck_ms: i64,
     /// Neither stuck nor just back from silence.
@@ -55,6 +58,7 @@ impl Moment<'_> {
                 self.ring.map_or(f64::NAN, |ring| ring.slope(self.at.0, span))
             }
             ReadingTerm::Anomaly => self.anomaly,
+            ReadingTerm::Setpoint(severity) => self.bounds[usize::from(severity.number()) - 1],
             ReadingTerm::SilentFor(ms) => truth(self.silent_ms >= ms),
             ReadingTerm::StuckFor(ms) => truth(!self.silence && self.stuck_ms >= ms),
         }

@@ -21,12 +21,13 @@ use crate::indicator::{Board, BoardColumn};
 use crate::pages::{Pages, Plain};
 use crate::rollup::KindTree;
 use crate::rule::{RuleState, RuleStates};
+use crate::setpoint::Setpoints;
 use crate::stream::{Rings, SCHEDULED, Stream};
 use crate::warning::Warnings;
 use crate::window::{Pane, Windows};
 
 /// Changes with every change of the shapes below.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +104,8 @@ struct Sizes {
 /// A frozen state on its way out.
 #[derive(Debug, Clone)]
 pub(crate) struct Freeze {
+    /// What comes first, until it is written.
+    front: Vec<u8>,
     /// What is small, until it is written.
     small: Vec<u8>,
     columns: VecDeque<Column>,
@@ -110,14 +113,17 @@ pub(crate) struct Freeze {
 
 impl Freeze {
     /// Bytes that only wait to be taken.
-    pub(crate) fn rest(small: Vec<u8>) -> Self {
-        Self { small, columns: VecDeque::new() }
+    pub(crate) fn rest(front: Vec<u8>) -> Self {
+        Self { front, small: Vec::new(), columns: VecDeque::new() }
     }
 }
 
 /// What is written next.
 #[derive(Debug, Clone, Copy)]
 enum Column {
+    /// First, in a form of their own: they are read even when nothing behind them can be.
+    Setpoints,
+    Small,
     Streams,
     Facts,
     Rings,
@@ -144,6 +150,7 @@ impl Engine {
     /// Marks the state as it is now, to be written out by [`Engine::thaw`]. A state frozen before and
     /// not written out to its end is forgotten.
     pub fn freeze(&mut self) {
+        self.setpoints.freeze();
         self.streams.freeze();
         self.facts.freeze();
         self.rings.pages.freeze();
@@ -161,6 +168,8 @@ impl Engine {
         self.board.freeze();
         let sizes = self.sizes();
         let mut columns = VecDeque::from([
+            Column::Setpoints,
+            Column::Small,
             Column::Streams,
             Column::Facts,
             Column::Rings,
@@ -174,7 +183,8 @@ impl Engine {
             columns.extend(panes.iter().map(|&(start, _)| Column::Pane(window, start)));
         }
         columns.extend(self.board.columns().into_iter().map(Column::Board));
-        self.freeze = Some(Freeze { small: self.small(sizes), columns });
+        let front = self.setpoints.head();
+        self.freeze = Some(Freeze { front, small: self.small(sizes), columns });
     }
 
     /// Takes what is left of a frozen state into memory, before something turns everything over.
@@ -191,9 +201,9 @@ impl Engine {
     pub fn thaw(&mut self, out: &mut Vec<u8>, budget_bytes: usize) -> bool {
         let Some(mut freeze) = self.freeze.take() else { return false };
         let full = out.len().saturating_add(budget_bytes.max(1));
-        out.append(&mut freeze.small);
+        out.append(&mut freeze.front);
         while let Some(&column) = freeze.columns.front() {
-            if out.len() >= full || self.thaw_column(column, out, full) {
+            if out.len() >= full || self.thaw_column(column, &mut freeze.small, out, full) {
                 self.freeze = Some(freeze);
                 return true;
             }
@@ -203,8 +213,19 @@ impl Engine {
     }
 
     /// True while there is more of that column.
-    fn thaw_column(&mut self, column: Column, out: &mut Vec<u8>, full: usize) -> bool {
+    fn thaw_column(
+        &mut self,
+        column: Column,
+        small: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        full: usize,
+    ) -> bool {
         match column {
+            Column::Setpoints => self.setpoints.thaw(out, full),
+            Column::Small => {
+                out.append(small);
+                false
+            }
             Column::Streams => self.streams.thaw(out, full),
             Column::Facts => self.facts.thaw(out, full),
             Column::Rings => self.rings.pages.thaw(out, full),
@@ -269,8 +290,12 @@ impl Engine {
         bytes: &[u8],
     ) -> Result<Self, SnapshotError> {
         let broken = |e: postcard::Error| SnapshotError::Broken(e.to_string());
+        let mut bytes = bytes;
+        let setpoints = Setpoints::take(&mut bytes)
+            .ok_or_else(|| SnapshotError::Broken("its set-points cannot be read".to_owned()))?;
         let (head, rest): (Head, &[u8]) = postcard::take_from_bytes(bytes).map_err(broken)?;
         let mut engine = Self::new(catalog, areas, settings);
+        engine.setpoints = setpoints;
         engine.check(&head)?;
         let (small, mut columns): (Small, &[u8]) =
             postcard::take_from_bytes(rest).map_err(broken)?;
@@ -342,7 +367,10 @@ impl Engine {
             let tree = self.trees.get(usize::from(stream.kind));
             tree.is_some_and(|tree| (stream.node as usize) < tree.len())
         };
-        self.streams.as_slice().iter().all(known).then_some(())
+        let registered = |(stream, _)| (stream as usize) < sizes.streams;
+        let fits =
+            self.streams.as_slice().iter().all(known) && self.setpoints.iter().all(registered);
+        fits.then_some(())
     }
 
     fn go_on(&mut self, small: Small) {
@@ -351,6 +379,7 @@ impl Engine {
         self.rules = RuleStates::from_list(small.rules);
         self.warnings = small.warnings;
         self.clock = small.clock;
+        self.requiet();
         self.advance(Timestamp(small.clock));
         self.fold();
         let mut board = std::mem::take(&mut self.board);

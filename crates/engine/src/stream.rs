@@ -22,6 +22,8 @@ pub(crate) const SPECIAL: u16 = ASLEEP | PENDING | STUCK | OUT_OF_RANGE;
 pub(crate) const ONLINE: u16 = 16;
 /// It stands in the expiry wheel.
 pub(crate) const SCHEDULED: u16 = 32;
+/// It has set-points of its own.
+pub(crate) const SETPOINTS: u16 = 64;
 
 /// Time of a stream that never reported.
 pub(crate) const NEVER: i64 = i64::MIN;

@@ -90,12 +90,16 @@ catalogue! {
         "区域文件被整体拒绝" / "the area file is refused as a whole" ; "按行号更正后重新导入；未做任何改动" / "mend the lines named and import again; nothing was changed"
     DEVICE_FILE = 202 "device_file" 400
         "设备行无效" / "a device row is not valid" ; "按行号更正后重新导入该行" / "mend the lines named and import them again"
+    SETPOINT_ROW = 203 "setpoint_row" 400
+        "一行限值无效" / "a row of set-points is not valid" ; "四级限值应在量程之内，并随级别一路升高或一路降低" / "levels lie inside the kind's range and rise, or fall, with the severity all the way"
     NOT_FOUND = 204 "not_found" 404
         "没有找到，或不在您的辖区内" / "not found, or outside your areas" ; "检查编号；如需其他辖区权限请联系管理员" / "check the id; ask an administrator for access to other areas"
     BAD_QUERY = 205 "bad_query" 400
         "查询参数无效" / "a query parameter is not valid" ; "见 /api/openapi.json 中该接口的参数" / "see the route's parameters in /api/openapi.json"
     BAD_BODY = 206 "bad_body" 400
         "请求内容无效" / "the request body is not valid" ; "见 /api/openapi.json 中该接口的示例" / "see the route's example in /api/openapi.json"
+    NO_SETPOINT_RULE = 207 "no_setpoint_rule" 400
+        "没有规则使用该类型的限值" / "no rule asks for set-points of this kind" ; "在场景包 rules.toml 中写 setpoint('red') 等条件后再导入限值" / "write a condition such as value >= setpoint('red') in a pack's rules.toml, then import the set-points"
     PACK_INVALID = 301 "pack_invalid" 400
         "场景包有误" / "the pack has faults" ; "运行 chengmai pack check 查看文件、行号与改法" / "run chengmai pack check for file, line and fix"
     NOT_ALLOWED_NOW = 401 "not_allowed_now" 409

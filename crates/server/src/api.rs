@@ -15,6 +15,7 @@ pub(crate) mod latest;
 pub(crate) mod packs;
 pub(crate) mod readings;
 pub(crate) mod session;
+pub(crate) mod setpoints;
 pub(crate) mod system;
 pub(crate) mod users;
 pub(crate) mod warnings;

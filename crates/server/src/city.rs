@@ -31,6 +31,7 @@ pub(crate) mod layout;
 pub(crate) mod marks;
 pub(crate) mod past;
 pub(crate) mod registry;
+mod restore;
 pub(crate) mod sequencer;
 pub(crate) mod start;
 

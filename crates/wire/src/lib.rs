@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod line_protocol;
 pub mod observations;
 pub mod service_requests;
+pub mod setpoints;
 
 mod json;
 mod table;

@@ -1,5 +1,7 @@
-// The shapes that the server's HTTP interface answers with. Kept in one file, so that they can be compared with the
-// generated openapi.ts in one place. Times are RFC 3339 UTC strings; durations are whole milliseconds (`*_ms`).
+// The shapes that the server's HTTP interface answers with, those of devices in device-types.ts. Times are RFC 3339 UTC
+// strings; durations are whole milliseconds (`*_ms`).
+
+export type * from "./device-types";
 
 export type Text = { zh: string; en: string };
 export type Position = [lon: number, lat: number];
@@ -181,62 +183,6 @@ export interface Kind {
   range: [number, number] | null;
   pack: string;
   decimals: number;
-}
-
-export type DeviceStatus = "online" | "offline" | "fault" | "never";
-
-export interface DeviceStream {
-  kind: string;
-  kind_name: Text;
-  unit: string;
-  value: number | null;
-  at: Iso | null;
-  severity: Severity;
-}
-
-export interface Device {
-  id: string;
-  name: string | null;
-  area: string;
-  area_name: string;
-  path: string;
-  position: Position | null;
-  agency: string | null;
-  period_ms: number;
-  simulated: boolean;
-  status: DeviceStatus;
-  fault: null | "stuck" | "out_of_range";
-  registered_at: Iso | null;
-  streams: DeviceStream[];
-}
-
-export interface Observations {
-  items: { kind: string; at: Iso; value: number }[];
-  units: Record<string, string>;
-}
-
-export interface DeviceSummary {
-  total: number;
-  online: number;
-  offline: number;
-  never: number;
-  fault: number;
-  by_kind: { kind: string; name: Text; total: number; online: number }[];
-}
-
-/** lon, lat, index into `kinds`, status (0 online, 1 offline, 2 fault, 3 never), severity, id. */
-export type DevicePoint = [number, number, number, number, number, string];
-
-export interface DeviceMap {
-  kinds: string[];
-  items: DevicePoint[];
-}
-
-export interface ImportReport {
-  registered?: number;
-  updated?: number;
-  imported?: number;
-  refused: { line: number; code: string; reason: Text }[];
 }
 
 export type WarningState = "raised" | "confirmed" | "dismissed" | "filed" | "cleared";

@@ -1,4 +1,5 @@
 // English: the same keys as zh.ts, complete.
+import device from "./device";
 import type zh from "./zh";
 
 const en: typeof zh = {
@@ -387,39 +388,8 @@ const en: typeof zh = {
     about_hand_sideways: "Gives the case to another area or agency of the same level.",
     done_hand_sideways: "Handed over",
   },
-  device: {
-    one: "Device",
-    kind: "Kind",
-    any_kind: "All kinds",
-    unit: "Unit",
-    value: "Value",
-    at: "Read",
-    last: "Last reading",
-    status: "Status",
-    any_status: "All",
-    status_online: "Online",
-    status_offline: "Silent",
-    status_fault: "Faulty",
-    status_never: "Never heard",
-    fault_stuck: "value stuck",
-    fault_out_of_range: "out of range",
-    search: "Find id or name",
-    none: "No device matches",
-    none_hint: "Import a device list, or send a first reading: the device then appears here.",
-    none_link: "How to send a first reading",
-    import: "Import devices",
-    import_what: "Choose a CSV or GeoJSON file. The first CSV line holds the column names, for example:",
-    import_file: "File",
-    import_done: "{registered} registered, {updated} updated, {refused} lines refused.",
-    line: "Line {line}",
-    facts: "Facts",
-    period: "Period",
-    registered: "Registered",
-    readings: "Readings",
-    recent: "Latest readings",
-    no_readings: "No readings in this range.",
-    no_readings_hint: "Choose a longer range, or check whether the device is silent.",
-  },
+  device: device.en.device,
+  setpoint: device.en.setpoint,
   rating: {
     formula: "Formula",
     period: "Period: {from} to {to}",

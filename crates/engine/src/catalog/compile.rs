@@ -124,6 +124,7 @@ fn add_kinds(packs: &[Pack], catalog: &mut Catalog, faults: &mut Faults<'_>) {
                 stuck_first_ms: None,
                 slope_ms: 0,
                 anomaly: false,
+                setpoints: false,
             });
         }
     }
@@ -262,6 +263,9 @@ fn compile_rule(
     let recheck = recheck(rule.recheck.need.as_deref(), rule.recheck.healthy, place, faults);
     let when = when?;
     let clear = clear.map_or(Some(None), |inner| inner.map(Some))?;
+    if clear.as_ref().is_some_and(asks_setpoints) {
+        faults.add(place.key("alarm.clear"), check::clears_by_setpoint());
+    }
     if grades.is_empty() {
         faults.add(place.key("grade"), check::no_grade());
     }
@@ -281,7 +285,13 @@ fn compile_rule(
         grades: graded.iter().map(|(_, s, node)| (*s, Program::compile(node))).collect(),
         cause: rule.cause,
         loud: check::loud_values(&when),
+        of_setpoints: asks_setpoints(&when).then(|| Box::new(when)),
     })
+}
+
+fn asks_setpoints(when: &Node<ReadingTerm>) -> bool {
+    let terms = Program::compile(when);
+    terms.terms().any(|term| matches!(term, ReadingTerm::Setpoint(_)))
 }
 
 /// `2 readings` or `30s`; one reading when absent.

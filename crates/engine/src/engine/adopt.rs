@@ -40,6 +40,8 @@ impl Engine {
         let streams = self.streams.as_slice();
         self.rings.retain(|stream| kinds[usize::from(streams[stream as usize].kind)].slope_ms > 0);
         self.watch.retain(|stream| kinds[usize::from(streams[stream as usize].kind)].anomaly);
+        self.requiet();
+        let kinds = self.catalog.kinds();
         let waits_anew: Vec<bool> = before
             .kinds()
             .iter()

@@ -101,6 +101,7 @@ impl Engine {
             rate: f64::NAN,
             ring: None,
             anomaly: f64::NAN,
+            bounds: self.setpoints.bounds(number),
             silent_ms: stream.silent_ms(now),
             stuck_ms: 0,
             healthy: true,

@@ -105,6 +105,11 @@ impl<'c> World<'c> {
                     return Err(format!("the device `{id}` is there already"));
                 }
             }
+            Item::Setpoints { device, levels } => {
+                let known = self.devices.get(device);
+                let (stream, _) = known.ok_or_else(|| format!("no device `{device}` above"))?;
+                self.engine.set_setpoints(*stream, levels);
+            }
             Item::Nothing | Item::Area(_) | Item::Act { .. } | Item::Expect(_) => {}
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! Starting and stopping a city: open the data folder, load packs and areas, restore the snapshot,
 //! replay the journal, start the threads; and the same backwards.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -9,17 +8,14 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
-use chengmai_engine::{Engine, Settings};
+use chengmai_engine::Engine;
 use chengmai_history::{History, HistorySettings};
 use chengmai_model::area::{AreaHistory, AreaRow};
-use chengmai_model::stream::Registration;
 use chengmai_model::{AreaPath, AreaTree, Timestamp};
-use chengmai_store::disk::{Disk, RealDisk};
 use chengmai_store::journal::{Entry, Journal, JournalSettings};
 use chengmai_store::order::{Restart, Use, Writer};
 use chengmai_store::records::Records;
 use chengmai_store::records::agencies::AgencyRow;
-use chengmai_store::snapshot;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
@@ -27,22 +23,21 @@ use super::City;
 use super::agencies::Agencies;
 use super::archive::{Archive, ArchiveWork, KindKeeps};
 use super::book::Book;
-use super::brain::{Brain, ENGINE_PART, Rate, Seen};
+use super::brain::{Brain, Rate, Seen};
 use super::counters::Counters;
 use super::decisions::{Decisions, fill_book};
 use super::hub::Hub;
 use super::layout::DataFolder;
-use super::marks::{MARKS_PART, Mark, Marks};
+use super::marks::Mark;
 use super::past::Past;
-use super::registry::{Registry, Restoring, SAVED_PREFIX};
+use super::registry::Registry;
+use super::restore::{Opened, restore};
 use super::sequencer::{Message, Sequencer, Work};
 use crate::clock;
 use crate::commands::import;
 use crate::config::Config;
 use crate::packs::{self, Loaded};
 
-/// The registry in snapshots of version 0.1.0: a list of registrations.
-const OLD_REGISTRY_PART: &str = "registry";
 /// Bodies that may wait for the sequencer; each is at most one body long.
 const INBOX_MAX: usize = 64;
 /// Steps that may wait for the brain and the archive.
@@ -202,109 +197,6 @@ fn open_archive(
     Ok(Opening { reader, watermark, archived, inbox, thread })
 }
 
-#[derive(Debug)]
-struct Opened {
-    disk: Arc<dyn Disk>,
-    /// Last journal frame that the restored engine has seen; 0 for none.
-    snapshot_sequence: u64,
-    /// The same of the registry, which outlives a change of packs.
-    registry_sequence: u64,
-    /// Bodies taken before it, so that one sent again is known.
-    marks: Marks,
-}
-
-/// Registry and engine from the newest snapshot, or empty ones.
-fn restore(
-    config: &Config,
-    loaded: &Loaded,
-    areas: &Arc<AreaTree>,
-    folder: &DataFolder,
-) -> anyhow::Result<(Opened, Engine, Registry)> {
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let settings = Settings {
-        lateness_ms: config.lateness_ms,
-        utc_offset_ms: loaded.profile.utc_offset_ms(),
-        ..Settings::default()
-    };
-    let seed = rand_seed();
-    let empty_registry =
-        || Registry::new(Arc::clone(areas), &loaded.catalog, config.register_unknown, seed);
-    let mut registry = empty_registry();
-    let empty = || Engine::new(loaded.catalog.clone(), Arc::clone(areas), settings);
-    let mut marks = Marks::default();
-    let Some(found) = snapshot::find(&*disk, &folder.snapshots())? else {
-        let opened = Opened { disk, snapshot_sequence: 0, registry_sequence: 0, marks };
-        return Ok((opened, empty(), registry));
-    };
-    let registry_sequence = found.sequence;
-    let engine_bytes = read_snapshot(&found, &*disk, &mut registry, &mut marks)?;
-    let restored = engine_bytes
-        .map(|bytes| Engine::restore(loaded.catalog.clone(), Arc::clone(areas), settings, &bytes));
-    match restored {
-        Some(Ok(engine)) => {
-            let snapshot_sequence = registry_sequence;
-            let opened = Opened { disk, snapshot_sequence, registry_sequence, marks };
-            Ok((opened, engine, registry))
-        }
-        Some(Err(error)) => {
-            tracing::warn!(%error, "packs or areas changed: windows are derived again from the journal");
-            let opened = Opened { disk, snapshot_sequence: 0, registry_sequence, marks };
-            Ok((opened, empty(), registry))
-        }
-        None => {
-            let opened = Opened { disk, snapshot_sequence: 0, registry_sequence, marks };
-            Ok((opened, empty(), registry))
-        }
-    }
-}
-
-/// Fills the registry from a snapshot's blocks; the bytes of the engine, if it has any.
-fn read_snapshot(
-    found: &snapshot::Found,
-    disk: &dyn Disk,
-    registry: &mut Registry,
-    marks: &mut Marks,
-) -> anyhow::Result<Option<Vec<u8>>> {
-    let (mut restoring, mut columns) = (Restoring::default(), false);
-    let (mut engine, mut old) = (None::<Vec<u8>>, Vec::new());
-    let mut fault = None;
-    found.blocks(disk, |name, bytes| {
-        match name {
-            ENGINE_PART => engine.get_or_insert_default().extend_from_slice(bytes),
-            MARKS_PART => marks.restore(bytes),
-            OLD_REGISTRY_PART => old.extend_from_slice(bytes),
-            _ if name.starts_with(SAVED_PREFIX) => {
-                columns = true;
-                fault = restoring.take(name, bytes).err();
-            }
-            // A part of a later version that this one can do without.
-            _ => {}
-        }
-        if fault.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    if let Some(fault) = fault {
-        anyhow::bail!("the snapshot's registry: {fault}");
-    }
-    if columns {
-        let done = restoring.finish(registry);
-        done.map_err(|fault| anyhow::anyhow!("the snapshot's registry: {fault}"))?;
-    } else if !old.is_empty() {
-        let list: Vec<Registration> =
-            postcard::from_bytes(&old).context("the snapshot's registry")?;
-        for registration in &list {
-            registry.apply(registration);
-        }
-    }
-    Ok(engine)
-}
-
-/// A number that nobody outside can foresee.
-fn rand_seed() -> u64 {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
-    u64::from_le_bytes(bytes)
-}
-
 /// Opens the journal and gives the brain what it has not seen.
 fn catch_up(
     folder: &DataFolder,
@@ -323,6 +215,13 @@ fn catch_up(
     }
     // An engine that starts anew must know every stream of the registry first.
     brain.enlist();
+    let mut engine = brain.engine.write();
+    for (stream, levels) in &opened.setpoints {
+        if stream.0 < engine.stream_count() {
+            engine.set_setpoints(*stream, levels);
+        }
+    }
+    drop(engine);
     let restart = Restart {
         registry: opened.registry_sequence,
         engine: opened.snapshot_sequence,

@@ -24,7 +24,8 @@ use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, areas, case_import, case_summary, cases, device_summary, devices, events, gateway,
-    indicator_windows, indicators, latest, packs, readings, session, system, users, warnings,
+    indicator_windows, indicators, latest, packs, readings, session, setpoints, system, users,
+    warnings,
 };
 use crate::city::City;
 
@@ -78,6 +79,7 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(latest::latest_of_devices, latest::latest_of_kind))
         .routes(routes!(devices::get_device))
         .routes(routes!(devices::list_observations))
+        .routes(routes!(setpoints::import_setpoints))
         .routes(routes!(indicators::list_indicators))
         .routes(routes!(indicators::get_indicator))
         .routes(routes!(indicators::list_values))

@@ -10,4 +10,5 @@ mod life;
 mod mqtt;
 mod replay;
 mod scope;
+mod setpoints;
 mod write;

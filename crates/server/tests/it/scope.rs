@@ -70,6 +70,7 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("get", "/api/v1/kinds", Check::Everybody("from packs")),
     ("get", "/api/v1/devices", Check::List("area")),
     ("post", "/api/v1/devices", Check::Apart),
+    ("post", "/api/v1/setpoints", Check::Apart),
     ("get", "/api/v1/devices/summary", Check::List("area")),
     ("get", "/api/v1/devices/map", Check::List("area")),
     ("get", "/api/v1/latest", Check::Apart),
@@ -364,9 +365,24 @@ fn write_for_others(world: &World) {
             assert_eq!(sent.1["refused"].as_array().unwrap().len(), 1, "{}", sent.1);
         }
     }
+    set_for_others(world);
     number_for_others(world, now);
     let line = format!("manhole_tilt,device={} value=3 {now}\n", own.device);
     assert_eq!(city.write(token, &line).0, 204, "the own device");
+}
+
+/// From which levels the devices of others warn is not the town's to say.
+fn set_for_others(world: &World) {
+    let World { city, token, own, foreign, .. } = world;
+    for town in foreign {
+        let csv = format!("id,kind,red\n{},river_stage,3\n", town.device);
+        let sent = city.send("POST", "/api/v1/setpoints", token, Some("text/csv"), csv.as_bytes());
+        assert_eq!((sent.0, &sent.1["set"]), (200, &json!(0)), "{}", sent.1);
+        assert_eq!(sent.1["refused"][0]["code"], "E-503", "{}", sent.1);
+    }
+    let viewer = city.account("looker", &["viewer"], own.code, None);
+    let sent = city.send("POST", "/api/v1/setpoints", &viewer, Some("text/csv"), b"id,kind\n");
+    assert_eq!(sent.0, 403, "{}", sent.1);
 }
 
 /// Newest values by name and by kind hold nothing of others.
