@@ -16,6 +16,8 @@ pub(crate) const HEADER_BYTES: usize = 32;
 const MAGIC: [u8; 8] = *b"CMJOURNL";
 const FORMAT: u32 = 1;
 const SUFFIX: &str = ".journal";
+/// Most frames and readings that a journal can number.
+const COUNT_MAX: u64 = u64::MAX >> 1;
 
 /// What a segment says of itself before its first frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +56,12 @@ impl Header {
             bytes.copy_from_slice(&body[at..at + 8]);
             u64::from_le_bytes(bytes)
         };
-        Ok(Self { sequence: long(12), position: long(20) })
+        let header = Self { sequence: long(12), position: long(20) };
+        // No city counts that far, and counting on from there would overflow.
+        if header.sequence.max(header.position) > COUNT_MAX {
+            return Err("the segment's numbers are beyond any that a journal reaches");
+        }
+        Ok(header)
     }
 }
 

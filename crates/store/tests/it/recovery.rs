@@ -204,3 +204,25 @@ fn a_frame_of_a_newer_program_is_refused_and_not_cut_off() {
     assert!(matches!(try_open(dir.path()), Err(Error::Damaged { offset: 32, .. })));
     assert_eq!(fs::read(&file).unwrap(), bytes);
 }
+
+#[test]
+fn a_segment_whose_numbers_end_where_numbers_end_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, _) = journal_of(dir.path(), &[1]);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[12..20].copy_from_slice(&u64::MAX.to_le_bytes());
+    bytes[HEADER + 8..HEADER + 16].copy_from_slice(&u64::MAX.to_le_bytes());
+    let seal = |bytes: &mut [u8], crc: u32, at: usize| {
+        bytes[at..at + 4].copy_from_slice(&crc.to_le_bytes());
+    };
+    let crc = crc32c::crc32c(&bytes[..28]);
+    seal(&mut bytes, crc, 28);
+    let crc = crc32c::crc32c(&bytes[HEADER..HEADER + 20]);
+    let crc = crc32c::crc32c_append(crc, &bytes[HEADER + 24..]);
+    seal(&mut bytes, crc, HEADER + 20);
+    fs::remove_file(&file).unwrap();
+    fs::write(dir.path().join(format!("{}.journal", u64::MAX)), bytes).unwrap();
+    assert!(matches!(try_open(dir.path()), Err(Error::Damaged { .. })));
+    let outcome = replay(&RealDisk, dir.path(), u64::MAX, &mut |_, _| ControlFlow::Continue(()));
+    assert!(matches!(outcome, Err(Error::Damaged { .. })));
+}
