@@ -1,15 +1,16 @@
 //! The engine's state as it is read back from a snapshot. A checksum stands before these bytes, so
-//! only a fault of the program can spoil them; even then reading them must end with a reason. That
-//! numbers which fit their columns also mean what they meant is not looked at here.
+//! only a fault of the program can spoil them; even then reading them must end with a reason, and what
+//! is taken must go on: readings, ticks, silence, a correction, another snapshot.
 
 use std::sync::Arc;
 
-use chengmai_engine::{Catalog, Engine, Settings, SnapshotError, StreamSpec};
+use chengmai_engine::{Catalog, Correction, Engine, Settings, SnapshotError, StreamSpec};
 use chengmai_model::area::AreaRow;
 use chengmai_model::pack::parse;
 use chengmai_model::{AreaCode, AreaId, AreaTree, DeviceId, Reading, StreamId, Tier, Timestamp};
 
 use crate::Trait;
+use crate::text::bucket;
 
 const START: Timestamp = Timestamp(1_782_864_000_000);
 const MINUTE_MS: i64 = 60_000;
@@ -93,13 +94,49 @@ pub(crate) fn made() -> Vec<Vec<u8>> {
     states
 }
 
+/// An hour more, of loud, late and missing readings; returns how much the engine said.
+fn go_on(engine: &mut Engine) -> u64 {
+    let streams = engine.stream_count();
+    let mut events = Vec::new();
+    for minute in 1..=60_u32 {
+        let now = START.plus_ms(i64::from(12 + minute) * MINUTE_MS);
+        let value = f64::from(minute * 7 % 120);
+        let at = now.plus_ms(-i64::from(minute % 17) * MINUTE_MS);
+        // The last third of the hour is silent.
+        let readings: Vec<Reading> = (0..streams.min(8))
+            .filter(|_| minute <= 40)
+            .map(|stream| Reading { stream: StreamId(stream), at, value })
+            .collect();
+        engine.apply(u64::from(minute), now, &readings, &mut events);
+        if let Some(&Reading { stream, at, value }) = readings.first() {
+            let correction = Correction { stream, at, old: value, new: None, area: None };
+            engine.correct(now, &correction);
+        }
+        engine.tick(now, &mut events);
+    }
+    for area in 0..4 {
+        engine.value(0, AreaId(area));
+        engine.open_windows(0, AreaId(area));
+        engine.touched(AreaId(area));
+    }
+    let areas = Arc::clone(engine.areas());
+    engine.rearrange(areas, |_| AreaId(1), &mut events);
+    engine.tick(START.plus_ms(80 * MINUTE_MS), &mut events);
+    events.len() as u64
+}
+
 pub(crate) fn restore(bytes: &[u8]) -> Trait {
     let city = city();
     assert!(city.is_some(), "the pack is sound");
     let Some((catalog, areas)) = city else { return 0 };
     let settings = Settings::default();
     match Engine::restore(catalog.clone(), Arc::clone(&areas), settings, bytes) {
-        Ok(engine) => u64::from(engine.stream_count()),
+        Ok(mut engine) => {
+            let events = go_on(&mut engine);
+            let again = Engine::restore(catalog, areas, settings, &engine.snapshot());
+            assert!(again.is_ok(), "what was taken is written as it is read: {again:?}");
+            bucket(events) << 8 | u64::from(engine.stream_count().min(255))
+        }
         Err(SnapshotError::Broken(reason)) => {
             1 << 32 | u64::from(crc32c::crc32c(reason.as_bytes()))
         }

@@ -247,7 +247,7 @@ fn restore(
             Ok((opened, engine, registry))
         }
         Some(Err(error)) => {
-            tracing::warn!(%error, "packs or areas changed: windows are derived again from the journal");
+            tracing::warn!(%error, "the snapshot does not fit: windows are derived again from the journal");
             let opened = Opened { disk, snapshot_sequence: 0, registry_sequence, marks };
             Ok((opened, empty(), registry))
         }

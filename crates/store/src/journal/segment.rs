@@ -118,13 +118,9 @@ pub(crate) fn scan(
         let rest = &bytes[scan.sound_bytes..];
         let fault = match frame::decode(rest) {
             Ok(frame) if frame.sequence == scan.next_sequence => {
+                scan.next_position = position_after(&frame, scan.next_position)
+                    .map_err(|reason| Error::damaged(path, scan.sound_bytes, reason))?;
                 scan.stopped = each(scan.sound_bytes, &frame)?.is_break();
-                if frame.kind == FrameKind::Readings {
-                    let (position, count) = readings_extent(frame.payload).ok_or_else(|| {
-                        Error::damaged(path, scan.sound_bytes, "the readings have no header")
-                    })?;
-                    scan.next_position = position.saturating_add(u64::from(count));
-                }
                 if frame.place_in_commit == 0 {
                     scan.last_commit_at = scan.sound_bytes;
                 }
@@ -148,4 +144,16 @@ pub(crate) fn scan(
         break;
     }
     Ok(scan)
+}
+
+/// The position after a frame, given the one before it: readings are numbered without gaps.
+fn position_after(frame: &Frame<'_>, before: u64) -> Result<u64, &'static str> {
+    if frame.kind != FrameKind::Readings {
+        return Ok(before);
+    }
+    let (position, count) = readings_extent(frame.payload).ok_or("the readings have no header")?;
+    if position != before {
+        return Err("the numbers of the readings jump");
+    }
+    Ok(before + u64::from(count))
 }
