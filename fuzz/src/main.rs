@@ -4,9 +4,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use chengmai_fuzz::{Run, TARGETS, Target};
 use clap::Parser;
 
@@ -19,7 +21,8 @@ struct Args {
     /// Go on for this long with each target instead
     #[arg(long)]
     seconds: Option<u64>,
-    /// Write every input to this file before it is tried: for what ends the whole program
+    /// Write every input to this file before it is tried: for what ends the whole program. Name one
+    /// target with it
     #[arg(long)]
     trace: Option<PathBuf>,
     /// Only these; all when none is named
@@ -39,17 +42,25 @@ fn main() -> Result<()> {
     let wanted = |target: &&Target| {
         args.targets.is_empty() || args.targets.iter().any(|name| name == target.name)
     };
-    let mut stopped = Vec::new();
-    for target in TARGETS.iter().filter(wanted) {
-        if let Some(kept) = run(*target, &args)? {
-            stopped.push(format!("{} stopped at {}", target.name, kept.display()));
-        }
-    }
+    let waiting = Mutex::new(TARGETS.iter().filter(wanted));
+    let next = || waiting.lock().ok()?.next();
+    // A core each; a target is always run by one thread, so its inputs stay the same.
+    let work = || std::iter::from_fn(next).map(|target| run(*target, &args)).collect();
+    let outcomes: Vec<Result<Vec<_>>> = std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let ended = |worker: ScopedJoinHandle<'_, _>| {
+            worker.join().unwrap_or_else(|_| Err(anyhow!("a worker of the run panicked")))
+        };
+        workers.into_iter().map(ended).collect()
+    });
+    let outcomes: Vec<Vec<Option<String>>> = outcomes.into_iter().collect::<Result<_>>()?;
+    let stopped: Vec<String> = outcomes.into_iter().flatten().flatten().collect();
     if stopped.is_empty() { Ok(()) } else { bail!("{}", stopped.join("\n")) }
 }
 
-/// Where the input was kept that did not hold, if one was found.
-fn run(target: Target, args: &Args) -> Result<Option<PathBuf>> {
+/// Which target stopped and where its input was kept, if one was found.
+fn run(target: Target, args: &Args) -> Result<Option<String>> {
     let start = Instant::now();
     let mut run = Run::new(target).with_context(|| format!("the samples of {}", target.name))?;
     let (mut tried, mut slowest) = (0_u64, Duration::ZERO);
@@ -67,7 +78,8 @@ fn run(target: Target, args: &Args) -> Result<Option<PathBuf>> {
         }
         let before = Instant::now();
         if catch_unwind(AssertUnwindSafe(|| run.try_input(input.clone()))).is_err() {
-            return keep(target, &input).map(Some);
+            let kept = keep(target, &input)?;
+            return Ok(Some(format!("{} stopped at {}", target.name, kept.display())));
         }
         slowest = slowest.max(before.elapsed());
         tried += 1;

@@ -6,6 +6,10 @@ use std::ops::Range;
 /// Longest input; what is longer is cut. Limits of size have tests of their own.
 const BYTES_MAX: usize = 8_192;
 
+/// Ways to spoil, and those that leave every byte where it is.
+const WAYS: usize = 9;
+const IN_PLACE: [usize; 4] = [0, 1, 7, 8];
+
 /// What formats and numbers are made of.
 const MARKS: [&[u8]; 31] = [
     b",",
@@ -82,15 +86,18 @@ impl Dice {
 /// One sample of the pool, spoiled in one to eight ways.
 pub(crate) fn spoil(dice: &mut Dice, pool: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = pool.get(dice.below(pool.len())).cloned().unwrap_or_default();
+    // Half of the time nothing moves: formats of columns refuse whatever has another length.
+    let in_place = dice.below(2) == 0;
     for _ in 0..=dice.below(8) {
-        once(dice, pool, &mut bytes);
+        let way = if in_place { IN_PLACE[dice.below(IN_PLACE.len())] } else { dice.below(WAYS) };
+        once(dice, pool, &mut bytes, way);
     }
     bytes.truncate(BYTES_MAX);
     bytes
 }
 
-fn once(dice: &mut Dice, pool: &[Vec<u8>], bytes: &mut Vec<u8>) {
-    match dice.below(9) {
+fn once(dice: &mut Dice, pool: &[Vec<u8>], bytes: &mut Vec<u8>, way: usize) {
+    match way {
         0 => {
             let (at, bit) = (dice.below(bytes.len()), dice.below(8));
             if let Some(byte) = bytes.get_mut(at) {

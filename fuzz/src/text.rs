@@ -47,12 +47,12 @@ impl<'b> Strict<'b> {
 }
 
 /// The reason without what it repeats of the body, so that alike faults count as alike.
-fn reason(fault: &Fault) -> &str {
+pub(crate) fn reason(fault: &Fault) -> &str {
     let text: &str = &fault.reason.en;
     text.split(['`', '"', ':']).next().unwrap_or(text)
 }
 
-fn hash(text: &str) -> u64 {
+pub(crate) fn hash(text: &str) -> u64 {
     text.bytes().fold(7, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3).rotate_left(5)
     })

@@ -8,7 +8,7 @@ use crate::{fuzz, gates, setup, shell, test, tidy};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CiArgs {
-    /// Spoil bytes for this long with each decoder, instead of a set number of times
+    /// Spoil bytes for this long with each decoder, as the CI does, instead of a set number of times
     #[arg(long)]
     fuzz_seconds: Option<u64>,
 }

@@ -23,7 +23,7 @@ const BEHIND_A_DOOR: [(&[&str], &[&str]); 7] = [
     (&["arrow", "parquet", "datafusion", "object_store"], &["history"]),
     (&["sea-orm", "sea-orm-migration", "sqlx", "rusqlite"], &["store"]),
     (&["axum", "tower", "tower-http", "utoipa", "utoipa-axum", "rust-embed"], &["server"]),
-    (&["mqtt-protocol-core", "rumqttc"], &["server", "sim"]),
+    (&["mqtt-protocol-core", "rumqttc"], &["server", "sim", "fuzz"]),
     (&["ureq", "reqwest", "hyper"], &["server", "sim"]),
     (&["mio", "rustix"], &["server", "sim"]),
     (&["tokio", "async-trait", "futures-util"], &["store", "history", "server", "sim"]),
