@@ -100,6 +100,14 @@ pub(crate) fn test_tools() -> Result<TestTools> {
     Ok(TestTools { browser, broker })
 }
 
+/// Finds what counts instructions; installs it when it may.
+pub(crate) fn valgrind() -> Result<PathBuf> {
+    if shell::find_program("valgrind").is_none() {
+        install(&["valgrind"])?;
+    }
+    shell::find_program("valgrind").context("valgrind is not on the PATH")
+}
+
 fn check_node() -> Result<()> {
     let wanted = format!("Node.js {NODE_MAJOR_MIN} or newer with npm is needed");
     let mut node = Command::new("node");

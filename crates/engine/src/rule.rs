@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{CompiledRule, Delay, ReadingTerm, RuleDef};
 use crate::event::{AlarmChange, AlarmStep, Event};
-use crate::limits::EVIDENCE_READINGS_MAX;
+use crate::limits::{EVIDENCE_READINGS_MAX, is_time};
 use crate::setpoint::Bounds;
 use crate::stream::Ring;
 use crate::warning::{Key, Mover, Warnings, area_code, identity};
@@ -222,8 +222,17 @@ impl RuleStates {
         list
     }
 
-    pub(crate) fn from_list(list: Vec<(u32, Vec<RuleState>)>) -> Self {
-        Self { by_stream: list.into_iter().collect() }
+    /// From a snapshot; `None` for what no rule remembers, or of other rules or streams than so many.
+    pub(crate) fn restored(
+        list: Vec<(u32, Vec<RuleState>)>,
+        rules: usize,
+        streams: usize,
+    ) -> Option<Self> {
+        let sound = |(stream, states): &(u32, Vec<RuleState>)| {
+            (*stream as usize) < streams && states.iter().all(|state| state.is_sound(rules))
+        };
+        let fits = list.iter().all(sound);
+        fits.then(|| Self { by_stream: list.into_iter().collect() })
     }
 }
 
@@ -249,6 +258,16 @@ impl RuleState {
             fall_to: 0,
             recent: Recent::default(),
         }
+    }
+
+    /// False for what nothing is remembered as, where there are so many rules.
+    fn is_sound(&self, rules: usize) -> bool {
+        let recent = self.recent.readings.get(..usize::from(self.recent.len));
+        usize::from(self.rule) < rules
+            && self.grade.max(self.fall_to) <= 4
+            && is_time(self.turning.since)
+            && is_time(self.falling.since)
+            && recent.is_some_and(|recent| recent.iter().all(|(at, _)| is_time(*at)))
     }
 
     fn step(&mut self, holds: bool, scene: &mut Scene<'_, '_>) {

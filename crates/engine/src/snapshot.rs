@@ -6,10 +6,14 @@
 //! as raw little-endian columns; the rest is small and serialised when the state is frozen.
 //!
 //! Not in it: what can be worked out again (folded windows, look-up tables, the expiry wheel).
+//!
+//! Invariant: whatever the bytes are, an engine that comes of them goes on without a panic. Checksums
+//! stand before them, so this is about faults of the program, which must not stop a start.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use chengmai_model::pack::Cause;
 use chengmai_model::{AreaTree, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -18,16 +22,19 @@ use crate::catalog::Catalog;
 use crate::engine::{Engine, Settings, Totals};
 use crate::hash::Hash64;
 use crate::indicator::{Board, BoardColumn};
+use crate::limits::TIME_MS_MAX;
 use crate::pages::{Pages, Plain};
-use crate::rollup::KindTree;
+use crate::rollup::{KindTree, Registered};
 use crate::rule::{RuleState, RuleStates};
 use crate::setpoint::Setpoints;
-use crate::stream::{Rings, SCHEDULED, Stream};
+use crate::stream::{ONLINE, Rings, SCHEDULED};
 use crate::warning::Warnings;
 use crate::window::{Pane, Windows};
 
 /// Changes with every change of the shapes below.
 const FORMAT: u32 = 5;
+/// Readings that are believed to have come in all: more than any city counts.
+const COUNT_MAX: u64 = 1 << 62;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -303,7 +310,9 @@ impl Engine {
             .fill(&small, &mut columns)
             .filter(|()| columns.is_empty())
             .ok_or_else(|| SnapshotError::Broken("its parts do not fit together".to_owned()))?;
-        engine.go_on(small);
+        engine
+            .go_on(small)
+            .ok_or_else(|| SnapshotError::Broken("it says what cannot be".to_owned()))?;
         Ok(engine)
     }
 
@@ -339,19 +348,16 @@ impl Engine {
         self.open_gates();
         self.streams = Pages::take(bytes, sizes.streams)?;
         self.facts = Pages::take(bytes, sizes.streams)?;
-        self.rings = Rings::restored(Pages::take(bytes, sizes.rings)?)?;
+        self.rings = Rings::restored(Pages::take(bytes, sizes.rings)?, sizes.streams)?;
         let watched = Pages::take(bytes, sizes.watched)?;
-        self.watch = Watch::restored(watched, Pages::take(bytes, sizes.watched)?)?;
+        let detectors = Pages::take(bytes, sizes.watched)?;
+        self.watch = Watch::restored(watched, detectors, sizes.streams)?;
         if sizes.trees.len() > self.trees.len() || sizes.panes.len() != self.windows.len() {
             return None;
         }
-        let areas = u32::try_from(self.areas.len().max(1)).ok()?;
         for (tree, &nodes) in self.trees.iter_mut().zip(&sizes.trees) {
             let [of, parents] = [column(bytes, nodes)?, column(bytes, nodes)?];
-            if of.iter().any(|&area| area >= areas) {
-                return None;
-            }
-            *tree = KindTree::restored(of, parents, Pages::take(bytes, nodes)?)?;
+            *tree = KindTree::restored(of, parents, Pages::take(bytes, nodes)?, &self.areas)?;
         }
         let windows = self.windows.iter_mut().zip(self.catalog.windows()).zip(&sizes.panes);
         for ((windows, def), panes) in windows {
@@ -360,23 +366,45 @@ impl Engine {
             for &pane in panes {
                 list.push(Pane::take(bytes, pane, &windows.layout, nodes)?);
             }
-            windows.restore(list);
+            windows.restore(list)?;
         }
-        self.board.restore(&small.board, &sizes.board, bytes, areas)?;
-        let known = |stream: &Stream| {
-            let tree = self.trees.get(usize::from(stream.kind));
-            tree.is_some_and(|tree| (stream.node as usize) < tree.len())
-        };
+        self.board.restore(&small.board, &sizes.board, bytes, &self.areas)?;
         let registered = |(stream, _)| (stream as usize) < sizes.streams;
-        let fits =
-            self.streams.as_slice().iter().all(known) && self.setpoints.iter().all(registered);
-        fits.then_some(())
+        if !self.setpoints.iter().all(registered) {
+            return None;
+        }
+        self.counts_its_streams()
     }
 
-    fn go_on(&mut self, small: Small) {
+    /// `None` when a stream is none, or what is registered in some area is not what its streams say.
+    fn counts_its_streams(&self) -> Option<()> {
+        let nodes = |tree: &KindTree| vec![Registered::default(); tree.len()];
+        let mut counted: Vec<_> = self.trees.iter().map(nodes).collect();
+        for (stream, facts) in self.streams.as_slice().iter().zip(self.facts.as_slice()) {
+            let tree = counted.get_mut(usize::from(stream.kind)).filter(|_| stream.is_sound())?;
+            tree.get_mut(stream.node as usize)?.add(facts.period_ms, stream.has(ONLINE));
+        }
+        let mut both = counted.iter().zip(&self.trees);
+        both.all(|(counted, tree)| counted == tree.own.as_slice()).then_some(())
+    }
+
+    /// Goes on with what is small; `None` when it does not fit.
+    fn go_on(&mut self, small: Small) -> Option<()> {
         let [streams, readings, duplicates, late, out_of_range] = small.totals;
+        let cause = |rule: u16| {
+            let rule = self.catalog.rules().get(usize::from(rule))?.compiled.as_ref()?;
+            Some(rule.cause == Cause::Area)
+        };
+        let fits = (0..=TIME_MS_MAX).contains(&small.clock)
+            && streams == self.streams.len() as u64
+            && small.totals.iter().all(|&count| count <= COUNT_MAX)
+            && small.warnings.are_sound(cause, self.areas.len().max(1), self.streams.len());
+        if !fits {
+            return None;
+        }
+        let rules = self.catalog.rules().len();
+        self.rules = RuleStates::restored(small.rules, rules, self.streams.len())?;
         self.totals = Totals { streams, online: 0, readings, duplicates, late, out_of_range };
-        self.rules = RuleStates::from_list(small.rules);
         self.warnings = small.warnings;
         self.clock = small.clock;
         self.requiet();
@@ -391,6 +419,7 @@ impl Engine {
                 self.wheel.put(facts.due_s, number);
             }
         }
+        Some(())
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Key {
 
 /// Causes from here on are numbers of no area: those of areas that became part of another one.
 const NO_AREA: u32 = 1 << 31;
+/// No cause has this number or a higher one: so many areas never became part of others.
+const CAUSE_END: u32 = 3 << 30;
 
 /// The reading (or silence) that moves a warning.
 pub(crate) struct Mover<'a> {
@@ -49,6 +51,18 @@ struct Active {
 }
 
 impl Active {
+    /// Its severity is one, and its members are those that it counts.
+    fn is_sound(&self) -> bool {
+        let mut by_grade = [0; 5];
+        for &grade in self.members.values() {
+            match by_grade.get_mut(usize::from(grade)) {
+                Some(count) => *count += 1,
+                None => return false,
+            }
+        }
+        (1..=4).contains(&self.severity) && by_grade == self.by_grade
+    }
+
     fn set(&mut self, stream: StreamId, grade: Option<u8>) {
         let before = match grade {
             Some(grade) => self.members.insert(stream.0, grade),
@@ -82,6 +96,26 @@ impl Active {
 }
 
 impl Warnings {
+    /// False for what no warnings are, where there are so many areas and streams. `about_area` tells
+    /// whether the cause of a rule's warnings is an area, if there is such a rule.
+    pub(crate) fn are_sound(
+        &self,
+        about_area: impl Fn(u16) -> Option<bool>,
+        areas: usize,
+        streams: usize,
+    ) -> bool {
+        self.active.iter().all(|(key, active)| {
+            let cause_fits = about_area(key.rule).is_some_and(|about_area| {
+                !about_area || (key.cause as usize) < areas || key.cause >= NO_AREA
+            });
+            cause_fits
+                && key.cause < CAUSE_END
+                && (active.area.0 as usize) < areas
+                && (active.first.0 as usize) < streams
+                && active.is_sound()
+        })
+    }
+
     /// The areas have other numbers now. A warning keeps its identity and its alarms; where two areas
     /// with a warning of one rule became one, both stand until their alarms clear, and new alarms join
     /// the first. Returns what became of each key.

@@ -70,7 +70,7 @@ pub(super) fn restore(
         Ok(_) => (registry_sequence, Vec::new()),
         Err(error) => {
             if !bytes.is_empty() {
-                tracing::warn!(%error, "packs or areas changed: windows are derived again from the journal");
+                tracing::warn!(%error, "the snapshot does not fit: windows are derived again from the journal");
             }
             (0, setpoints_in(&bytes).unwrap_or_default())
         }

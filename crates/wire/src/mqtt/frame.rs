@@ -6,17 +6,17 @@
 
 /// A plain PUBLISH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Publish<'a> {
+pub struct Publish<'a> {
     /// Set at quality of service 1.
-    pub(crate) id: Option<u16>,
+    pub id: Option<u16>,
     /// Not yet checked to be UTF-8.
-    pub(crate) topic: &'a [u8],
-    pub(crate) payload: &'a [u8],
+    pub topic: &'a [u8],
+    pub payload: &'a [u8],
 }
 
 /// The first packet of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Frame<'a> {
+pub enum Frame<'a> {
     /// More bytes are needed, so many in all when that is known.
     Part(usize),
     /// A plain message of so many bytes.
@@ -28,18 +28,18 @@ pub(super) enum Frame<'a> {
 }
 
 /// Bytes of a PINGREQ.
-pub(super) const PING_LEN: usize = 2;
+pub const PING_LEN: usize = 2;
 /// The answer to one.
-pub(super) const PONG: [u8; 2] = [0xD0, 0];
+pub const PONG: [u8; 2] = [0xD0, 0];
 
 /// PUBACK of a message that was taken, the same in both versions.
-pub(super) const fn puback(id: u16) -> [u8; 4] {
+pub const fn puback(id: u16) -> [u8; 4] {
     let [high, low] = id.to_be_bytes();
     [0x40, 2, high, low]
 }
 
 /// Looks at the first packet. `v5`: the sender speaks version 5, where properties follow the topic.
-pub(super) fn next(bytes: &[u8], v5: bool, packet_bytes_max: usize) -> Frame<'_> {
+pub fn next(bytes: &[u8], v5: bool, packet_bytes_max: usize) -> Frame<'_> {
     let Some((head, rest)) = length(bytes) else {
         // Five bytes without an end are no length; fewer may still become one.
         return if bytes.len() > 4 { Frame::Other(bytes.len()) } else { Frame::Part(0) };
