@@ -49,6 +49,7 @@ before(async () => {
     "/devices",
     "/devices/p1",
     "/ratings",
+    "/alarms",
     "/packs",
     `/packs/${pack.id}`,
     "/users",
@@ -66,7 +67,7 @@ after(async () => {
 const leftKeys = (page) =>
   page.evaluate(() =>
     (document.body.innerText.match(
-      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|case|clock|stage|step|action|device|rating|pack|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
+      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|alarm|case|clock|stage|step|action|device|rating|pack|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
     ) ?? []),
   );
 

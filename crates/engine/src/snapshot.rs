@@ -21,12 +21,13 @@ use crate::indicator::{Board, BoardColumn};
 use crate::pages::{Pages, Plain};
 use crate::rollup::KindTree;
 use crate::rule::{RuleState, RuleStates};
+use crate::screen::{AlarmSettings, Screen};
 use crate::stream::{Rings, SCHEDULED, Stream};
 use crate::warning::Warnings;
 use crate::window::{Pane, Windows};
 
 /// Changes with every change of the shapes below.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +62,7 @@ struct Head {
     lateness_ms: i64,
     utc_offset_ms: i64,
     offline_periods: u32,
+    alarms: AlarmSettings,
     added_kinds: Vec<String>,
 }
 
@@ -71,6 +73,7 @@ struct SmallView<'a> {
     totals: [u64; 5],
     rules: Vec<(u32, &'a [RuleState])>,
     warnings: &'a Warnings,
+    screen: &'a Screen,
     board: &'a Board,
     sizes: Sizes,
 }
@@ -82,6 +85,7 @@ struct Small {
     totals: [u64; 5],
     rules: Vec<(u32, Vec<RuleState>)>,
     warnings: Warnings,
+    screen: Screen,
     board: Board,
     sizes: Sizes,
 }
@@ -244,6 +248,7 @@ impl Engine {
             lateness_ms: self.settings.lateness_ms,
             utc_offset_ms: self.settings.utc_offset_ms,
             offline_periods: self.settings.offline_periods,
+            alarms: self.settings.alarms,
             added_kinds: self.catalog.added_kinds().map(str::to_owned).collect(),
         };
         let Totals { streams, readings, duplicates, late, out_of_range, .. } = self.totals;
@@ -252,6 +257,7 @@ impl Engine {
             totals: [streams, readings, duplicates, late, out_of_range],
             rules: self.rules.to_list(),
             warnings: &self.warnings,
+            screen: &self.screen,
             board: &self.board,
             sizes,
         };
@@ -296,6 +302,7 @@ impl Engine {
             lateness_ms: head.lateness_ms,
             utc_offset_ms: head.utc_offset_ms,
             offline_periods: head.offline_periods,
+            alarms: head.alarms,
         };
         if settings != self.settings {
             return Err(SnapshotError::Settings);
@@ -350,6 +357,7 @@ impl Engine {
         self.totals = Totals { streams, online: 0, readings, duplicates, late, out_of_range };
         self.rules = RuleStates::from_list(small.rules);
         self.warnings = small.warnings;
+        self.screen = small.screen;
         self.clock = small.clock;
         self.advance(Timestamp(small.clock));
         self.fold();

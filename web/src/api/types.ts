@@ -1,5 +1,7 @@
-// The shapes that the server's HTTP interface answers with. Kept in one file, so that they can be compared with the
-// generated openapi.ts in one place. Times are RFC 3339 UTC strings; durations are whole milliseconds (`*_ms`).
+// The shapes that the server's HTTP interface answers with. Kept in one file (those of alarm quality in alarms.ts), so
+// that they can be compared with the generated openapi.ts in one place. Times are RFC 3339 UTC strings; durations are
+// whole milliseconds (`*_ms`).
+import type { Screened } from "./alarms";
 
 export type Text = { zh: string; en: string };
 export type Position = [lon: number, lat: number];
@@ -26,6 +28,7 @@ export interface Problem {
 export type Permission =
   | "read"
   | "warning_decide"
+  | "alarm_shelve"
   | "case_decide"
   | "case_handle"
   | "case_check"
@@ -241,7 +244,7 @@ export interface ImportReport {
 
 export type WarningState = "raised" | "confirmed" | "dismissed" | "filed" | "cleared";
 
-export interface Warning {
+export interface Warning extends Screened {
   id: string;
   rule: string;
   rule_name: Text;
@@ -252,7 +255,7 @@ export interface Warning {
   area: string;
   area_name: string;
   path: string;
-  subject: { kind: "device" | "indicator"; id: string };
+  subject: { kind: "device" | "indicator" | "group"; id: string };
   position: Position | null;
   value: number | null;
   unit: string;

@@ -9,7 +9,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
-use chengmai_engine::{Engine, Settings};
+use chengmai_engine::{AlarmSettings, Engine, Settings};
 use chengmai_history::{History, HistorySettings};
 use chengmai_model::area::{AreaHistory, AreaRow};
 use chengmai_model::stream::Registration;
@@ -224,6 +224,7 @@ fn restore(
     let settings = Settings {
         lateness_ms: config.lateness_ms,
         utc_offset_ms: loaded.profile.utc_offset_ms(),
+        alarms: AlarmSettings::of(&loaded.profile.alarms),
         ..Settings::default()
     };
     let seed = rand_seed();
@@ -360,8 +361,11 @@ impl Brain {
                 let work = Work::Readings { sequence, position, received_at, readings };
                 if to.engine { self.step(work) } else { self.archive_only(work) }
             }
+            Entry::Order { at, order } if to.engine => {
+                self.step(Work::Order { sequence, at, order });
+            }
             Entry::Tick { now } if to.engine => self.step(Work::Tick { sequence, now }),
-            Entry::Tick { .. } => {}
+            Entry::Order { .. } | Entry::Tick { .. } => {}
         }
     }
 }
