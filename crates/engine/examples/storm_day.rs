@@ -4,6 +4,7 @@
 //! seed; a smaller one is played by the tests. Fails when an event was lost.
 #![expect(clippy::print_stdout, reason = "a measurement prints its numbers")]
 #![expect(clippy::disallowed_methods, reason = "it reads the packs' files; the engine does not")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what it plays is a file of the tests")]
 
 #[path = "../tests/it/packs.rs"]
 #[expect(dead_code, reason = "shared with the tests")]

@@ -1,7 +1,10 @@
 //! What is shown and what is held back, a reading (or tick) a line.
 
 use chengmai_model::shelf::ShelfSpec;
-use chengmai_model::{AreaCode, AreaId, DeviceId, Order, Severity, ShelfId, Timestamp};
+use chengmai_model::warning::{Subject, WarningStep};
+use chengmai_model::{
+    AreaCode, AreaId, DeviceId, Order, Reading, Severity, ShelfId, StreamId, Timestamp,
+};
 
 use crate::testing::{
     MIDNIGHT, area, check_script, city, engine, kind, play, register, rule, tell,
@@ -334,4 +337,30 @@ fn two_desks_that_become_one_have_one_group_of_a_pack() {
     assert_eq!(told, ["warning off 1 of 1"]);
     check_script(&mut engine, "1s tick: warning held 1 of 1 in a group");
     assert_eq!(engine.floods().iter().map(|flood| flood.collapsed).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn a_warning_that_comes_back_begins_another_group_with_a_name_of_its_own() {
+    let mut engine = busy(GRADES);
+    let mut events = Vec::new();
+    let mut say = |minute: i64, stream: u32, value: f64| {
+        let at = MIDNIGHT.plus_ms(minute * 60_000);
+        let reading = Reading { stream: StreamId(stream), at, value };
+        engine.apply(0, at, &[reading], &mut events);
+        engine.tick(at, &mut events);
+    };
+    // The sixth is the first of a group, both times, and stands until the desk is calm.
+    (0..6).for_each(|stream| say(0, stream, 25.0));
+    (0..5).for_each(|stream| say(1, stream, 10.0));
+    say(12, 5, 10.0);
+    (0..6).for_each(|stream| say(13, stream, 25.0));
+    let of_group = |event: Event| match event {
+        Event::Warning(it) if matches!(it.subject, Subject::Group { .. }) => Some((it.step, it.id)),
+        _ => None,
+    };
+    let groups: Vec<_> = events.into_iter().filter_map(of_group).collect();
+    let steps: Vec<WarningStep> = groups.iter().map(|(step, _)| *step).collect();
+    assert_eq!(steps, [WarningStep::Raised, WarningStep::Cleared, WarningStep::Raised]);
+    assert_eq!(groups[0].1, groups[1].1);
+    assert_ne!(groups[0].1, groups[2].1);
 }

@@ -182,7 +182,8 @@ impl Storm {
         }
         // Every fourth district loses power in its last community.
         let dark = |grid: usize| {
-            (grid / per_district) % 4 == 0 && grid % per_district >= per_district - per_community
+            (grid / per_district).is_multiple_of(4)
+                && grid % per_district >= per_district - per_community
         };
         let dark: Vec<bool> = (0..grids.len()).map(dark).collect();
         let mut storm = Self {
