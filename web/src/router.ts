@@ -18,6 +18,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/indicators", name: "indicators", component: () => import("./pages/Indicators.vue"), meta: { title: "nav.indicators" } },
   { path: "/indicators/:code", name: "indicator", component: () => import("./pages/IndicatorPage.vue"), props: true, meta: { title: "nav.indicator" } },
   { path: "/warnings/:id?", name: "warnings", component: () => import("./pages/Warnings.vue"), props: true, meta: { title: "nav.warnings" } },
+  { path: "/alarms", name: "alarms", component: () => import("./pages/Alarms.vue"), meta: { title: "nav.alarms" } },
   { path: "/cases", name: "cases", component: () => import("./pages/Cases.vue"), meta: { title: "nav.cases" } },
   { path: "/cases/:id", name: "case", component: () => import("./pages/CasePage.vue"), props: true, meta: { title: "nav.case" } },
   { path: "/devices", name: "devices", component: () => import("./pages/Devices.vue"), meta: { title: "nav.devices" } },

@@ -6,6 +6,7 @@
 
 mod check;
 mod compile;
+mod parents;
 mod rollup_terms;
 mod rule_terms;
 
@@ -174,6 +175,12 @@ pub struct RuleDef {
     pub files_row: usize,
     /// Where the numbers come from.
     pub source: String,
+    /// Rules of whose warnings its own are a consequence, as indices into [`Catalog::rules`].
+    pub parents: Vec<u16>,
+    /// The other way round: rules that fall silent under it.
+    pub children: Vec<u16>,
+    /// How far its parents reach: the area of this tier around the cause.
+    pub under_within: Option<Tier>,
     pub(crate) compiled: Option<CompiledRule>,
 }
 

@@ -4,6 +4,8 @@
 //! A stream in which nothing is going on has no state here at all: the quiet band of its kind and
 //! the [`PENDING`](crate::stream::PENDING) flag decide that before this module is asked.
 
+mod chatter;
+
 use std::collections::BTreeMap;
 
 use chengmai_model::pack::Cause;
@@ -16,9 +18,11 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{CompiledRule, Delay, ReadingTerm, RuleDef};
 use crate::event::{AlarmChange, AlarmStep, Event};
 use crate::limits::{EVIDENCE_READINGS_MAX, is_time};
+use crate::screen::AlarmSettings;
 use crate::setpoint::Bounds;
 use crate::stream::Ring;
 use crate::warning::{Key, Mover, Warnings, area_code, identity};
+use chatter::Turns;
 
 /// What a rule may know of a stream at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +31,9 @@ pub(crate) struct Moment<'a> {
     pub(crate) device: DeviceId,
     pub(crate) area: AreaId,
     pub(crate) areas: &'a AreaTree,
+    pub(crate) alarms: &'a AlarmSettings,
+    /// Expected time between readings while an alarm stands.
+    pub(crate) period_ms: u32,
     /// Event time of the reading; of the tick for silence.
     pub(crate) at: Timestamp,
     pub(crate) value: f64,
@@ -89,6 +96,7 @@ pub(crate) struct RuleState {
     falling: Run,
     fall_to: u8,
     recent: Recent,
+    turns: Turns,
 }
 
 /// A run of consecutive readings.
@@ -174,7 +182,7 @@ impl RuleStates {
             let state = &mut states[index];
             let mut scene = Scene { id: &rule.id, rule: compiled, moment, warnings, out };
             state.step(holds, &mut scene);
-            if state.idle(compiled) {
+            if state.idle(compiled, moment) {
                 states.swap_remove(index);
             }
         }
@@ -257,6 +265,7 @@ impl RuleState {
             falling: Run::default(),
             fall_to: 0,
             recent: Recent::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -274,6 +283,9 @@ impl RuleState {
         let moment = scene.moment;
         if !moment.silence {
             self.recent.push(moment.at, moment.value, holds);
+        }
+        if !self.alarm {
+            self.turns.rest(moment, scene.rule);
         }
         if !self.alarm {
             self.enter(holds, scene);
@@ -301,6 +313,7 @@ impl RuleState {
             self.falling.stop();
             self.alarm = true;
             self.grade = 0;
+            self.turns.note(moment, scene.rule);
             self.say(AlarmStep::Raised, scene);
         }
     }
@@ -316,16 +329,17 @@ impl RuleState {
             self.turning.stop();
             return;
         }
-        if !self.turning.extend(moment.at, scene.rule.off) {
+        if !self.turning.extend(moment.at, self.turns.lengthened(scene.rule.off)) {
             return;
         }
         self.turning.stop();
         self.alarm = false;
+        self.turns.note(moment, scene.rule);
         self.say(AlarmStep::Cleared, scene);
         if let Some(key) = self.joined.take() {
             let recent = self.recent;
             let evidence = || recent.evidence(moment.stream);
-            scene.warnings.leave(key, &mover(moment, self.grade, &evidence), scene.out);
+            scene.warnings.leave(key, &self.mover(moment, &evidence), scene.out);
         }
         self.grade = 0;
     }
@@ -357,7 +371,7 @@ impl RuleState {
         let moment = scene.moment;
         let recent = self.recent;
         let evidence = || recent.evidence(moment.stream);
-        let mover = mover(moment, self.grade, &evidence);
+        let mover = self.mover(moment, &evidence);
         if let Some(key) = self.joined {
             scene.warnings.regrade(key, &mover, scene.out);
             return;
@@ -383,20 +397,23 @@ impl RuleState {
     }
 
     /// True when nothing it remembers can matter any more.
-    fn idle(&self, rule: &CompiledRule) -> bool {
+    fn idle(&self, rule: &CompiledRule, moment: &Moment<'_>) -> bool {
         !self.alarm
+            && self.turns.over(moment, rule)
             && self.turning.readings == 0
             && self.recent.held_of(rule.recheck.of, i64::MIN) == 0
     }
 
     fn say(&self, step: AlarmStep, scene: &mut Scene<'_, '_>) {
-        let (stream, value, at) = (scene.moment.stream, scene.moment.value, scene.moment.at);
-        scene.out.push(Event::Alarm(AlarmChange { step, rule: self.rule, stream, value, at }));
+        let &Moment { stream, area, value, at, .. } = scene.moment;
+        let rule = self.rule;
+        scene.out.push(Event::Alarm(AlarmChange { step, rule, stream, area, value, at }));
     }
-}
 
-fn mover<'a>(moment: &Moment<'_>, grade: u8, evidence: &'a dyn Fn() -> Vec<Evidence>) -> Mover<'a> {
-    Mover { stream: moment.stream, grade, value: moment.value, at: moment.at, evidence }
+    fn mover<'a>(&self, moment: &Moment<'_>, evidence: &'a dyn Fn() -> Vec<Evidence>) -> Mover<'a> {
+        let &Moment { stream, value, at, .. } = moment;
+        Mover { stream, grade: self.grade, value, at, chattering: self.turns.chatters(), evidence }
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use crate::limits::TIME_MS_MAX;
 use crate::pages::{Pages, Plain};
 use crate::rollup::{KindTree, Registered};
 use crate::rule::{RuleState, RuleStates};
+use crate::screen::{AlarmSettings, Screen};
 use crate::setpoint::Setpoints;
 use crate::stream::{ONLINE, Rings, SCHEDULED};
 use crate::warning::Warnings;
@@ -69,6 +70,7 @@ struct Head {
     lateness_ms: i64,
     utc_offset_ms: i64,
     offline_periods: u32,
+    alarms: AlarmSettings,
     added_kinds: Vec<String>,
 }
 
@@ -79,6 +81,7 @@ struct SmallView<'a> {
     totals: [u64; 5],
     rules: Vec<(u32, &'a [RuleState])>,
     warnings: &'a Warnings,
+    screen: &'a Screen,
     board: &'a Board,
     sizes: Sizes,
 }
@@ -90,6 +93,7 @@ struct Small {
     totals: [u64; 5],
     rules: Vec<(u32, Vec<RuleState>)>,
     warnings: Warnings,
+    screen: Screen,
     board: Board,
     sizes: Sizes,
 }
@@ -272,6 +276,7 @@ impl Engine {
             lateness_ms: self.settings.lateness_ms,
             utc_offset_ms: self.settings.utc_offset_ms,
             offline_periods: self.settings.offline_periods,
+            alarms: self.settings.alarms,
             added_kinds: self.catalog.added_kinds().map(str::to_owned).collect(),
         };
         let Totals { streams, readings, duplicates, late, out_of_range, .. } = self.totals;
@@ -280,6 +285,7 @@ impl Engine {
             totals: [streams, readings, duplicates, late, out_of_range],
             rules: self.rules.to_list(),
             warnings: &self.warnings,
+            screen: &self.screen,
             board: &self.board,
             sizes,
         };
@@ -330,6 +336,7 @@ impl Engine {
             lateness_ms: head.lateness_ms,
             utc_offset_ms: head.utc_offset_ms,
             offline_periods: head.offline_periods,
+            alarms: head.alarms,
         };
         if settings != self.settings {
             return Err(SnapshotError::Settings);
@@ -406,6 +413,7 @@ impl Engine {
         self.rules = RuleStates::restored(small.rules, rules, self.streams.len())?;
         self.totals = Totals { streams, online: 0, readings, duplicates, late, out_of_range };
         self.warnings = small.warnings;
+        self.screen = small.screen;
         self.clock = small.clock;
         self.requiet();
         self.advance(Timestamp(small.clock));

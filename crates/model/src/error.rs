@@ -2,7 +2,7 @@
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
 //! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases, 5xx access,
-//! 6xx the program's own state.
+//! 6xx the program's own state, 72x alarm quality.
 
 use crate::Text;
 
@@ -134,6 +134,14 @@ catalogue! {
         "队列已满，请稍后重发" / "the queue is full; send again later" ; "放慢发送速度" / "send more slowly"
     INTERNAL = 603 "internal" 500
         "程序内部错误" / "an error inside the program" ; "请把编号和时间告诉管理员" / "tell the administrator the number and the time"
+    SHELF_TARGET = 721 "shelf_target" 422
+        "没有说明搁置什么" / "nothing to shelve is named" ; "指定一条规则或一个设备，可再限定区域" / "name a rule or a device, and an area if you like"
+    SHELF_TIME = 722 "shelf_time" 422
+        "搁置时间无效" / "the time of the shelf is not valid" ; "给出将来的结束时间，且不超过本市规定的最长时间" / "give an end in the future, not later than the city allows"
+    SHELF_WORST = 723 "shelf_worst" 403
+        "只有市级可以搁置四级（红色）预警" / "only the city may shelve severity 4 (red)" ; "请市级中心操作，或只搁置三级及以下" / "ask the city's centre, or shelve severity 3 and below"
+    SHELF_RULE = 724 "shelf_rule" 422
+        "没有这条规则" / "there is no such rule" ; "从规则列表中选择" / "choose one from the list of rules"
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Handlers, a file per resource.
 
 pub(crate) mod agencies;
+pub(crate) mod alarms;
 pub(crate) mod areas;
 pub(crate) mod case_import;
 pub(crate) mod case_summary;
@@ -16,6 +17,7 @@ pub(crate) mod packs;
 pub(crate) mod readings;
 pub(crate) mod session;
 pub(crate) mod setpoints;
+pub(crate) mod shelves;
 pub(crate) mod system;
 pub(crate) mod users;
 pub(crate) mod warnings;

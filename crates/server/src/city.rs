@@ -13,7 +13,9 @@ use chengmai_model::area::AreaHistory;
 use chengmai_model::case::Case;
 use chengmai_model::city::City as Profile;
 use chengmai_model::pack::{CaseType, Pack};
-use chengmai_model::{AreaId, AreaPath, AreaTree, Reading, StreamId, Text, Timestamp, error};
+use chengmai_model::{
+    AreaId, AreaPath, AreaTree, Order, Reading, StreamId, Text, Timestamp, error,
+};
 use chengmai_store::records::Records;
 use chengmai_store::records::warnings::WarningRow;
 use parking_lot::RwLock;
@@ -99,6 +101,16 @@ impl City {
     pub(crate) async fn registrations_durable(&self) -> Answer<()> {
         let (done, wait) = oneshot::channel();
         let outcome = match self.send(Message::Registered(done)).await {
+            Ok(()) => wait.await.unwrap_or(Err(Refusal::Stopped)),
+            Err(refusal) => Err(refusal),
+        };
+        outcome.map_err(|refusal| crate::api::readings::stopped(self, refusal))
+    }
+
+    /// Resolves when an order is on disk; the engine follows it a moment later.
+    pub(crate) async fn order(&self, order: Order) -> Answer<()> {
+        let (done, wait) = oneshot::channel();
+        let outcome = match self.send(Message::Order(order, done)).await {
             Ok(()) => wait.await.unwrap_or(Err(Refusal::Stopped)),
             Err(refusal) => Err(refusal),
         };

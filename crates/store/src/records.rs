@@ -21,6 +21,7 @@ use sea_orm::{
 };
 
 pub mod agencies;
+pub mod alarm_load;
 pub mod audit;
 pub mod case_query;
 pub mod cases;
@@ -119,6 +120,11 @@ impl Records {
     /// Warnings 预警.
     pub fn warnings(&self) -> warnings::Warnings<'_> {
         warnings::Warnings(self)
+    }
+
+    /// What warnings asked of people, and what became of alarms.
+    pub fn alarm_load(&self) -> alarm_load::AlarmLoads<'_> {
+        alarm_load::AlarmLoads(self)
     }
 
     /// Cases 案件.

@@ -1,5 +1,6 @@
-// The shapes that the server's HTTP interface answers with, those of devices in device-types.ts. Times are RFC 3339 UTC
-// strings; durations are whole milliseconds (`*_ms`).
+// The shapes that the server's HTTP interface answers with; those of devices in device-types.ts, those of alarm quality in
+// alarms.ts. Times are RFC 3339 UTC strings; durations are whole milliseconds (`*_ms`).
+import type { Screened } from "./alarms";
 
 export type * from "./device-types";
 
@@ -28,6 +29,7 @@ export interface Problem {
 export type Permission =
   | "read"
   | "warning_decide"
+  | "alarm_shelve"
   | "case_decide"
   | "case_handle"
   | "case_check"
@@ -187,7 +189,7 @@ export interface Kind {
 
 export type WarningState = "raised" | "confirmed" | "dismissed" | "filed" | "cleared";
 
-export interface Warning {
+export interface Warning extends Screened {
   id: string;
   rule: string;
   rule_name: Text;
@@ -198,7 +200,7 @@ export interface Warning {
   area: string;
   area_name: string;
   path: string;
-  subject: { kind: "device" | "indicator"; id: string };
+  subject: { kind: "device" | "indicator" | "group"; id: string };
   position: Position | null;
   value: number | null;
   unit: string;

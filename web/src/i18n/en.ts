@@ -1,4 +1,5 @@
 // English: the same keys as zh.ts, complete.
+import alarm from "./alarm.en";
 import device from "./device";
 import type zh from "./zh";
 
@@ -18,6 +19,7 @@ const en: typeof zh = {
     devices: "Devices",
     device: "Device",
     ratings: "Ratings",
+    alarms: "Alarm quality",
     packs: "Packs",
     pack: "Pack",
     users: "Users",
@@ -95,6 +97,7 @@ const en: typeof zh = {
   permission: {
     read: "read",
     warning_decide: "decide warnings",
+    alarm_shelve: "shelve alarms",
     case_decide: "file and dispatch cases",
     case_handle: "handle cases",
     case_check: "check cases",
@@ -110,14 +113,7 @@ const en: typeof zh = {
     home: "Back to my area",
     choose: "Choose an area",
   },
-  range: {
-    label: "Time range",
-    "1h": "1 h",
-    "6h": "6 h",
-    "24h": "24 h",
-    "7d": "7 d",
-    "30d": "30 d",
-  },
+  range: { label: "Time range", "1h": "1 h", "6h": "6 h", "24h": "24 h", "7d": "7 d", "30d": "30 d" },
   live: {
     live: "Live",
     connecting: "Connecting",
@@ -272,6 +268,7 @@ const en: typeof zh = {
     done_file: "Filed as case {id}",
     open_case: "Open the case",
   },
+  alarm,
   case: {
     one: "Case",
     title: "Subject",

@@ -1,4 +1,5 @@
 // 简体中文：所有界面文字。英文以此为准，键必须完全一致。
+import alarm from "./alarm.zh";
 import device from "./device";
 
 export default {
@@ -17,6 +18,7 @@ export default {
     devices: "设备",
     device: "设备",
     ratings: "评价",
+    alarms: "报警质量",
     packs: "场景包",
     pack: "场景包",
     users: "用户",
@@ -94,6 +96,7 @@ export default {
   permission: {
     read: "查看",
     warning_decide: "预警研判",
+    alarm_shelve: "报警搁置",
     case_decide: "立案派遣",
     case_handle: "案件处置",
     case_check: "案件核查",
@@ -109,14 +112,7 @@ export default {
     home: "回到我的区域",
     choose: "选择区域",
   },
-  range: {
-    label: "时间范围",
-    "1h": "1 小时",
-    "6h": "6 小时",
-    "24h": "24 小时",
-    "7d": "7 天",
-    "30d": "30 天",
-  },
+  range: { label: "时间范围", "1h": "1 小时", "6h": "6 小时", "24h": "24 小时", "7d": "7 天", "30d": "30 天" },
   live: {
     live: "实时",
     connecting: "连接中",
@@ -266,6 +262,7 @@ export default {
     done_file: "已立案 {id}",
     open_case: "打开案件",
   },
+  alarm,
   case: {
     one: "案件",
     title: "事由",

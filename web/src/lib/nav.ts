@@ -17,6 +17,7 @@ export const NAV: NavItem[] = [
   { name: "indicators", icon: "pulse", also: ["indicator"] },
   { name: "devices", icon: "device", also: ["device"] },
   { name: "ratings", icon: "star" },
+  { name: "alarms", icon: "bell" },
   { name: "packs", icon: "pack", also: ["pack"] },
   { name: "users", icon: "users", needs: "user_manage" },
   { name: "system", icon: "system" },

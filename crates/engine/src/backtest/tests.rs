@@ -82,6 +82,7 @@ fn live(body: &str, past: &Past) -> (u64, Vec<(Timestamp, AreaId, u8)>) {
     for event in &out {
         match event {
             Event::Alarm(alarm) => alarms += u64::from(alarm.step == AlarmStep::Raised),
+            Event::Warning(change) if matches!(change.subject, Subject::Group { .. }) => {}
             Event::Warning(change) => {
                 let severity = change.severity.number();
                 match worst.iter_mut().find(|known| known.0 == change.id) {
@@ -89,7 +90,7 @@ fn live(body: &str, past: &Past) -> (u64, Vec<(Timestamp, AreaId, u8)>) {
                     None => worst.push((change.id, change.at, change.area, severity)),
                 }
             }
-            Event::Device(_) | Event::Window(_) => {}
+            Event::Device(_) | Event::Window(_) | Event::Tally(_) => {}
         }
     }
     (alarms, worst.into_iter().map(|(_, at, area, severity)| (at, area, severity)).collect())

@@ -10,6 +10,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::check::{self, Faults, Place};
+use super::parents;
 use super::rollup_terms::{Field, Formula, RollupTerm, unknown_kind};
 use super::rule_terms::{CompiledRule, Conditions, Delay, ReadingTerm, Recheck};
 use super::{
@@ -41,6 +42,7 @@ pub(super) fn compile(packs: &[Pack]) -> Result<Catalog, Vec<PackFault>> {
     let formulas = add_indicators(packs, &mut catalog, &mut faults);
     add_rules(packs, &mut catalog, &mut faults);
     add_indicator_rules(&mut catalog);
+    parents::link(packs, &mut catalog, &mut faults);
     let too_many = catalog.rules.len() > RULES_MAX || catalog.indicators.len() > INDICATORS_MAX;
     if too_many {
         faults.add(Place::pack("", "pack.toml"), check::too_many());
@@ -231,6 +233,9 @@ fn add_rules(packs: &[Pack], catalog: &mut Catalog, faults: &mut Faults<'_>) {
                 files_at: rule.files_at,
                 files_row: rule.files_row,
                 source: rule.source.clone(),
+                parents: Vec::new(),
+                children: Vec::new(),
+                under_within: rule.under_within,
                 compiled,
             });
         }
@@ -359,6 +364,9 @@ fn add_indicator_rules(catalog: &mut Catalog) {
             files_at: None,
             files_row: 0,
             source: def.source.clone(),
+            parents: Vec::new(),
+            children: Vec::new(),
+            under_within: None,
             compiled: None,
         });
         indicator.rule = Some(number);

@@ -33,6 +33,7 @@ impl Engine {
             self.catalog.rules().iter().map(|rule| catalog.find_rule(&rule.id)).collect();
         self.rules.renumber(&numbers);
         self.warnings.renumber(&numbers);
+        self.screen.renumber(&numbers);
         let before = std::mem::replace(&mut self.catalog, catalog);
         self.gates.clear();
         self.open_gates();

@@ -223,11 +223,14 @@ impl Engine {
             return;
         }
         let area = self.area_of(&stream);
+        let facts = self.facts[number as usize];
         let moment = Moment {
             stream: reading.stream,
-            device: self.facts[number as usize].device,
+            device: facts.device,
             area,
             areas: &self.areas,
+            alarms: &self.settings.alarms,
+            period_ms: kind.alarm_period_ms.unwrap_or(u32::MAX).min(facts.period_ms),
             at: reading.at,
             value: reading.value,
             rate: rate(before, reading),
@@ -241,8 +244,12 @@ impl Engine {
             occasion: position,
         };
         let rules = kind.rules.iter().map(|&rule| (rule, &self.catalog.rules()[usize::from(rule)]));
+        let start = out.len();
         let pending = self.rules.ask(rules, &moment, &mut self.warnings, out);
         self.streams.get_mut(number as usize).set(PENDING, pending);
+        if out.len() > start || !self.warnings.joined().is_empty() {
+            self.with_screen(|screen, scene| screen.pass(scene, out, start));
+        }
     }
 
     /// Puts a stream into the wheel for the first moment at which silence will mean something.

@@ -129,6 +129,8 @@ impl LevelState {
             value,
             at: Timestamp(place.inputs.now),
             evidence: Vec::new(),
+            held: None,
+            chattering: false,
         }));
     }
 }

@@ -165,6 +165,13 @@ impl Brain {
                 self.to_archive(Frame { sequence, received_at, readings, windows });
                 self.last_sequence = sequence;
             }
+            Work::Order { sequence, at, order } => {
+                let mut events = Vec::new();
+                self.engine.write().order(at, &order, &mut events);
+                let windows = self.pass_on(at, events);
+                self.to_archive(Frame { sequence, received_at: at, readings: Vec::new(), windows });
+                self.last_sequence = sequence;
+            }
             Work::Tick { sequence, now } => self.tick(sequence, now),
         }
     }
@@ -248,11 +255,15 @@ impl Brain {
                     );
                 }
                 Event::Warning(change) => {
-                    let raised = change.step == chengmai_model::warning::WarningStep::Raised;
+                    let raised = change.step == chengmai_model::warning::WarningStep::Raised
+                        && change.held.is_none();
                     counters::add(&self.counters.warnings, u64::from(raised));
                     // The receiver lives as long as the program; at the very end nobody decides.
                     let _ =
                         self.decisions.send(Decision::Warning { change: Box::new(change), now });
+                }
+                Event::Tally(tally) => {
+                    let _ = self.decisions.send(Decision::Tally(tally));
                 }
                 Event::Device(_) => {}
             }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use chengmai_engine::{Engine, Settings, setpoints_in};
+use chengmai_engine::{AlarmSettings, Engine, Settings, setpoints_in};
 use chengmai_model::stream::{Levels, Registration};
 use chengmai_model::{AreaTree, StreamId};
 use chengmai_store::disk::{Disk, RealDisk};
@@ -44,6 +44,7 @@ pub(super) fn restore(
     let settings = Settings {
         lateness_ms: config.lateness_ms,
         utc_offset_ms: loaded.profile.utc_offset_ms(),
+        alarms: AlarmSettings::of(&loaded.profile.alarms),
         ..Settings::default()
     };
     let seed = rand_seed();

@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use chengmai_model::Reading;
 use chengmai_model::stream::Registration;
+use chengmai_model::{Order, Reading};
 use chengmai_store::order::{Group as Commit, Refused, Step, Writer, self_contained};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot};
@@ -75,6 +75,8 @@ pub(crate) enum Message {
     Batch(Batch),
     /// Only registrations wait in the registry; say when they are durable.
     Registered(Waiting),
+    /// What a person tells the engine; say when it is durable.
+    Order(Order, Waiting),
     /// Everything up to this sequence is in a snapshot and in history: older segments may go.
     Forget(u64),
     /// Finish what is queued and stop.
@@ -85,6 +87,7 @@ pub(crate) enum Message {
 struct Group {
     batches: Vec<Batch>,
     registered: Vec<Waiting>,
+    orders: Vec<Order>,
     readings: usize,
     stop: bool,
 }
@@ -135,6 +138,10 @@ impl Sequencer {
                     group.batches.push(batch);
                 }
                 Message::Registered(done) => group.registered.push(done),
+                Message::Order(order, done) => {
+                    group.orders.push(order);
+                    group.registered.push(done);
+                }
                 Message::Forget(sequence) => self.forget(sequence),
                 Message::Stop => group.stop = true,
             }
@@ -164,11 +171,12 @@ impl Sequencer {
         let registrations = self.take_registrations();
         let tick = tick.then_some(now);
         let began = Instant::now();
-        let work =
-            match self.writer.write(Commit { registrations, received_at: now, batches, tick }) {
-                Ok(work) => work,
-                Err(refused) => return self.refuse(*refused, acknowledge),
-            };
+        let orders = group.orders;
+        let commit = Commit { registrations, received_at: now, batches, orders, tick };
+        let work = match self.writer.write(commit) {
+            Ok(work) => work,
+            Err(refused) => return self.refuse(*refused, acknowledge),
+        };
         let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         counters::add(&self.counters.commit_ns, spent);
         counters::add(&self.counters.commits, 1);
@@ -258,7 +266,9 @@ impl Sequencer {
 fn refuse_until_stopped(inbox: &mut mpsc::Receiver<Message>) {
     while let Some(message) = inbox.blocking_recv() {
         match message {
-            Message::Batch(Batch { done, .. }) | Message::Registered(done) => refuse(done),
+            Message::Batch(Batch { done, .. })
+            | Message::Registered(done)
+            | Message::Order(_, done) => refuse(done),
             Message::Forget(_) => {}
             Message::Stop => return,
         }

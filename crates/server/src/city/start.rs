@@ -259,8 +259,11 @@ impl Brain {
                 let work = Work::Readings { sequence, position, received_at, readings };
                 if to.engine { self.step(work) } else { self.archive_only(work) }
             }
+            Entry::Order { at, order } if to.engine => {
+                self.step(Work::Order { sequence, at, order });
+            }
             Entry::Tick { now } if to.engine => self.step(Work::Tick { sequence, now }),
-            Entry::Tick { .. } => {}
+            Entry::Order { .. } | Entry::Tick { .. } => {}
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Permission {
     DeviceManage,
     /// Confirm, dismiss and file warnings.
     WarningDecide,
+    /// Take rules and devices off the screens for a while.
+    AlarmShelve,
     /// File, dispatch, close, hand cases up, down and sideways.
     CaseDecide,
     /// Start, finish and return cases of one's agency.
@@ -48,6 +50,7 @@ impl Permission {
             Self::Ingest => "ingest",
             Self::DeviceManage => "device_manage",
             Self::WarningDecide => "warning_decide",
+            Self::AlarmShelve => "alarm_shelve",
             Self::CaseDecide => "case_decide",
             Self::CaseHandle => "case_handle",
             Self::CaseCheck => "case_check",
@@ -57,7 +60,8 @@ impl Permission {
 }
 
 use Permission::{
-    CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, UserManage, WarningDecide,
+    AlarmShelve, CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, UserManage,
+    WarningDecide,
 };
 
 /// What each role may do. `ingest` is for gateways: it sends readings and sees nothing.
@@ -68,12 +72,13 @@ pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
             Ingest,
             DeviceManage,
             WarningDecide,
+            AlarmShelve,
             CaseDecide,
             CaseHandle,
             CaseCheck,
             UserManage,
         ],
-        Role::DutyOfficer => &[Read, WarningDecide, CaseDecide, CaseCheck],
+        Role::DutyOfficer => &[Read, WarningDecide, AlarmShelve, CaseDecide, CaseCheck],
         Role::AgencyStaff => &[Read, CaseHandle],
         Role::GridWorker => &[Read, CaseDecide, CaseCheck],
         Role::Supervisor => &[Read, CaseCheck],

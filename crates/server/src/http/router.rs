@@ -23,9 +23,9 @@ use utoipa_axum::routes;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, areas, case_import, case_summary, cases, device_summary, devices, events, gateway,
-    indicator_windows, indicators, latest, packs, readings, session, setpoints, system, users,
-    warnings,
+    agencies, alarms, areas, case_import, case_summary, cases, device_summary, devices, events,
+    gateway, indicator_windows, indicators, latest, packs, readings, session, setpoints, shelves,
+    system, users, warnings,
 };
 use crate::city::City;
 
@@ -92,6 +92,9 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(warnings::confirm_warning))
         .routes(routes!(warnings::dismiss_warning))
         .routes(routes!(warnings::file_warning))
+        .routes(routes!(alarms::get_alarm_quality))
+        .routes(routes!(shelves::list_shelved, shelves::shelve))
+        .routes(routes!(shelves::unshelve))
         .routes(routes!(packs::list_case_types))
         .routes(routes!(cases::list_cases, cases::file_case))
         .routes(routes!(case_summary::summarise_cases))

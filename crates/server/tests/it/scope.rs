@@ -88,6 +88,10 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/warnings/{id}/confirm", Check::Deed(Thing::Warning, &[])),
     ("post", "/api/v1/warnings/{id}/dismiss", Check::Deed(Thing::Warning, &[])),
     ("post", "/api/v1/warnings/{id}/file", Check::Deed(Thing::Warning, &[])),
+    ("get", "/api/v1/alarms/quality", Check::List("area")),
+    ("get", "/api/v1/alarms/shelved", Check::List("area")),
+    ("post", "/api/v1/alarms/shelved", Check::Apart),
+    ("delete", "/api/v1/alarms/shelved/{id}", Check::Apart),
     ("get", "/api/v1/case-types", Check::Everybody("from packs")),
     ("get", "/api/v1/cases", Check::List("area")),
     ("post", "/api/v1/cases", Check::Apart),
@@ -336,6 +340,7 @@ fn a_town_user_sees_and_changes_nothing_outside_the_town() {
     write_for_others(&world);
     newest_of_others(&world);
     make_for_others(&world);
+    shelve_for_others(&world);
     let after: Vec<Value> = world.foreign.iter().map(|t| t.state(&world.city)).collect();
     assert_eq!(before, after);
 }
@@ -444,6 +449,41 @@ fn make_for_others(world: &World) {
     let path = "/api/v1/cases/import?format=nyc";
     let sent = city.send("POST", path, token, Some("text/csv"), b"unique_key\n1\n");
     assert!(matches!(sent.0, 403 | 404), "importing cases is the city's: {} {}", sent.0, sent.1);
+}
+
+/// Nothing of others is shelved, no shelf of theirs or of a centre above is ended, and a device is
+/// named to nobody who may not see it.
+fn shelve_for_others(world: &World) {
+    let World { city, token, own, foreign, .. } = world;
+    let path = "/api/v1/alarms/shelved";
+    let about = |key: &str, value: &str, area: &str| {
+        let mut asked = json!({"area": area, "hours": 1.0, "reason": "检修"});
+        asked[key] = json!(value);
+        asked
+    };
+    let rule = |area: &str| about("rule", "street/manhole_open", area);
+    for area in foreign.iter().map(|t| t.code).chain(["500103", "500105", "50"]) {
+        let (status, answer) = city.post(path, token, &rule(area));
+        assert_eq!(status, 404, "a shelf in {area}: {answer}");
+    }
+    for town in foreign {
+        let (status, answer) = city.post(path, token, &about("device", &town.device, own.code));
+        assert_eq!(status, 404, "a shelf for {}: {answer}", town.device);
+        let (status, theirs) = city.post(path, &city.admin, &about("device", &town.device, "50"));
+        assert_eq!(status, 200, "{theirs}");
+        until("their shelf is there", || (!city.list(path, &city.admin).is_empty()).then_some(()));
+        let seen = city.list(path, token);
+        assert!(seen.iter().all(|s| s["device"].is_null()), "{seen:?}");
+        let one = format!("{path}/{}", theirs["id"].as_str().unwrap());
+        assert_eq!(city.send("DELETE", &one, token, None, b"").0, 404, "{one}");
+        assert_eq!(city.send("DELETE", &one, &city.admin, None, b"").0, 204, "{one}");
+        until("their shelf is gone", || city.list(path, &city.admin).is_empty().then_some(()));
+    }
+    let (status, ours) = city.post(path, token, &rule(own.code));
+    assert_eq!((status, &ours["may_end"]), (200, &json!(true)), "{ours}");
+    let one = format!("{path}/{}", ours["id"].as_str().unwrap());
+    until("the shelf is there", || (!city.list(path, token).is_empty()).then_some(()));
+    assert_eq!(city.send("DELETE", &one, token, None, b"").0, 204, "the own one");
 }
 
 #[test]

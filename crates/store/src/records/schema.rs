@@ -7,7 +7,7 @@ use super::sql::Sql;
 use super::{RecordsError, Result};
 
 /// What is done to reach version 1, 2, ... Each runs in one transaction.
-const MIGRATIONS: &[&str] = &[FIRST];
+const MIGRATIONS: &[&str] = &[FIRST, SCREENED_WARNINGS];
 
 /// Brings the schema up to the newest version.
 pub(super) async fn migrate(db: &DatabaseConnection) -> Result<()> {
@@ -101,3 +101,23 @@ CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
 
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 "#;
+
+/// Why a warning is not shown, when it was, and what became of the alarms.
+const SCREENED_WARNINGS: &str = r"
+ALTER TABLE warning ADD COLUMN held TEXT CHECK (held IN ('parent', 'shelf', 'group'));
+ALTER TABLE warning ADD COLUMN held_by TEXT;
+ALTER TABLE warning ADD COLUMN reopened INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE warning ADD COLUMN chattering INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX warning_held ON warning (held_by) WHERE held_by IS NOT NULL;
+
+CREATE TABLE warning_shown (
+    warning TEXT NOT NULL REFERENCES warning (id), at INTEGER NOT NULL, until INTEGER,
+    PRIMARY KEY (warning, at)) WITHOUT ROWID;
+CREATE INDEX warning_shown_time ON warning_shown (at);
+INSERT INTO warning_shown (warning, at, until) SELECT id, raised_at, cleared_at FROM warning;
+
+CREATE TABLE alarm_tally (
+    start INTEGER NOT NULL, area_path TEXT NOT NULL, rule TEXT NOT NULL, alarms INTEGER NOT NULL,
+    shown INTEGER NOT NULL, under_parent INTEGER NOT NULL, shelved INTEGER NOT NULL,
+    collapsed INTEGER NOT NULL, PRIMARY KEY (start, area_path, rule)) WITHOUT ROWID;
+";
