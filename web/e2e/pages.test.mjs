@@ -53,6 +53,9 @@ before(async () => {
     "/ratings",
     "/packs",
     `/packs/${pack.id}`,
+    "/rules/gas/methane_in_manhole",
+    "/reviews",
+    `/reviews/${warning.id}`,
     "/users",
     "/system",
     "/nowhere",
@@ -68,7 +71,7 @@ after(async () => {
 const leftKeys = (page) =>
   page.evaluate(() =>
     (document.body.innerText.match(
-      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|case|clock|stage|step|action|device|setpoint|rating|pack|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
+      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|case|clock|stage|step|action|device|setpoint|rating|pack|rule|review|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
     ) ?? []),
   );
 

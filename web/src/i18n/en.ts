@@ -1,5 +1,6 @@
 // English: the same keys as zh.ts, complete.
 import device from "./device";
+import { review, rule } from "./lookback.en";
 import type zh from "./zh";
 
 const en: typeof zh = {
@@ -20,6 +21,9 @@ const en: typeof zh = {
     ratings: "Ratings",
     packs: "Packs",
     pack: "Pack",
+    rule: "Rule",
+    review: "Review",
+    reviews: "Reviews",
     users: "Users",
     system: "System",
     missing: "Page not found",
@@ -100,6 +104,8 @@ const en: typeof zh = {
     case_check: "check cases",
     device_manage: "manage devices",
     user_manage: "manage users",
+    rule_manage: "manage rules",
+    review_write: "write reviews",
     ingest: "send readings",
     area_manage: "manage areas",
   },
@@ -118,32 +124,11 @@ const en: typeof zh = {
     "7d": "7 d",
     "30d": "30 d",
   },
-  live: {
-    live: "Live",
-    connecting: "Connecting",
-    stale: "Interrupted",
-    rate: "{rate} readings per second",
-    stale_banner: "The live stream is interrupted: this picture is from {since} ({ago}). Reconnecting.",
-  },
-  list: {
-    count: "{count} in total",
-    shown: "Showing {shown} of {total}",
-    more: "Load more",
-  },
+  live: { live: "Live", connecting: "Connecting", stale: "Interrupted", rate: "{rate} readings per second", stale_banner: "The live stream is interrupted: this picture is from {since} ({ago}). Reconnecting." },
+  list: { count: "{count} in total", shown: "Showing {shown} of {total}", more: "Load more" },
   copy: { idle: "Copy", done: "Copied", failed: "Copy by hand" },
-  coverage: {
-    word: "Coverage",
-    uncertain: "Uncertain",
-    low: "Coverage only {share}: the number is uncertain",
-    low_span: "Coverage below {share}: uncertain",
-    of: "Coverage {share} · {readings} readings",
-  },
-  change: {
-    none: "No earlier window to compare with",
-    flat: "Same as the window before",
-    better: "Better than the window before",
-    worse: "Worse than the window before",
-  },
+  coverage: { word: "Coverage", uncertain: "Uncertain", low: "Coverage only {share}: the number is uncertain", low_span: "Coverage below {share}: uncertain", of: "Coverage {share} · {readings} readings" },
+  change: { none: "No earlier window to compare with", flat: "Same as the window before", better: "Better than the window before", worse: "Worse than the window before" },
   counter: {
     title: "At a glance",
     unanswered: "Unanswered warnings",
@@ -462,6 +447,8 @@ const en: typeof zh = {
     refused_why: "Why readings were refused",
     nothing_refused: "No reading was refused.",
   },
+  rule,
+  review,
 };
 
 export default en;

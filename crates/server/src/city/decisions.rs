@@ -43,6 +43,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) enum Decision {
     /// A step of a warning, with the journal's time.
     Warning { change: Box<WarningChange>, now: Timestamp },
+    /// The rules that later steps are named by.
+    Rules(Box<Catalog>),
     /// Say when everything before this is decided and stored.
     Barrier(std::sync::mpsc::SyncSender<()>),
 }
@@ -64,7 +66,7 @@ pub(crate) struct Decisions {
 
 impl Decisions {
     /// Runs until every sender is gone.
-    pub(crate) async fn run(self, mut inbox: UnboundedReceiver<Decision>) {
+    pub(crate) async fn run(mut self, mut inbox: UnboundedReceiver<Decision>) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -85,12 +87,13 @@ impl Decisions {
         }
     }
 
-    async fn decide(&self, group: Vec<Decision>) {
+    async fn decide(&mut self, group: Vec<Decision>) {
         let mut steps = Vec::new();
         let mut barriers = Vec::new();
         for decision in group {
             match decision {
                 Decision::Warning { change, now } => steps.push((self.step(&change), now)),
+                Decision::Rules(catalog) => self.catalog = *catalog,
                 Decision::Barrier(done) => barriers.push(done),
             }
         }
