@@ -1,12 +1,9 @@
 // Looking back, on the screen: a rule is changed, tried on the past beside the one that holds, refused because it floods, and
 // enabled on record; an incident is played back, something is found, and a task can be found again.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { DISTRICT, ingestToken, openPage, settled, signIn, signInByHttp, startBrowser, startServer, until, write } from "./harness.mjs";
+import { barriers, DISTRICT, ingestToken, openPage, settled, signIn, signInByHttp, startBrowser, startServer, until, write } from "./harness.mjs";
 
-const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const COVERS = 14;
 let server;
 let browser;
@@ -28,12 +25,6 @@ after(async () => {
   await browser?.close();
   await server?.end();
 });
-
-async function barriers(page) {
-  await page.evaluate(AXE);
-  const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  return result.violations.filter((fault) => ["serious", "critical"].includes(fault.impact)).map((fault) => `${fault.id}: ${fault.nodes[0].target.join(" ")}`);
-}
 
 for (const [lang, width, height] of [["zh", 1600, 900], ["en", 390, 844]]) {
   test(`a review in ${lang} at ${width} is played, written down and found again`, async () => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use chengmai_model::pack::Pack;
 use chengmai_model::time::{DAY_MS, MINUTE_MS, parse_duration_ms};
 use chengmai_model::{AreaId, AreaPath, Tier, Timestamp};
 use chengmai_store::records::PageRequest;
@@ -23,6 +24,9 @@ use crate::http::problem::{Answer, Problem, TextJson};
 
 /// Warnings and cases that one moment shows, at most of each.
 const MOMENT_MAX: u32 = 1_000;
+
+/// Vital signs that one moment shows.
+const SIGNS_MAX: usize = 40;
 
 /// Which moment.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -47,6 +51,12 @@ pub(crate) struct SignThen {
 
 /// How the city stood at a moment, in the incident's district.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"at": "2026-11-21T03:04:05.678Z", "area": "500103", "area_name": "渝中区",
+    "indicators": [{"code": "gas.safe_share", "name": {"zh": "燃气安全率", "en": "Gas safety"}, "unit": "%", "decimals": 1, "area": "500103",
+        "area_name": "渝中区", "value": 98.5, "window_start": "2026-11-21T03:03:00.000Z"}],
+    "warnings": [{"id": "W-00c0ffee00c0ffee", "rule_name": {"zh": "地下空间燃气聚集", "en": "Gas in an underground space"}, "severity": 3, "area": "500103001001",
+        "area_name": "大溪沟网格", "position": null, "raised_at": "2026-11-21T03:03:58.000Z", "answered": false, "simulated": true}],
+    "cases": [], "readings": [{"device": "m1", "kind": "methane", "unit": "%LEL", "value": 42.0, "at": "2026-11-21T03:03:58.000Z"}]}))]
 pub(crate) struct CityThen {
     at: String,
     area: String,
@@ -135,10 +145,18 @@ async fn signs_then(
     at: Timestamp,
 ) -> Answer<Vec<SignThen>> {
     let tier = city.areas.get(around).row.tier;
-    let pack = told.warning.as_ref().map(|w| w.facts.pack.as_str());
-    let packs = city.packs.iter().filter(|p| pack.is_none_or(|id| p.head.id == id));
+    let of_warning = |pack: &Pack| {
+        told.warning.as_ref().is_some_and(|warning| warning.facts.pack == pack.head.id)
+    };
+    let of_case = |pack: &Pack| {
+        let mut types = pack.case_types.iter();
+        told.case.as_ref().is_some_and(|(case, _)| types.any(|t| t.id == case.filing.type_id))
+    };
+    let pack = city.packs.iter().find(|pack| of_warning(pack));
+    let pack = pack.or_else(|| city.packs.iter().find(|pack| of_case(pack)));
+    let signs = pack.iter().flat_map(|pack| &pack.indicators);
     let mut found = Vec::new();
-    for sign in packs.flat_map(|p| &p.indicators).filter(|sign| sign.tiers.contains(&tier)) {
+    for sign in signs.filter(|sign| sign.tiers.contains(&tier)).take(SIGNS_MAX) {
         let width = parse_duration_ms(&sign.window).unwrap_or(MINUTE_MS);
         let row = &city.areas.get(around).row;
         let from = at.plus_ms(-3 * width);

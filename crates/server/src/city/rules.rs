@@ -157,3 +157,101 @@ fn no_pack(pack: &str) -> PackFault {
         fix: Text::new("检查场景包编号", "check the id of the pack"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chengmai_model::Timestamp;
+
+    use super::*;
+
+    fn packs() -> Vec<Pack> {
+        crate::packs::load(None).unwrap().packs
+    }
+
+    /// The text of a rule with another number in it.
+    fn text(degrees: u32) -> String {
+        let packs = packs();
+        let street = packs.iter().find(|pack| pack.head.id == "street").unwrap();
+        street.rule_text("manhole_open").unwrap().replace("> 15", &format!("> {degrees}"))
+    }
+
+    fn change(id: i64, degrees: u32, sequence: Option<u64>) -> RuleChangeRow {
+        RuleChangeRow {
+            id,
+            at: Timestamp(0),
+            by: "li".to_owned(),
+            pack: "street".to_owned(),
+            rule: "manhole_open".to_owned(),
+            text: text(degrees),
+            backtest: "B-0000000000000001".to_owned(),
+            reason: None,
+            sequence,
+        }
+    }
+
+    fn catalog(degrees: u32) -> Catalog {
+        fit(&packs(), "street", &text(degrees)).unwrap().catalog
+    }
+
+    /// A snapshot that was taken under these rules, and refuses others.
+    fn saved_under(then: &Catalog) -> impl Fn(Catalog) -> Result<(), ()> {
+        move |catalog| if catalog.rules() == then.rules() { Ok(()) } else { Err(()) }
+    }
+
+    #[test]
+    fn each_frame_is_judged_by_the_changes_before_it() {
+        let mut rules =
+            Replayed::new(packs(), vec![change(1, 14, Some(5)), change(2, 13, Some(9))]);
+        assert!(rules.before(5).is_none(), "the frame itself came before the change");
+        assert_eq!(rules.before(6).unwrap().rules(), catalog(14).rules());
+        assert!(rules.before(9).is_none());
+        assert_eq!(rules.before(12).unwrap().rules(), catalog(13).rules());
+        let settled = rules.settle();
+        assert!(settled.catalog.is_none() && settled.placeless.is_empty());
+        let street = settled.packs.iter().find(|pack| pack.head.id == "street").unwrap();
+        assert_eq!(street.rule_text("manhole_open").unwrap(), text(13).trim());
+    }
+
+    #[test]
+    fn a_snapshot_says_itself_whether_a_change_at_its_frame_is_in_it() {
+        let own = catalog(15);
+        for (then, rest) in [(catalog(14), 1), (catalog(13), 0)] {
+            let changes = vec![change(1, 14, Some(5)), change(2, 13, Some(9))];
+            let mut rules = Replayed::new(packs(), changes);
+            assert_eq!(rules.at_snapshot(9, &own, saved_under(&then)), Ok(()));
+            assert_eq!(rules.waiting.len(), rest, "what is not in it comes with the replay");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_that_fits_no_rules_leaves_all_changes_to_the_replay() {
+        let mut rules = Replayed::new(packs(), vec![change(1, 14, Some(5))]);
+        assert_eq!(rules.at_snapshot(9, &catalog(15), saved_under(&catalog(3))), Err(()));
+        assert_eq!(rules.before(6).unwrap().rules(), catalog(14).rules());
+    }
+
+    #[test]
+    fn a_change_without_a_place_holds_at_the_end_and_is_named() {
+        let changes = vec![change(1, 14, Some(5)), change(2, 13, None)];
+        let mut rules = Replayed::new(packs(), changes.clone());
+        assert!(rules.before(6).is_some());
+        assert!(rules.before(100).is_none());
+        let settled = rules.settle();
+        assert_eq!(settled.catalog.unwrap().rules(), catalog(13).rules());
+        assert_eq!(settled.placeless, [2]);
+        // It was taken before the snapshot, and the program ended before it could say so.
+        let mut rules = Replayed::new(packs(), changes);
+        assert_eq!(rules.at_snapshot(9, &catalog(15), saved_under(&catalog(13))), Ok(()));
+        let settled = rules.settle();
+        assert!(settled.catalog.is_none());
+        assert_eq!(settled.placeless, [2]);
+    }
+
+    #[test]
+    fn a_change_that_fits_the_packs_no_more_is_left_out() {
+        let mut gone = change(1, 14, Some(5));
+        gone.pack = "nowhere".to_owned();
+        let mut rules = Replayed::new(packs(), vec![gone, change(2, 13, Some(6))]);
+        assert_eq!(rules.before(9).unwrap().rules(), catalog(13).rules());
+    }
+}
