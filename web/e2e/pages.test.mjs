@@ -1,13 +1,10 @@
 // Every screen, in both languages and themes, on a desk and on a phone: no missing word, no serious barrier,
 // nothing wider than the phone, no target too small for a thumb, no error in the console.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { DISTRICT, ingestToken, makeUser, mapDrawn, openPage, passwordOf, settled, signIn, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
+import { barriers, DISTRICT, ingestToken, makeUser, mapDrawn, openPage, passwordOf, settled, signIn, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
 
-const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const BUDGET = 350_000;
 let server;
 let browser;
@@ -54,6 +51,9 @@ before(async () => {
     "/alarms",
     "/packs",
     `/packs/${pack.id}`,
+    "/rules/gas/methane_in_manhole",
+    "/reviews",
+    `/reviews/${warning.id}`,
     "/users",
     "/system",
     "/nowhere",
@@ -69,19 +69,9 @@ after(async () => {
 const leftKeys = (page) =>
   page.evaluate(() =>
     (document.body.innerText.match(
-      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|alarm|case|clock|stage|step|action|device|setpoint|rating|pack|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
+      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|alarm|case|clock|stage|step|action|device|setpoint|rating|pack|rule|review|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
     ) ?? []),
   );
-
-async function barriers(page) {
-  await page.evaluate(AXE);
-  const result = await page.evaluate(() =>
-    window.axe.run(document, { resultTypes: ["violations"], rules: { "color-contrast": { enabled: true } } }),
-  );
-  return result.violations
-    .filter((fault) => fault.impact === "serious" || fault.impact === "critical")
-    .map((fault) => `${fault.id}: ${fault.help}\n  ${fault.nodes.slice(0, 3).map((node) => `${node.target.join(" ")} ${node.failureSummary}`).join("\n  ")}`);
-}
 
 async function walk(options, check) {
   const seat = await openPage(browser, server.url, options);

@@ -2,7 +2,7 @@
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
 //! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases, 5xx access,
-//! 6xx the program's own state, 72x alarm quality.
+//! 6xx the program's own state, 72x alarm quality, 74x rules and reviews.
 
 use crate::Text;
 
@@ -142,6 +142,20 @@ catalogue! {
         "只有市级可以搁置四级（红色）预警" / "only the city may shelve severity 4 (red)" ; "请市级中心操作，或只搁置三级及以下" / "ask the city's centre, or shelve severity 3 and below"
     SHELF_RULE = 724 "shelf_rule" 422
         "没有这条规则" / "there is no such rule" ; "从规则列表中选择" / "choose one from the list of rules"
+    RULE_FAULTY = 741 "rule_faulty" 422
+        "规则有误" / "the rule has faults" ; "按行号与改法更正后重试" / "mend the lines named and try again"
+    RULE_NOT_TRIED = 742 "rule_not_tried" 409
+        "最近七天内没有用这份规则文本回测过全市至少一天的历史" / "this very text was not tried within a week on at least a day of the whole city's history" ; "先回测，看过结果再启用" / "run the backtest and look at its result first"
+    RULE_FLOODS = 743 "rule_floods" 409
+        "回测显示预警量超过值守人员可承受的上限" / "the backtest shows more warnings than an operator can manage" ; "调整阈值或延时；确需启用请写明理由" / "change thresholds or delays; to enable it all the same give a reason"
+    BACKTEST_BUSY = 744 "backtest_busy" 429
+        "正在进行的回测过多" / "too many backtests are under way" ; "等其中一个完成，或取消自己的" / "wait for one to end, or cancel your own"
+    RULE_WHOLE_CITY = 745 "rule_whole_city" 403
+        "规则对全市生效，须由全市范围的账号启用" / "a rule holds in the whole city: an account of the whole city must enable it" ; "请市级中心启用" / "ask the city's centre to enable it"
+    TASK_OWNER = 746 "task_owner" 422
+        "改进任务须有一个责任单位或责任人" / "a task needs one owner: an agency or a person" ; "选择责任单位或责任人" / "choose an agency or a person"
+    NOT_TASK_OWNER = 747 "not_task_owner" 403
+        "该任务不由您办理" / "this task is not yours" ; "由责任单位、责任人或其上级中心完成" / "its owner, or a centre that reviews, must close it"
 }
 
 #[cfg(test)]

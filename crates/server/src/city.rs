@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chengmai_engine::Engine;
+use chengmai_engine::{Catalog, Engine};
 use chengmai_history::{HistoryReader, ReadingsQuery, WindowPoint, WindowsQuery};
 use chengmai_model::area::AreaHistory;
 use chengmai_model::case::Case;
@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) mod agencies;
 pub(crate) mod archive;
+pub(crate) mod backtests;
 pub(crate) mod book;
 pub(crate) mod brain;
 pub(crate) mod counters;
@@ -33,7 +34,8 @@ pub(crate) mod layout;
 pub(crate) mod marks;
 pub(crate) mod past;
 pub(crate) mod registry;
-mod restore;
+pub(crate) mod restore;
+pub(crate) mod rules;
 pub(crate) mod sequencer;
 pub(crate) mod start;
 
@@ -41,12 +43,14 @@ use crate::config::Config;
 use crate::http::problem::{Answer, Problem};
 use crate::mqtt::MqttCounters;
 use agencies::Agencies;
+use backtests::Backtests;
 use book::Book;
 use brain::Rate;
 use counters::Counters;
 use hub::Hub;
 use registry::Registry;
-use sequencer::{Batch, Message, Refusal, StopReason};
+use rules::RuleBook;
+use sequencer::{Batch, Message, Refusal, RulesChange, StopReason};
 
 /// How long a sender waits for a place in the queue before it is told to come back.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(10);
@@ -58,7 +62,10 @@ pub(crate) struct City {
     pub(crate) areas: Arc<AreaTree>,
     /// Areas of other days than today.
     pub(crate) area_history: Arc<AreaHistory>,
+    /// As they were read; rules that were enabled since stand in `rules`.
     pub(crate) packs: Vec<Pack>,
+    pub(crate) rules: RuleBook,
+    pub(crate) backtests: Arc<Backtests>,
     pub(crate) profile: Profile,
     pub(crate) registry: Arc<RwLock<Registry>>,
     pub(crate) engine: Arc<RwLock<Engine>>,
@@ -95,6 +102,15 @@ impl City {
             SendTimeoutError::Timeout(_) => Refusal::Overloaded,
             SendTimeoutError::Closed(_) => Refusal::Stopped,
         })
+    }
+
+    /// Other rules for the engine, in order with the readings. The journal frame after which they
+    /// hold; nothing when the city does not take them.
+    pub(crate) async fn change_rules(&self, catalog: Catalog) -> Option<u64> {
+        let (done, wait) = oneshot::channel();
+        let change = RulesChange { catalog: Box::new(catalog), done };
+        self.send(Message::Rules(change)).await.ok()?;
+        wait.await.ok().flatten()
     }
 
     /// Resolves when every registration made so far is on disk.

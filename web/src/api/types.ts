@@ -35,6 +35,8 @@ export type Permission =
   | "case_check"
   | "device_manage"
   | "user_manage"
+  | "rule_manage"
+  | "review_write"
   | "ingest"
   | "area_manage";
 

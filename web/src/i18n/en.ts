@@ -1,6 +1,7 @@
 // English: the same keys as zh.ts, complete.
 import alarm from "./alarm.en";
 import device from "./device";
+import { review, rule } from "./lookback.en";
 import type zh from "./zh";
 
 const en: typeof zh = {
@@ -22,6 +23,9 @@ const en: typeof zh = {
     alarms: "Alarm quality",
     packs: "Packs",
     pack: "Pack",
+    rule: "Rule",
+    review: "Review",
+    reviews: "Reviews",
     users: "Users",
     system: "System",
     missing: "Page not found",
@@ -103,6 +107,8 @@ const en: typeof zh = {
     case_check: "check cases",
     device_manage: "manage devices",
     user_manage: "manage users",
+    rule_manage: "manage rules",
+    review_write: "write reviews",
     ingest: "send readings",
     area_manage: "manage areas",
   },
@@ -114,32 +120,11 @@ const en: typeof zh = {
     choose: "Choose an area",
   },
   range: { label: "Time range", "1h": "1 h", "6h": "6 h", "24h": "24 h", "7d": "7 d", "30d": "30 d" },
-  live: {
-    live: "Live",
-    connecting: "Connecting",
-    stale: "Interrupted",
-    rate: "{rate} readings per second",
-    stale_banner: "The live stream is interrupted: this picture is from {since} ({ago}). Reconnecting.",
-  },
-  list: {
-    count: "{count} in total",
-    shown: "Showing {shown} of {total}",
-    more: "Load more",
-  },
+  live: { live: "Live", connecting: "Connecting", stale: "Interrupted", rate: "{rate} readings per second", stale_banner: "The live stream is interrupted: this picture is from {since} ({ago}). Reconnecting." },
+  list: { count: "{count} in total", shown: "Showing {shown} of {total}", more: "Load more" },
   copy: { idle: "Copy", done: "Copied", failed: "Copy by hand" },
-  coverage: {
-    word: "Coverage",
-    uncertain: "Uncertain",
-    low: "Coverage only {share}: the number is uncertain",
-    low_span: "Coverage below {share}: uncertain",
-    of: "Coverage {share} · {readings} readings",
-  },
-  change: {
-    none: "No earlier window to compare with",
-    flat: "Same as the window before",
-    better: "Better than the window before",
-    worse: "Worse than the window before",
-  },
+  coverage: { word: "Coverage", uncertain: "Uncertain", low: "Coverage only {share}: the number is uncertain", low_span: "Coverage below {share}: uncertain", of: "Coverage {share} · {readings} readings" },
+  change: { none: "No earlier window to compare with", flat: "Same as the window before", better: "Better than the window before", worse: "Worse than the window before" },
   counter: {
     title: "At a glance",
     unanswered: "Unanswered warnings",
@@ -459,6 +444,8 @@ const en: typeof zh = {
     refused_why: "Why readings were refused",
     nothing_refused: "No reading was refused.",
   },
+  rule,
+  review,
 };
 
 export default en;

@@ -1,6 +1,7 @@
 // 简体中文：所有界面文字。英文以此为准，键必须完全一致。
 import alarm from "./alarm.zh";
 import device from "./device";
+import { review, rule } from "./lookback.zh";
 
 export default {
   product: "城脉",
@@ -21,6 +22,9 @@ export default {
     alarms: "报警质量",
     packs: "场景包",
     pack: "场景包",
+    rule: "规则",
+    review: "复盘",
+    reviews: "复盘与改进",
     users: "用户",
     system: "系统",
     missing: "找不到页面",
@@ -102,6 +106,8 @@ export default {
     case_check: "案件核查",
     device_manage: "设备管理",
     user_manage: "用户管理",
+    rule_manage: "规则管理",
+    review_write: "复盘",
     ingest: "数据接入",
     area_manage: "区域管理",
   },
@@ -113,26 +119,10 @@ export default {
     choose: "选择区域",
   },
   range: { label: "时间范围", "1h": "1 小时", "6h": "6 小时", "24h": "24 小时", "7d": "7 天", "30d": "30 天" },
-  live: {
-    live: "实时",
-    connecting: "连接中",
-    stale: "已中断",
-    rate: "每秒 {rate} 条观测",
-    stale_banner: "实时数据流已中断：画面停在 {since}（{ago}），正在自动重连。",
-  },
-  list: {
-    count: "{count} 条",
-    shown: "已显示 {shown} / {total}",
-    more: "加载更多",
-  },
+  live: { live: "实时", connecting: "连接中", stale: "已中断", rate: "每秒 {rate} 条观测", stale_banner: "实时数据流已中断：画面停在 {since}（{ago}），正在自动重连。" },
+  list: { count: "{count} 条", shown: "已显示 {shown} / {total}", more: "加载更多" },
   copy: { idle: "复制", done: "已复制", failed: "请手动复制" },
-  coverage: {
-    word: "覆盖率",
-    uncertain: "不确定",
-    low: "覆盖率仅 {share}，数值不确定",
-    low_span: "覆盖率低于 {share}，不确定",
-    of: "覆盖率 {share} · {readings} 条观测",
-  },
+  coverage: { word: "覆盖率", uncertain: "不确定", low: "覆盖率仅 {share}，数值不确定", low_span: "覆盖率低于 {share}，不确定", of: "覆盖率 {share} · {readings} 条观测" },
   change: { none: "没有上一时段可比", flat: "与上一时段持平", better: "较上一时段好转", worse: "较上一时段变差" },
   counter: {
     title: "概况",
@@ -445,4 +435,6 @@ export default {
     refused_why: "拒收原因",
     nothing_refused: "没有被拒收的观测。",
   },
+  rule,
+  review,
 };

@@ -18,7 +18,8 @@ export const NAV: NavItem[] = [
   { name: "devices", icon: "device", also: ["device"] },
   { name: "ratings", icon: "star" },
   { name: "alarms", icon: "bell" },
-  { name: "packs", icon: "pack", also: ["pack"] },
+  { name: "reviews", icon: "back", also: ["review"] },
+  { name: "packs", icon: "pack", also: ["pack", "rule"] },
   { name: "users", icon: "users", needs: "user_manage" },
   { name: "system", icon: "system" },
 ];

@@ -221,6 +221,7 @@ pub(crate) async fn list_warnings(
         from: time("from", query.from.as_deref())?,
         to: time("to", query.to.as_deref())?,
         page,
+        ..WarningFilter::default()
     };
     let page = city.records.warnings().list(&filter).await?;
     Ok(Json(Page {
@@ -230,7 +231,8 @@ pub(crate) async fn list_warnings(
     }))
 }
 
-async fn visible(city: &City, caller: &Caller, id: &str) -> Answer<WarningRow> {
+/// The warning with that id, if the caller may see it.
+pub(crate) async fn visible(city: &City, caller: &Caller, id: &str) -> Answer<WarningRow> {
     let missing = || Problem::not_found(format!("warning {id}"));
     let parsed = WarningId::parse(id).ok_or_else(missing)?;
     let row = city.records.warnings().find(parsed).await?;

@@ -48,6 +48,8 @@ pub(crate) enum Decision {
     Warning { change: Box<WarningChange>, now: Timestamp },
     /// What became of the alarms of a slot.
     Tally(AlarmTally),
+    /// The rules that later steps are named by.
+    Rules(Box<Catalog>),
     /// Say when everything before this is decided and stored.
     Barrier(std::sync::mpsc::SyncSender<()>),
 }
@@ -69,7 +71,7 @@ pub(crate) struct Decisions {
 
 impl Decisions {
     /// Runs until every sender is gone.
-    pub(crate) async fn run(self, mut inbox: UnboundedReceiver<Decision>) {
+    pub(crate) async fn run(mut self, mut inbox: UnboundedReceiver<Decision>) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -90,7 +92,7 @@ impl Decisions {
         }
     }
 
-    async fn decide(&self, group: Vec<Decision>) {
+    async fn decide(&mut self, group: Vec<Decision>) {
         let mut steps = Vec::new();
         let mut tallies = Vec::new();
         let mut barriers = Vec::new();
@@ -98,6 +100,7 @@ impl Decisions {
             match decision {
                 Decision::Warning { change, now } => steps.push((self.step(&change), now)),
                 Decision::Tally(tally) => tallies.push(self.tally(&tally)),
+                Decision::Rules(catalog) => self.catalog = *catalog,
                 Decision::Barrier(done) => barriers.push(done),
             }
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use chengmai_engine::{AlarmSettings, Engine, Settings, setpoints_in};
+use chengmai_model::city::City as Profile;
 use chengmai_model::stream::{Levels, Registration};
 use chengmai_model::{AreaTree, StreamId};
 use chengmai_store::disk::{Disk, RealDisk};
@@ -15,11 +16,15 @@ use super::brain::ENGINE_PART;
 use super::layout::DataFolder;
 use super::marks::{MARKS_PART, Marks};
 use super::registry::{Registry, Restoring, SAVED_PREFIX};
+use super::rules::Replayed;
+use crate::accounts;
 use crate::config::Config;
 use crate::packs::Loaded;
 
 /// The registry in snapshots of version 0.1.0: a list of registrations.
 const OLD_REGISTRY_PART: &str = "registry";
+
+/// The disk, and how far what was restored had come.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) disk: Arc<dyn Disk>,
@@ -39,15 +44,11 @@ pub(super) fn restore(
     loaded: &Loaded,
     areas: &Arc<AreaTree>,
     folder: &DataFolder,
+    rules: &mut Replayed,
 ) -> anyhow::Result<(Opened, Engine, Registry)> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let settings = Settings {
-        lateness_ms: config.lateness_ms,
-        utc_offset_ms: loaded.profile.utc_offset_ms(),
-        alarms: AlarmSettings::of(&loaded.profile.alarms),
-        ..Settings::default()
-    };
-    let seed = rand_seed();
+    let settings = engine_settings(config, &loaded.profile);
+    let seed = accounts::random_number();
     let empty_registry =
         || Registry::new(Arc::clone(areas), &loaded.catalog, config.register_unknown, seed);
     let mut registry = empty_registry();
@@ -66,7 +67,9 @@ pub(super) fn restore(
     let registry_sequence = found.sequence;
     let engine_bytes = read_snapshot(&found, &*disk, &mut registry, &mut marks)?;
     let bytes = engine_bytes.unwrap_or_default();
-    let restored = Engine::restore(loaded.catalog.clone(), Arc::clone(areas), settings, &bytes);
+    let restored = rules.at_snapshot(found.sequence, &loaded.catalog, |catalog| {
+        Engine::restore(catalog, Arc::clone(areas), settings, &bytes)
+    });
     let (snapshot_sequence, setpoints) = match &restored {
         Ok(_) => (registry_sequence, Vec::new()),
         Err(error) => {
@@ -120,9 +123,12 @@ fn read_snapshot(
     Ok(engine)
 }
 
-/// A number that nobody outside can foresee.
-fn rand_seed() -> u64 {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
-    u64::from_le_bytes(bytes)
+/// How this city's engine is set up, and any engine beside it.
+pub(crate) fn engine_settings(config: &Config, profile: &Profile) -> Settings {
+    Settings {
+        lateness_ms: config.lateness_ms,
+        utc_offset_ms: profile.utc_offset_ms(),
+        alarms: AlarmSettings::of(&profile.alarms),
+        ..Settings::default()
+    }
 }

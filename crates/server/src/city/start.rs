@@ -13,7 +13,7 @@ use chengmai_history::{History, HistorySettings};
 use chengmai_model::area::{AreaHistory, AreaRow};
 use chengmai_model::{AreaPath, AreaTree, Timestamp};
 use chengmai_store::journal::{Entry, Journal, JournalSettings};
-use chengmai_store::order::{Restart, Use, Writer};
+use chengmai_store::order::{Restart, Step, Use, Writer};
 use chengmai_store::records::Records;
 use chengmai_store::records::agencies::AgencyRow;
 use parking_lot::{Mutex, RwLock};
@@ -32,7 +32,8 @@ use super::marks::Mark;
 use super::past::Past;
 use super::registry::Registry;
 use super::restore::{Opened, restore};
-use super::sequencer::{Message, Sequencer, Work};
+use super::rules::{Replayed, RuleBook};
+use super::sequencer::{Message, Sequencer};
 use crate::clock;
 use crate::commands::import;
 use crate::config::Config;
@@ -62,6 +63,7 @@ pub(crate) struct Prepared {
     agencies: Arc<Agencies>,
     journal: Journal,
     brain: Brain,
+    rules: RuleBook,
     archive_thread: JoinHandle<()>,
     history: chengmai_history::HistoryReader,
     decisions: tokio::task::JoinHandle<()>,
@@ -103,12 +105,13 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     let book = Arc::new(Book::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
     let counters = Arc::new(Counters::default());
-    let (mut opened, engine, registry) = restore(&config, &loaded, &areas, &folder)?;
+    let mut rules = Replayed::new(loaded.packs.clone(), records.rules().changes().await?);
+    let (mut opened, engine, registry) = restore(&config, &loaded, &areas, &folder, &mut rules)?;
     let engine = Arc::new(RwLock::new(engine));
     let registry = Arc::new(RwLock::new(registry));
     let decisions = Decisions {
         areas: Arc::clone(&areas),
-        catalog: loaded.catalog.clone(),
+        catalog: engine.read().catalog().clone(),
         profile: loaded.profile.clone(),
         agencies: Arc::clone(&agencies),
         registry: Arc::clone(&registry),
@@ -121,7 +124,6 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     let (decide, to_decide) = mpsc::unbounded_channel();
     let decisions = tokio::spawn(decisions.run(to_decide));
     let opening = open_archive(&loaded, &folder, &areas, &registry, &engine, &counters)?;
-    let (watermark, archived) = (opening.watermark, opening.archived);
     let mut brain = Brain {
         registry,
         engine,
@@ -130,7 +132,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         rate: Arc::new(Rate::default()),
         decisions: decide,
         archive: opening.inbox,
-        archived,
+        archived: opening.archived,
         folder: Arc::clone(&folder),
         disk: Arc::clone(&opened.disk),
         snapshot_ms: config.snapshot_ms,
@@ -141,7 +143,8 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         seen: Seen::default(),
         writing: None,
     };
-    let journal = catch_up(&folder, &opened, watermark, &mut brain)?;
+    let journal = catch_up(&folder, &opened, opening.watermark, &mut brain, &mut rules)?;
+    let rules = settle(rules, &brain, &records).await?;
     Ok(Prepared {
         config,
         loaded,
@@ -151,12 +154,25 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         agencies,
         journal,
         brain,
+        rules,
         archive_thread: opening.thread,
         history: opening.reader,
         decisions,
         book,
         started_at,
     })
+}
+
+/// What was enabled behind the last frame of the journal, or has no place in it yet, holds from now.
+async fn settle(rules: Replayed, brain: &Brain, records: &Records) -> anyhow::Result<RuleBook> {
+    let settled = rules.settle();
+    if let Some(catalog) = settled.catalog {
+        brain.adopt(catalog);
+    }
+    for change in settled.placeless {
+        records.rules().took_effect(change, brain.last_sequence).await?;
+    }
+    Ok(RuleBook::new(settled.packs))
 }
 
 /// The archive, running.
@@ -203,6 +219,7 @@ fn catch_up(
     opened: &Opened,
     watermark: u64,
     brain: &mut Brain,
+    rules: &mut Replayed,
 ) -> anyhow::Result<Journal> {
     let dir = folder.journal();
     let settings = JournalSettings::default();
@@ -230,6 +247,11 @@ fn catch_up(
     let mut frames = 0_u64;
     let mut each = |sequence: u64, entry: Entry, to: Use| {
         frames += 1;
+        if to.engine
+            && let Some(catalog) = rules.before(sequence)
+        {
+            brain.adopt(catalog);
+        }
         brain.recall(sequence, entry, to);
     };
     restart.replay(&*opened.disk, &dir, recovered.next_sequence, &mut each)?;
@@ -249,20 +271,20 @@ impl Brain {
                     }
                 }
                 if to.engine {
-                    self.step(Work::Registrations { sequence, list });
+                    self.step(Step::Registrations { sequence, list });
                 }
             }
             Entry::Readings { position, received_at, readings } => {
                 if let Some(mark) = Mark::of(&readings) {
                     self.marks.lock().add(mark, received_at);
                 }
-                let work = Work::Readings { sequence, position, received_at, readings };
+                let work = Step::Readings { sequence, position, received_at, readings };
                 if to.engine { self.step(work) } else { self.archive_only(work) }
             }
             Entry::Order { at, order } if to.engine => {
-                self.step(Work::Order { sequence, at, order });
+                self.step(Step::Order { sequence, at, order });
             }
-            Entry::Tick { now } if to.engine => self.step(Work::Tick { sequence, now }),
+            Entry::Tick { now } if to.engine => self.step(Step::Tick { sequence, now }),
             Entry::Order { .. } | Entry::Tick { .. } => {}
         }
     }
@@ -339,6 +361,8 @@ impl Prepared {
             areas: self.areas,
             area_history: self.area_history,
             packs: self.loaded.packs,
+            rules: self.rules,
+            backtests: Arc::default(),
             profile: self.loaded.profile,
             registry: Arc::clone(&brain.registry),
             engine: Arc::clone(&brain.engine),

@@ -38,6 +38,10 @@ pub(crate) enum Permission {
     CaseHandle,
     /// Check handled cases.
     CaseCheck,
+    /// Try rules on the past, and enable them.
+    RuleManage,
+    /// Write findings of a review and give tasks.
+    ReviewWrite,
     /// Accounts and tokens.
     UserManage,
 }
@@ -54,14 +58,16 @@ impl Permission {
             Self::CaseDecide => "case_decide",
             Self::CaseHandle => "case_handle",
             Self::CaseCheck => "case_check",
+            Self::RuleManage => "rule_manage",
+            Self::ReviewWrite => "review_write",
             Self::UserManage => "user_manage",
         }
     }
 }
 
 use Permission::{
-    AlarmShelve, CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, UserManage,
-    WarningDecide,
+    AlarmShelve, CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, ReviewWrite,
+    RuleManage, UserManage, WarningDecide,
 };
 
 /// What each role may do. `ingest` is for gateways: it sends readings and sees nothing.
@@ -76,13 +82,17 @@ pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
             CaseDecide,
             CaseHandle,
             CaseCheck,
+            RuleManage,
+            ReviewWrite,
             UserManage,
         ],
-        Role::DutyOfficer => &[Read, WarningDecide, AlarmShelve, CaseDecide, CaseCheck],
+        Role::DutyOfficer => {
+            &[Read, WarningDecide, AlarmShelve, CaseDecide, CaseCheck, ReviewWrite]
+        }
         Role::AgencyStaff => &[Read, CaseHandle],
         Role::GridWorker => &[Read, CaseDecide, CaseCheck],
-        Role::Supervisor => &[Read, CaseCheck],
-        Role::Engineer => &[Read, DeviceManage, Ingest],
+        Role::Supervisor => &[Read, CaseCheck, ReviewWrite],
+        Role::Engineer => &[Read, DeviceManage, Ingest, RuleManage],
         Role::Viewer => &[Read],
         Role::Ingest => &[Ingest],
     }

@@ -23,9 +23,9 @@ use utoipa_axum::routes;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, alarms, areas, case_import, case_summary, cases, device_summary, devices, events,
-    gateway, indicator_windows, indicators, latest, packs, readings, session, setpoints, shelves,
-    system, users, warnings,
+    agencies, alarms, areas, backtests, case_import, case_summary, cases, device_summary, devices,
+    events, gateway, indicator_windows, indicators, latest, moments, packs, readings, reviews,
+    rules, session, setpoints, shelves, system, tasks, users, warnings,
 };
 use crate::city::City;
 
@@ -106,6 +106,19 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         // Packs, the live stream, the program itself.
         .routes(routes!(packs::list_packs))
         .routes(routes!(packs::get_pack))
+        // Rules tried and enabled, incidents looked back on.
+        .routes(routes!(rules::check_rule))
+        .routes(routes!(rules::get_rule))
+        .routes(routes!(rules::enable_rule))
+        .routes(routes!(backtests::begin_backtest))
+        .routes(routes!(backtests::get_backtest, backtests::cancel_backtest))
+        .routes(routes!(reviews::list_reviews))
+        .routes(routes!(reviews::get_review))
+        .routes(routes!(moments::get_moment))
+        .routes(routes!(reviews::add_finding))
+        .routes(routes!(tasks::add_task))
+        .routes(routes!(tasks::list_tasks))
+        .routes(routes!(tasks::finish_task))
         .routes(routes!(events::listen))
         .routes(routes!(system::get_system))
         .routes(routes!(system::healthz))

@@ -7,6 +7,7 @@ mod demo;
 mod harness;
 mod kill;
 mod life;
+mod lookback;
 mod mqtt;
 mod replay;
 mod scope;

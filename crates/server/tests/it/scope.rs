@@ -103,6 +103,19 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("get", "/api/v1/agencies/ratings", Check::List("area")),
     ("get", "/api/v1/packs", Check::Everybody("the packs themselves")),
     ("get", "/api/v1/packs/{id}", Check::Everybody("the packs themselves")),
+    ("post", "/api/v1/rules/check", Check::Apart),
+    ("get", "/api/v1/rules/{pack}/{rule}", Check::Apart),
+    ("post", "/api/v1/rules/backtest", Check::Apart),
+    ("post", "/api/v1/rules/enable", Check::Apart),
+    ("get", "/api/v1/backtests/{id}", Check::Apart),
+    ("delete", "/api/v1/backtests/{id}", Check::Apart),
+    ("get", "/api/v1/reviews", Check::List("area")),
+    ("get", "/api/v1/reviews/{id}", Check::Thing(Thing::Warning)),
+    ("get", "/api/v1/reviews/{id}/moment", Check::Thing(Thing::Case)),
+    ("post", "/api/v1/reviews/{id}/findings", Check::Deed(Thing::Warning, &[])),
+    ("post", "/api/v1/reviews/{id}/tasks", Check::Deed(Thing::Case, &[])),
+    ("get", "/api/v1/tasks", Check::List("area")),
+    ("post", "/api/v1/tasks/{id}/done", Check::Apart),
     ("get", "/api/v1/events", Check::Apart),
     ("get", "/api/v1/system", Check::Everybody("counters of the program, no thing by name")),
     ("get", "/healthz", Check::Public),
@@ -118,6 +131,8 @@ struct Town {
     user: String,
     warning: String,
     case: String,
+    /// An improvement task of the warning's review.
+    task: i64,
 }
 
 const OWN: &str = "500103001";
@@ -144,7 +159,13 @@ impl Town {
         let (status, case) = city.post("/api/v1/cases", &city.admin, &new);
         assert_eq!(status, 200, "{case}");
         let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
-        Self { code: town, grid, device, user, warning: id(&warning), case: id(&case) }
+        let (warning, case) = (id(&warning), id(&case));
+        let task = json!({"text": town, "person": user, "due_at": "2999-01-01T00:00:00Z"});
+        let path = format!("/api/v1/reviews/{warning}/tasks");
+        let (status, task) = city.post(&path, &city.admin, &task);
+        assert_eq!(status, 200, "{task}");
+        let task = task["id"].as_i64().unwrap();
+        Self { code: town, grid, device, user, warning, case, task }
     }
 
     fn id(&self, thing: Thing) -> &str {
@@ -167,7 +188,9 @@ impl Town {
         let users = city.list("/api/v1/users", &city.admin);
         let cases = city.list(&format!("/api/v1/cases?area={}&state=all", self.code), &city.admin);
         let devices = city.list(&format!("/api/v1/devices?area={}", self.code), &city.admin);
+        let review = get(format!("/api/v1/reviews/{}", self.warning));
         json!({
+            "review": [review["findings"], review["tasks"]],
             "warning": [warning["state"], warning["answered_by"], warning["case"]],
             "case": [case["state"], case["level"], case["agency"], case["events"]],
             "device": [device["area"], device["name"], device["streams"]],
@@ -297,7 +320,8 @@ fn check_thing(world: &World, path: &str, thing: Thing) {
 
 fn check_deed(world: &World, method: &str, path: &str, thing: Thing, actions: &[&str]) {
     let World { city, token, foreign, .. } = world;
-    let body = json!({"reason": "为什么", "note": "x", "agency": "sanitation-500103", "level": "district"});
+    let body = json!({"reason": "为什么", "note": "x", "agency": "sanitation-500103", "level": "district",
+        "cause": "rule", "text": "x", "due_at": "2999-01-01T00:00:00Z"});
     for town in foreign {
         for action in if actions.is_empty() { &[""] } else { actions } {
             let asked = filled(path, town.id(thing), action);
@@ -341,6 +365,7 @@ fn a_town_user_sees_and_changes_nothing_outside_the_town() {
     newest_of_others(&world);
     make_for_others(&world);
     shelve_for_others(&world);
+    look_back_for_others(&world);
     let after: Vec<Value> = world.foreign.iter().map(|t| t.state(&world.city)).collect();
     assert_eq!(before, after);
 }
@@ -484,6 +509,53 @@ fn shelve_for_others(world: &World) {
     let one = format!("{path}/{}", ours["id"].as_str().unwrap());
     until("the shelf is there", || (!city.list(path, token).is_empty()).then_some(()));
     assert_eq!(city.send("DELETE", &one, token, None, b"").0, 204, "the own one");
+}
+
+/// Rules are the whole city's; what they would have done elsewhere, and others' tasks, are not told.
+fn look_back_for_others(world: &World) {
+    let World { city, token, own, foreign, .. } = world;
+    let (status, rule) = city.get("/api/v1/rules/street/manhole_open", token);
+    assert_eq!(status, 200, "a pack's rule is everybody's: {rule}");
+    let text = &rule["text"];
+    let body = json!({"pack": "street", "text": text});
+    assert_eq!(city.post("/api/v1/rules/check", token, &body).0, 200);
+    let begin = |token: &str, area: &str| {
+        let body = json!({"pack": "street", "text": text, "area": area});
+        city.post("/api/v1/rules/backtest", token, &body)
+    };
+    let areas = foreign.iter().map(|town| town.code).chain(["500103", "50"]);
+    for area in areas {
+        let (status, answer) = begin(token, area);
+        assert_eq!(status, 404, "a backtest in {area}: {answer}");
+    }
+    let ended = |path: &str, token: &str| {
+        until("the backtest ends", || {
+            let (status, body) = city.get(path, token);
+            assert_eq!(status, 200, "{body}");
+            (body["state"] == "done").then_some(body)
+        })
+    };
+    for (token, area) in [(token.as_str(), own.code), (city.admin.as_str(), foreign[0].code)] {
+        let (status, begun) = begin(token, area);
+        assert_eq!(status, 200, "{begun}");
+        let path = format!("/api/v1/backtests/{}", begun["id"].as_str().unwrap());
+        let done = ended(&path, token);
+        assert_eq!(done["result"]["streams"], json!(1), "only the devices there: {done}");
+        let seen = if area == own.code { 200 } else { 404 };
+        assert_eq!(city.get(&path, &world.token).0, seen, "the backtest of {area}");
+        let sent = city.send("DELETE", &path, &world.token, None, b"");
+        assert_eq!(sent.0, seen, "{}", sent.1);
+    }
+    let (status, answer) = city.post("/api/v1/rules/enable", token, &body);
+    assert_eq!((status, &answer["code"]), (403, &json!("E-745")), "{answer}");
+    let evidence = json!({"evidence": "x"});
+    for town in foreign {
+        let path = format!("/api/v1/tasks/{}/done", town.task);
+        let (status, answer) = city.post(&path, token, &evidence);
+        assert_eq!(status, 404, "{path}: {answer}");
+    }
+    let path = format!("/api/v1/tasks/{}/done", own.task);
+    assert_eq!(city.post(&path, token, &evidence).0, 200, "the own task");
 }
 
 #[test]

@@ -205,6 +205,8 @@ pub struct WarningFilter {
     pub from: Option<Timestamp>,
     /// Raised before.
     pub to: Option<Timestamp>,
+    /// That stood at this moment.
+    pub stood_at: Option<Timestamp>,
     /// Which page; newest first.
     pub page: PageRequest,
 }
@@ -303,6 +305,10 @@ impl Warnings<'_> {
         from.and_if("held_by =", filter.held_by.as_deref());
         from.and_if("raised_at >=", filter.from.map(|t| t.0));
         from.and_if("raised_at <", filter.to.map(|t| t.0));
+        if let Some(moment) = filter.stood_at {
+            from.add(" AND raised_at <= ").value(moment.0);
+            from.add(" AND (cleared_at IS NULL OR cleared_at > ").value(moment.0).add(")");
+        }
         let total = from.with_head("SELECT count(*)").count(&self.0.read).await?;
         let mut sql = from.with_head("SELECT *");
         page(&mut sql, &filter.page, "raised_at", "id", true)?;
