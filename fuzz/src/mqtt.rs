@@ -82,6 +82,7 @@ fn walk(bytes: &[u8], v5: bool) -> Trait {
                 assert!(len == 0 || len > rest.len(), "{len} bytes are there already");
                 break;
             }
+            Frame::Broken => break,
             Frame::Ping => 2,
             Frame::Publish(publish, len) => {
                 messages += 1;

@@ -298,7 +298,7 @@ impl Engine {
         Board::open_windows(self.inputs(), indicator, area)
     }
 
-    /// Followed values that changed in the last tick: indicator and area.
+    /// Followed values that changed in the last tick: indicator and area, each once.
     pub fn changed(&self) -> &[(u16, AreaId)] {
         &self.board.changed
     }

@@ -115,8 +115,6 @@ impl Board {
                 *worked_out += round.due.len() as u64;
             }
         }
-        // As a list of indicators, whatever groups they are in.
-        changed.sort_by_key(|(indicator, _)| *indicator);
     }
 
     /// Says the final values of all followed windows that closed.

@@ -409,7 +409,7 @@ fn no_byte_of_a_snapshot_turned_over_stops_the_engine() {
     let (sound, after) = (engine.snapshot(), (9..20).map(second).collect::<Vec<_>>());
     let (catalog, city) = (catalog(), city());
     let (mut taken, mut refused) = (0, 0);
-    for at in (0..sound.len()).step_by(3) {
+    for at in (0..sound.len()).step_by(7) {
         let mut bytes = sound.clone();
         bytes[at] ^= 0xff;
         match Engine::restore(catalog.clone(), Arc::clone(&city), settings(), &bytes) {
@@ -421,7 +421,7 @@ fn no_byte_of_a_snapshot_turned_over_stops_the_engine() {
         }
     }
     // A value, a time: those may be others. What counts something or points somewhere may not.
-    assert!(taken > 100 && refused > 100, "{taken} taken, {refused} refused");
+    assert!(taken > 50 && refused > 50, "{taken} taken, {refused} refused");
 }
 
 #[test]

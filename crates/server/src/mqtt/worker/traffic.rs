@@ -117,6 +117,7 @@ impl<S: MqttSink> Worker<S> {
                     peer.fresh = false;
                     return Ok(used);
                 }
+                Frame::Broken => return Err(Ended::Malformed),
                 Frame::Publish(publish, len)
                     if open && self.take_quickly(place, peer, &publish) =>
                 {
