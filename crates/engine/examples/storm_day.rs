@@ -12,6 +12,8 @@ mod packs;
 #[path = "../tests/it/storm.rs"]
 mod storm;
 
+use std::collections::BTreeMap;
+
 use chengmai_engine::alarm_quality::{AlarmLoad, Goals};
 use storm::Size;
 
@@ -46,9 +48,19 @@ fn main() {
     println!("causes {}, groups {}", outcome.causes, outcome.groups);
     table("whole span, with the onset", &outcome.whole);
     table("steady state, from minute 45", &outcome.steady);
+    let goals = Goals::default();
+    let over = |limit: f64| outcome.desks.iter().filter(|&&hourly| hourly > limit).count();
+    println!(
+        "\nsteady state: the busiest desk has {:.2} an hour; desks over {}: {}, over {}: {}",
+        outcome.desks[0],
+        goals.hourly_good,
+        over(goals.hourly_good),
+        goals.hourly_most,
+        over(goals.hourly_most)
+    );
     let known = &outcome.known;
     println!(
-        "true events planted {}: shown alone {}, listed in a shown group {}, listed under a shown cause {}, lost {}",
+        "\ntrue events planted {}: shown alone {}, listed in a shown group {}, listed under a shown cause {}, lost {}",
         known.planted,
         known.alone,
         known.in_a_group,
@@ -76,7 +88,15 @@ fn table(title: &str, load: &AlarmLoad) {
             figure.verdict.word()
         );
     }
-    for (source, count) in load.sources.iter().take(3) {
-        println!("  rule {} at area {}: {count}", source.rule, source.place);
+    let catalog = packs::catalog();
+    let mut rules: BTreeMap<String, u64> = BTreeMap::new();
+    for (source, count) in &load.sources {
+        let rule = catalog.rules().get(source.rule as usize);
+        let name = rule.map_or_else(|| "groups".to_owned(), |rule| rule.id.clone());
+        *rules.entry(name).or_default() += count;
     }
+    let mut rules: Vec<(String, u64)> = rules.into_iter().collect();
+    rules.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let named: Vec<String> = rules.iter().map(|(rule, n)| format!("{rule} {n}")).collect();
+    println!("\nby rule: {}", named.join(", "));
 }

@@ -28,6 +28,9 @@ pub const SILENCE_MS_MAX: i64 = 366 * 86_400_000;
 /// What a snapshot holds is believed up to here, so that arithmetic on times cannot overflow.
 pub const TIME_MS_MAX: i64 = 253_402_300_800_000;
 
+/// Readings or alarms that are believed to have come in all: more than any city counts.
+pub(crate) const COUNT_MAX: u64 = 1 << 62;
+
 /// Whether that is a time at all; see [`TIME_MS_MAX`].
 pub(crate) const fn is_time(ms: i64) -> bool {
     ms >= -TIME_MS_MAX && ms <= TIME_MS_MAX

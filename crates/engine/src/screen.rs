@@ -26,7 +26,7 @@ use crate::catalog::{Catalog, RuleDef};
 use crate::event::{AlarmStep, Event};
 use crate::pages::Pages;
 use crate::stream::StreamFacts;
-use crate::warning::{Key, NO_AREA, Warnings, free_key};
+use crate::warning::{CAUSE_END, Key, NO_AREA, Warnings, free_key};
 pub use flood::FloodView;
 use flood::Floods;
 pub use settings::AlarmSettings;
@@ -94,7 +94,54 @@ struct Standing {
     ask_at: Option<i64>,
 }
 
+/// How much there is of what a restored state speaks of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) rules: usize,
+    pub(crate) packs: usize,
+    pub(crate) areas: usize,
+    pub(crate) streams: usize,
+}
+
+impl Bounds {
+    fn hold_area(self, area: AreaId) -> bool {
+        (area.0 as usize) < self.areas
+    }
+
+    /// A cause may be a device's number, which is not known here.
+    fn hold_key(self, key: Key) -> bool {
+        usize::from(key.rule) < self.rules && key.cause < CAUSE_END
+    }
+
+    fn hold_change(self, change: &WarningChange) -> bool {
+        let subject = match change.subject {
+            Subject::Stream(stream) => (stream.0 as usize) < self.streams,
+            Subject::Indicator { area, .. } => self.hold_area(area),
+            Subject::Group { pack } => usize::from(pack) < self.packs,
+        };
+        subject
+            && usize::from(change.rule) < self.rules
+            && self.hold_area(change.area)
+            && change.evidence.iter().all(|it| (it.stream.0 as usize) < self.streams)
+    }
+}
+
 impl Screen {
+    /// True when nothing in it speaks of a rule, area or stream that is none; `about_area` says
+    /// which rules have areas as causes.
+    pub(crate) fn is_sound(&self, about_area: impl Fn(u16) -> bool, bounds: Bounds) -> bool {
+        let key_fits = |key: &Key| {
+            let area = !about_area(key.rule) || key.cause >= NO_AREA;
+            bounds.hold_key(*key) && (area || bounds.hold_area(AreaId(key.cause)))
+        };
+        let mut standing = self.standing.iter();
+        standing.all(|(key, it)| {
+            key_fits(key) && it.last.rule == key.rule && bounds.hold_change(&it.last)
+        }) && self.lately.keys().all(key_fits)
+            && self.floods.are_sound(bounds)
+            && self.tallies.are_sound(bounds)
+    }
+
     /// Takes what rules and indicators said, from `start` on, and puts in its place what is to be
     /// said.
     pub(crate) fn pass(&mut self, scene: &Scene<'_>, out: &mut Vec<Event>, start: usize) {

@@ -22,20 +22,18 @@ use crate::catalog::Catalog;
 use crate::engine::{Engine, Settings, Totals};
 use crate::hash::Hash64;
 use crate::indicator::{Board, BoardColumn};
-use crate::limits::TIME_MS_MAX;
+use crate::limits::{COUNT_MAX, TIME_MS_MAX};
 use crate::pages::{Pages, Plain};
 use crate::rollup::{KindTree, Registered};
 use crate::rule::{RuleState, RuleStates};
-use crate::screen::{AlarmSettings, Screen};
+use crate::screen::{AlarmSettings, Bounds, Screen};
 use crate::setpoint::Setpoints;
 use crate::stream::{ONLINE, Rings, SCHEDULED};
 use crate::warning::Warnings;
 use crate::window::{Pane, Windows};
 
 /// Changes with every change of the shapes below.
-const FORMAT: u32 = 5;
-/// Readings that are believed to have come in all: more than any city counts.
-const COUNT_MAX: u64 = 1 << 62;
+const FORMAT: u32 = 6;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -406,11 +404,17 @@ impl Engine {
             && streams == self.streams.len() as u64
             && small.totals.iter().all(|&count| count <= COUNT_MAX)
             && small.warnings.are_sound(cause, self.areas.len().max(1), self.streams.len());
-        if !fits {
+        let bounds = Bounds {
+            rules: self.catalog.rules().len(),
+            packs: self.catalog.packs().len(),
+            areas: self.areas.len().max(1),
+            streams: self.streams.len(),
+        };
+        // An indicator's warning is about an area too.
+        if !fits || !small.screen.is_sound(|rule| cause(rule) != Some(false), bounds) {
             return None;
         }
-        let rules = self.catalog.rules().len();
-        self.rules = RuleStates::restored(small.rules, rules, self.streams.len())?;
+        self.rules = RuleStates::restored(small.rules, bounds.rules, self.streams.len())?;
         self.totals = Totals { streams, online: 0, readings, duplicates, late, out_of_range };
         self.warnings = small.warnings;
         self.screen = small.screen;

@@ -21,7 +21,7 @@ pub(crate) struct Key {
 /// Causes from here on are numbers of no area: those of areas that became part of another one.
 pub(crate) const NO_AREA: u32 = 1 << 31;
 /// No cause has this number or a higher one: so many areas never became part of others.
-const CAUSE_END: u32 = 3 << 30;
+pub(crate) const CAUSE_END: u32 = 3 << 30;
 
 /// The reading (or silence) that moves a warning.
 pub(crate) struct Mover<'a> {

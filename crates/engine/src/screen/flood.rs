@@ -9,7 +9,7 @@ use chengmai_model::warning::{Subject, WarningChange, WarningId, WarningStep};
 use chengmai_model::{AreaId, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Scene, after};
+use super::{Bounds, Scene, after};
 use crate::catalog::RuleDef;
 use crate::event::Event;
 use crate::warning::{Key, area_code, identity};
@@ -97,6 +97,16 @@ pub(super) fn collapsible(rule: &RuleDef, severity: Severity) -> bool {
 }
 
 impl Floods {
+    pub(super) fn are_sound(&self, bounds: Bounds) -> bool {
+        self.desks.keys().all(|&operator| bounds.hold_area(AreaId(operator)))
+            && self.groups.iter().all(|(&(operator, pack), group)| {
+                group.last.subject == Subject::Group { pack }
+                    && bounds.hold_area(AreaId(operator))
+                    && bounds.hold_change(&group.last)
+                    && group.members.keys().all(|key| bounds.hold_key(*key))
+            })
+    }
+
     /// A warning arrives at its desk: the group it is to be shown in, if it comes in a flood.
     pub(super) fn judge(
         &mut self,

@@ -7,8 +7,9 @@ use chengmai_model::warning::Held;
 use chengmai_model::{AreaId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Scene;
+use super::{Bounds, Scene};
 use crate::event::Event;
+use crate::limits::COUNT_MAX;
 
 /// Counts of one desk, rule and slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,16 @@ pub(super) struct Tallies {
 }
 
 impl Tallies {
+    pub(super) fn are_sound(&self, bounds: Bounds) -> bool {
+        self.open.iter().all(|(&(start, operator, rule), it)| {
+            let fates = [it.alarms, it.shown, it.under_parent, it.shelved, it.collapsed];
+            (it.start.0, it.operator.0, it.rule) == (start, operator, rule)
+                && usize::from(rule) < bounds.rules
+                && bounds.hold_area(it.operator)
+                && fates.iter().all(|&count| count <= COUNT_MAX)
+        })
+    }
+
     pub(super) fn alarm(&mut self, operator: AreaId, rule: u16, scene: &Scene<'_>) {
         self.of(operator, rule, scene).alarms += 1;
     }

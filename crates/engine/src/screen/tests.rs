@@ -6,6 +6,7 @@ use chengmai_model::{
     AreaCode, AreaId, DeviceId, Order, Reading, Severity, ShelfId, StreamId, Timestamp,
 };
 
+use super::Bounds;
 use crate::testing::{
     MIDNIGHT, area, check_script, city, engine, kind, play, register, rule, tell,
 };
@@ -363,4 +364,23 @@ fn a_warning_that_comes_back_begins_another_group_with_a_name_of_its_own() {
     assert_eq!(steps, [WarningStep::Raised, WarningStep::Cleared, WarningStep::Raised]);
     assert_eq!(groups[0].1, groups[1].1);
     assert_ne!(groups[0].1, groups[2].1);
+}
+
+#[test]
+fn what_speaks_of_a_rule_pack_area_or_stream_that_is_none_is_not_believed() {
+    let mut engine = busy(GRADES);
+    for stream in 0..6 {
+        play(&mut engine, &format!("0s #{stream} 25"));
+    }
+    let sound = |bounds: Bounds| engine.screen.is_sound(|_| true, bounds);
+    let all = Bounds { rules: 8, packs: 1, areas: city().len(), streams: 8 };
+    assert!(sound(all));
+    for less in [
+        Bounds { rules: 5, ..all },
+        Bounds { packs: 0, ..all },
+        Bounds { areas: 1, ..all },
+        Bounds { streams: 5, ..all },
+    ] {
+        assert!(!sound(less), "{less:?}");
+    }
 }

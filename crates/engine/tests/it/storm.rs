@@ -57,6 +57,8 @@ pub(crate) struct Outcome {
     pub(crate) causes: u64,
     pub(crate) whole: AlarmLoad,
     pub(crate) steady: AlarmLoad,
+    /// Hourly averages of the single desks in steady state, the highest first.
+    pub(crate) desks: Vec<f64>,
     pub(crate) known: Known,
     pub(crate) groups: u64,
 }
@@ -343,8 +345,12 @@ fn outcome(storm: &Storm, engine: &Engine, log: Log, readings: u64, exceedances:
     let load = |from| {
         let span = LoadSpan { from, to: end };
         let loads = AlarmLoad::by_operator(&steps, span, &Goals::default());
-        AlarmLoad::together(loads.values(), u64::from(storm.size.districts), span)
+        let mut desks: Vec<f64> = loads.values().map(AlarmLoad::per_hour).collect();
+        desks.sort_by(|a, b| b.total_cmp(a));
+        (AlarmLoad::together(loads.values(), u64::from(storm.size.districts), span), desks)
     };
+    let (whole, _) = load(START);
+    let (steady, desks) = load(START.plus_ms(ONSET_MS));
     let mut tally = log.tallies[0];
     for more in &log.tallies[1..] {
         tally.alarms += more.alarms;
@@ -362,8 +368,9 @@ fn outcome(storm: &Storm, engine: &Engine, log: Log, readings: u64, exceedances:
         tally,
         causes: log.changes.iter().filter(raised).filter(|c| !group(c)).count() as u64,
         groups: log.changes.iter().filter(raised).filter(group).count() as u64,
-        whole: load(START),
-        steady: load(START.plus_ms(ONSET_MS)),
+        whole,
+        steady,
+        desks,
         known: known(storm, engine, &log.changes),
     }
 }
