@@ -14,6 +14,7 @@ mod report;
 use std::sync::Arc;
 
 use chengmai_model::pack::{Pack, PackFault};
+use chengmai_model::stream::Levels;
 use chengmai_model::warning::{Subject, WarningId, WarningStep};
 use chengmai_model::{AreaId, AreaTree, Reading, Severity, StreamId, Timestamp};
 use hashbrown::HashMap;
@@ -135,6 +136,19 @@ impl Backtest {
         let number = self.engine.register(StreamSpec { kind: self.kind, ..spec }).0;
         self.pending.resize(number as usize / 64 + 1, 0);
         number
+    }
+
+    /// True when the rule asks for the set-points of its streams.
+    pub fn asks_setpoints(&self) -> bool {
+        self.engine.catalog().asks_setpoints(self.kind())
+    }
+
+    /// The stream's own levels.
+    ///
+    /// # Panics
+    /// When the stream was not added.
+    pub fn set_setpoints(&mut self, stream: u32, levels: &Levels) {
+        self.engine.set_setpoints(StreamId(stream), levels);
     }
 
     /// Takes readings that come after all before.

@@ -20,6 +20,7 @@ export interface RuleText {
   name: Text;
   kind: string;
   text: string;
+  fields: RuleFields;
   own_text: string | null;
   changes: { at: Iso; by: string; backtest: string; reason: string | null; journal_sequence: number | null }[];
 }
@@ -63,6 +64,7 @@ export interface BacktestResult {
   before: Side | null;
   after: Side;
   incidents: { id: string; at: Iso; area: string; area_name: string; before_ms: number | null; after_ms: number | null }[];
+  untold: number;
   goal: { per_hour_goal: number; per_hour_max: number; flood_per_slot: number; flood_share_max: number };
 }
 

@@ -18,6 +18,7 @@ export const rule: typeof zh.rule = {
   peak_before: "As it is: most in an hour",
   peak_after: "What if: most in an hour",
   first_areas: "The first {shown} of {all}.",
+  untold: "{count} more lie before what history tells of: no rule can be tried on them.",
   incident: "Incident",
   known_at: "Known at",
   restore: "Back to the pack's text",

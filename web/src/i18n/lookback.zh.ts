@@ -17,6 +17,7 @@ export const rule = {
   peak_before: "现行：一小时最多",
   peak_after: "假如：一小时最多",
   first_areas: "显示 {all} 个中的前 {shown} 个。",
+  untold: "另有 {count} 起早于现有历史数据，无法回测。",
   incident: "事件",
   known_at: "知悉时间",
   restore: "恢复包内原文",

@@ -190,3 +190,23 @@ fn a_rule_that_is_not_there_and_a_faulty_one_are_refused_by_name() {
     let faults = Backtest::new(&packs(&deaf), "p/r", city(), Settings::default()).unwrap_err();
     assert!(faults.iter().any(|f| f.line > 0), "{faults:?}");
 }
+
+#[test]
+fn a_rule_that_asks_for_set_points_is_tried_with_those_of_each_stream() {
+    let body = "alarm = { when = \"value >= setpoint('red')\" }\n\
+        grade = [ { severity = 4, when = \"value >= setpoint('red')\" } ]\n";
+    let areas = city();
+    let mut test =
+        Backtest::new(&packs(body), "p/r", Arc::clone(&areas), Settings::default()).unwrap();
+    assert!(test.asks_setpoints() && !test.skips());
+    let streams: Vec<u32> = places(&areas)[..2]
+        .iter()
+        .enumerate()
+        .map(|(device, area)| test.add_stream(spec(*area, device)))
+        .collect();
+    test.set_setpoints(streams[0], &[None, None, None, Some(50.0)]);
+    test.set_setpoints(streams[1], &[None, None, None, Some(30.0)]);
+    test.take(Columns { streams: &streams, ats: &[MIDNIGHT.0, MIDNIGHT.0], values: &[40.0, 40.0] });
+    let report = test.finish(MIDNIGHT.plus_ms(HOUR_MS));
+    assert_eq!((report.warnings, report.raised[0].stream.0), (1, streams[1]));
+}

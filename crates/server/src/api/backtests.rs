@@ -129,7 +129,10 @@ pub(crate) struct ResultJson {
     /// The rule as it holds now; null for a new one.
     before: Option<SideJson>,
     after: SideJson,
+    /// Those that history tells of.
     incidents: Vec<IncidentJson>,
+    /// Known incidents of a time that history does not tell of.
+    untold: usize,
     goal: GoalJson,
 }
 
@@ -292,6 +295,7 @@ async fn finish(
     let past = Past {
         history: city.history.clone(),
         registry: Arc::clone(&city.registry),
+        engine: Arc::clone(&city.engine),
         areas: Arc::clone(&city.areas),
         settings: engine_settings(&city.config, &city.profile),
     };
@@ -299,7 +303,7 @@ async fn finish(
     let outcome = blocking(move || run(&running, &past, &before, &after)).await?;
     let outcome = outcome.map_err(|text| Problem::new(&error::INTERNAL, text))?;
     let Some(outcome) = outcome else { return Ok(None) };
-    let result = result(city, &job.trial, &known, &outcome);
+    let result = result(city, &job.trial, known, &outcome);
     let trial = &job.trial;
     let row = BacktestRow {
         id: trial.id.clone(),
@@ -368,12 +372,15 @@ async fn incidents(city: &City, trial: &Trial, packs: &[Pack]) -> Answer<Vec<(St
 fn result(
     city: &City,
     trial: &Trial,
-    known: &[(String, Incident)],
+    known: Vec<(String, Incident)>,
     outcome: &Outcome,
 ) -> ResultJson {
     // A load is spread over the time that history tells of, an hour at least.
     let since = outcome.told.map_or(trial.from, |(first, _)| first.min(trial.to.plus_ms(-HOUR_MS)));
     let span = (since.max(trial.from), trial.to);
+    let (known, untold): (Vec<_>, Vec<_>) = known
+        .into_iter()
+        .partition(|(_, incident)| outcome.told.is_some_and(|(first, _)| incident.at >= first));
     let list: Vec<Incident> = known.iter().map(|(_, incident)| *incident).collect();
     let judged = |report: &Report| judge(report, &list, &city.areas);
     let (after, after_stray) = judged(&outcome.after);
@@ -397,6 +404,7 @@ fn result(
         told_to: outcome.told.map(|(_, last)| last.to_rfc3339()),
         asked: outcome.after.asked,
         incidents: incidents.collect(),
+        untold: untold.len(),
         before: before.as_ref().map(|(report, (caught, stray))| {
             side(city, (trial.area, span), report, caught, *stray)
         }),

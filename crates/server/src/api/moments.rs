@@ -100,11 +100,11 @@ pub(crate) struct CaseThen {
 /// A reading before the moment.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReadingThen {
-    device: String,
+    pub(super) device: String,
     kind: String,
     unit: String,
-    value: f64,
-    at: String,
+    pub(super) value: f64,
+    pub(super) at: String,
 }
 
 /// How the city stood at a moment of the incident: vital signs, warnings, cases, readings.
@@ -228,7 +228,12 @@ async fn cases_then(city: &City, around: AreaId, at: Timestamp) -> Answer<Vec<Ca
     Ok(found)
 }
 
-async fn readings_then(city: &City, told: &Told, at: Timestamp) -> Answer<Vec<ReadingThen>> {
+/// The last reading of each device of the evidence at that moment.
+pub(super) async fn readings_then(
+    city: &City,
+    told: &Told,
+    at: Timestamp,
+) -> Answer<Vec<ReadingThen>> {
     let Some(warning) = &told.warning else { return Ok(Vec::new()) };
     let mut wanted: Vec<(String, String)> =
         warning.facts.evidence.iter().map(|e| (e.device.clone(), e.kind.clone())).collect();

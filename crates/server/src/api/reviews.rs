@@ -2,6 +2,7 @@
 //! moment, what was found, and the tasks that came of it. An incident is a warning or a case; one
 //! that belongs to the other is told together with it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::cases::{self, CaseJson, case_json};
+use super::moments::readings_then;
 use super::tasks::{TaskJson, task_json};
 use super::warnings::{self, WarningJson, warning_json};
 use crate::city::City;
@@ -233,6 +235,14 @@ pub(crate) async fn get_review(
     }
     let mut timeline = Vec::new();
     if let Some(warning) = &told.warning {
+        for reading in readings_then(&city, &told, warning.raised_at).await? {
+            timeline.push(MomentJson {
+                at: reading.at,
+                who: Some(reading.device),
+                value: Some(reading.value),
+                ..MomentJson::new(warning.raised_at, "reading")
+            });
+        }
         warning_moments(&city, warning, now, &mut timeline);
     }
     if let Some((_, events)) = &told.case {
@@ -304,10 +314,11 @@ fn warning_moments(city: &City, row: &WarningRow, now: Timestamp, out: &mut Vec<
         value: Some(evidence.value),
         ..MomentJson::new(evidence.at, "reading")
     });
-    out.extend(readings);
+    // The evidence is the latest; what began it was read from history.
+    let known: BTreeSet<_> = out.iter().map(|m| (m.at.clone(), m.who.clone())).collect();
+    out.extend(readings.filter(|m| !known.contains(&(m.at.clone(), m.who.clone()))));
     out.push(MomentJson {
         tier: Some(tier.min(Tier::Town).word()),
-        value: Some(row.facts.value),
         ..MomentJson::new(row.raised_at, "warning_raised")
     });
     let ends = [row.answered_at, row.cleared_at].into_iter().flatten().min().unwrap_or(now);

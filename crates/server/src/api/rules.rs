@@ -155,7 +155,8 @@ pub(crate) async fn check_rule(
 /// A rule as text, and what became of it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"pack": "gas", "id": "methane_in_manhole", "name": {"zh": "地下空间燃气聚集", "en": "Gas in an underground space"},
-    "kind": "methane", "text": "[[rule]]\n", "own_text": "[[rule]]\n", "changes": []}))]
+    "kind": "methane", "text": "[[rule]]\n", "fields": {"when": "value >= 20", "clear": "value < 15", "on_for": "2 readings",
+    "clear_for": null, "need": null, "healthy": true, "grades": [{"severity": 1, "when": "value >= 20"}]}, "own_text": "[[rule]]\n", "changes": []}))]
 pub(crate) struct RuleText {
     pack: String,
     id: String,
@@ -164,6 +165,8 @@ pub(crate) struct RuleText {
     kind: String,
     /// As it holds now.
     text: String,
+    /// What a form can change of it.
+    fields: RuleFields,
     /// As the pack wrote it; nothing for one that no pack has.
     own_text: Option<String>,
     /// What was enabled, newest first.
@@ -216,6 +219,7 @@ pub(crate) async fn get_rule(
         id: shown.id.clone(),
         name: (&shown.name).into(),
         kind: shown.on.clone(),
+        fields: shown.into(),
         text: found.rule_text(&rule).ok_or_else(missing)?,
         own_text: own.and_then(|p| p.rule_text(&rule)),
         changes: of_this.map(ChangeJson::from).collect(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use chengmai_engine::backtest::{Backtest, Columns, Report};
-use chengmai_engine::{Settings, StreamSpec};
+use chengmai_engine::{Engine, Settings, StreamSpec};
 use chengmai_history::{HistoryReader, KindQuery, KindRow};
 use chengmai_model::pack::Pack;
 use chengmai_model::{AreaId, AreaTree, KindId, StreamId, Timestamp};
@@ -17,6 +17,8 @@ use super::registry::Registry;
 
 /// Backtests that may wait or run at once.
 const UNDER_WAY_MAX: usize = 4;
+/// Streams whose set-points are asked for before the live engine may go on.
+const LOCKED_STREAMS_MAX: usize = 10_000;
 /// Backtests that are remembered here.
 const KEPT_MAX: usize = 32;
 
@@ -123,6 +125,8 @@ pub(crate) struct Outcome {
 pub(crate) struct Past {
     pub(crate) history: HistoryReader,
     pub(crate) registry: Arc<RwLock<Registry>>,
+    /// For the set-points of single streams: those of today.
+    pub(crate) engine: Arc<RwLock<Engine>>,
     pub(crate) areas: Arc<AreaTree>,
     pub(crate) settings: Settings,
 }
@@ -209,6 +213,17 @@ fn enlist(
         })
         .collect();
     streams.sort_unstable();
+    let mut asking: Vec<&mut Backtest> = before.into_iter().chain([after]).collect();
+    asking.retain(|test| test.asks_setpoints());
+    if !asking.is_empty() {
+        for part in streams.chunks(LOCKED_STREAMS_MAX) {
+            let engine = past.engine.read();
+            for &(stream, number) in part.iter().filter(|(s, _)| s.0 < engine.stream_count()) {
+                let levels = engine.setpoints(stream);
+                asking.iter_mut().for_each(|test| test.set_setpoints(number, &levels));
+            }
+        }
+    }
     streams
 }
 
