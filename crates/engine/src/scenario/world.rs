@@ -96,10 +96,9 @@ impl<'c> World<'c> {
                 let kind = self.catalog.kind_id(kind).ok_or_else(|| format!("no kind `{kind}`"))?;
                 let def = self.catalog.kind(kind);
                 let area = self.find_area(area)?;
-                let period_ms = match period_ms {
-                    Some(ms) => u32::try_from(*ms).map_err(|_| "the period is too long")?,
-                    None => def.period_ms,
-                };
+                let given = period_ms.map(u32::try_from).transpose();
+                let given = given.map_err(|_| "the period is too long")?;
+                let period_ms = given.unwrap_or(def.period_ms);
                 let device = DeviceId(u32::try_from(self.devices.len()).unwrap_or(u32::MAX));
                 let stream = self.engine.register(StreamSpec { kind, area, period_ms, device });
                 if self.devices.insert(id.clone(), (stream, def.kind.decimals)).is_some() {
@@ -107,9 +106,8 @@ impl<'c> World<'c> {
                 }
             }
             Item::Setpoints { device, levels } => {
-                let known = self.devices.get(device);
-                let (stream, _) = known.ok_or_else(|| format!("no device `{device}` above"))?;
-                self.engine.set_setpoints(*stream, levels);
+                let known = self.devices.get(device).ok_or("that device is not declared above")?;
+                self.engine.set_setpoints(known.0, levels);
             }
             Item::Nothing | Item::Area(_) | Item::Act { .. } | Item::Expect(_) => {}
         }
