@@ -10,6 +10,7 @@
 //! The steps of one warning have strictly rising times, so that whoever stores them can tell an old
 //! step from a new one.
 
+mod bounds;
 mod flood;
 mod settings;
 mod shelf;
@@ -26,7 +27,8 @@ use crate::catalog::{Catalog, RuleDef};
 use crate::event::{AlarmStep, Event};
 use crate::pages::Pages;
 use crate::stream::StreamFacts;
-use crate::warning::{CAUSE_END, Key, NO_AREA, Warnings, free_key};
+use crate::warning::{Key, NO_AREA, Warnings, free_key};
+pub(crate) use bounds::Bounds;
 pub use flood::FloodView;
 use flood::Floods;
 pub use settings::AlarmSettings;
@@ -92,38 +94,6 @@ struct Standing {
     last: WarningChange,
     /// When to ask anew whether it may be shown: its parent has gone, and it may go too.
     ask_at: Option<i64>,
-}
-
-/// How much there is of what a restored state speaks of.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    pub(crate) rules: usize,
-    pub(crate) packs: usize,
-    pub(crate) areas: usize,
-    pub(crate) streams: usize,
-}
-
-impl Bounds {
-    fn hold_area(self, area: AreaId) -> bool {
-        (area.0 as usize) < self.areas
-    }
-
-    /// A cause may be a device's number, which is not known here.
-    fn hold_key(self, key: Key) -> bool {
-        usize::from(key.rule) < self.rules && key.cause < CAUSE_END
-    }
-
-    fn hold_change(self, change: &WarningChange) -> bool {
-        let subject = match change.subject {
-            Subject::Stream(stream) => (stream.0 as usize) < self.streams,
-            Subject::Indicator { area, .. } => self.hold_area(area),
-            Subject::Group { pack } => usize::from(pack) < self.packs,
-        };
-        subject
-            && usize::from(change.rule) < self.rules
-            && self.hold_area(change.area)
-            && change.evidence.iter().all(|it| (it.stream.0 as usize) < self.streams)
-    }
 }
 
 impl Screen {

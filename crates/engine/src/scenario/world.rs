@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chengmai_model::case::{Case, CaseEvent, CaseId, CaseSource, Refusal};
 use chengmai_model::time::{HOUR_MS, MINUTE_MS, format_duration};
-use chengmai_model::warning::{Held, Subject, WarningChange, WarningId, WarningStep};
+use chengmai_model::warning::{Subject, WarningChange, WarningId, WarningStep};
 use chengmai_model::{
     Actor, AreaId, AreaPath, AreaTree, DeviceId, Reading, Severity, StreamId, Tier, Timestamp,
 };
@@ -273,11 +273,7 @@ impl<'c> World<'c> {
             }
             (WarningStep::Cleared, _) => format!("cleared value={value}"),
         };
-        let why = change.held.map_or_else(String::new, |held| match held {
-            Held::Parent(id) => format!(" under={}", self.number_of(id)),
-            Held::Group(id) => format!(" group={}", self.number_of(id)),
-            Held::Shelf(id) => format!(" shelf={id}"),
-        });
+        let why = show::why(change.held, |id| self.number_of(id));
         self.say(format!("warning W{number} {said}{why}"));
         let index = known.unwrap_or_else(|| {
             self.warnings.push(Standing {

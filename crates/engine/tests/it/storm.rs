@@ -438,6 +438,8 @@ mod tests {
         assert_eq!(outcome.known.planted, 36);
         let steady = &outcome.steady;
         assert!(steady.per_hour() <= 6.0, "{} an hour: {steady:?}", steady.per_hour());
+        let most = Goals::default().hourly_most;
+        assert!(outcome.desks.iter().all(|&hourly| hourly <= most), "{:?}", outcome.desks);
         assert!(steady.flood_share() < 0.01, "{steady:?}");
         assert_eq!(steady.chattering, Vec::new());
         assert!(outcome.groups > 0 && outcome.tally.under_parent > 0, "{outcome:?}");
