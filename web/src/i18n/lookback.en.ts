@@ -93,6 +93,7 @@ export const review: typeof zh.review = {
   knew: "known to the {tier} centre",
   kind_reading: "Reading",
   kind_warning_raised: "Warning raised",
+  kind_warning_held: "Held back: not shown to anybody",
   kind_warning_escalated: "Warning went up",
   kind_warning_confirmed: "Warning confirmed",
   kind_warning_dismissed: "Warning dismissed",

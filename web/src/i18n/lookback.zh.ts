@@ -92,6 +92,7 @@ export const review = {
   knew: "{tier}中心知悉",
   kind_reading: "读数",
   kind_warning_raised: "发出预警",
+  kind_warning_held: "未显示：被合并、抑制或搁置",
   kind_warning_escalated: "预警升级",
   kind_warning_confirmed: "预警确认",
   kind_warning_dismissed: "预警排除",

@@ -41,7 +41,7 @@ const CAUSES: [&str; 6] =
 #[schema(example = json!({"at": "2026-11-21T03:04:05.678Z", "kind": "warning_raised", "name": null, "who": null, "tier": "town", "note": null, "value": 60.0}))]
 pub(crate) struct MomentJson {
     at: String,
-    /// reading, warning_raised, warning_escalated, warning_confirmed, warning_dismissed, warning_filed,
+    /// reading, warning_raised, warning_held, warning_escalated, warning_confirmed, warning_dismissed, warning_filed,
     /// warning_cleared, case, finding, task_given, task_done.
     kind: &'static str,
     /// Of a step of a case.
@@ -317,14 +317,19 @@ fn warning_moments(city: &City, row: &WarningRow, now: Timestamp, out: &mut Vec<
     // The evidence is the latest; what began it was read from history.
     let known: BTreeSet<_> = out.iter().map(|m| (m.at.clone(), m.who.clone())).collect();
     out.extend(readings.filter(|m| !known.contains(&(m.at.clone(), m.who.clone()))));
+    // Nobody knew of one that was not shown.
+    let shown = row.held.is_none();
     out.push(MomentJson {
-        tier: Some(tier.min(Tier::Town).word()),
+        tier: shown.then(|| tier.min(Tier::Town).word()),
         ..MomentJson::new(row.raised_at, "warning_raised")
     });
+    if !shown {
+        out.push(MomentJson::new(row.raised_at, "warning_held"));
+    }
     let ends = [row.answered_at, row.cleared_at].into_iter().flatten().min().unwrap_or(now);
     let limit = answer_limit(city, row);
     let mut seen = None;
-    for step in 1..=3_i64 {
+    for step in (1..=3_i64).filter(|_| shown) {
         let at = row.raised_at.plus_ms(limit * step + 1);
         let stands = escalation(tier, row.raised_at, limit, at.min(ends));
         if let Some((since, to)) = stands.escalated_at.zip(stands.escalated_to)

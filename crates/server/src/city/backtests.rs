@@ -220,7 +220,9 @@ fn enlist(
             let engine = past.engine.read();
             for &(stream, number) in part.iter().filter(|(s, _)| s.0 < engine.stream_count()) {
                 let levels = engine.setpoints(stream);
-                asking.iter_mut().for_each(|test| test.set_setpoints(number, &levels));
+                for test in &mut asking {
+                    test.set_setpoints(number, &levels);
+                }
             }
         }
     }
