@@ -86,6 +86,8 @@ catalogue! {
         "迟于可更正时限，只进入历史" / "later than the horizon; kept in history only" ; "无需处理；如常见请调大时限" / "nothing to do; raise the horizon if this is common"
     FIELD_NOT_NUMERIC = 115 "field_not_numeric" 400
         "字段不是数值" / "the field is not a number" ; "只发送数值字段；文字字段会被拒收" / "send numeric fields only; text fields are refused"
+    SLOW_BODY = 116 "slow_body" 408
+        "请求体迟迟没有传完" / "the body did not come in within the time allowed" ; "检查网络，或分成较小的批次发送" / "check the network, or send smaller batches"
     AREA_FILE = 201 "area_file" 400
         "区域文件被整体拒绝" / "the area file is refused as a whole" ; "按行号更正后重新导入；未做任何改动" / "mend the lines named and import again; nothing was changed"
     DEVICE_FILE = 202 "device_file" 400
@@ -130,7 +132,7 @@ catalogue! {
         "密码至少十个字符" / "passwords have at least ten characters" ; "换一个更长的密码" / "choose a longer password"
     STOPPED = 601 "stopped" 503
         "磁盘写入失败，已停止接收读数" / "a disk write failed; readings are not taken any more" ; "磁盘已满：腾出空间后自动恢复；其他故障：修好磁盘后重启。已确认的读数都在" / "a full disk: make room, it goes on by itself; anything else: mend the disk and restart. All acknowledged readings are safe"
-    OVERLOADED = 602 "overloaded" 503
+    OVERLOADED = 602 "overloaded" 429
         "队列已满，请稍后重发" / "the queue is full; send again later" ; "放慢发送速度" / "send more slowly"
     INTERNAL = 603 "internal" 500
         "程序内部错误" / "an error inside the program" ; "请把编号和时间告诉管理员" / "tell the administrator the number and the time"

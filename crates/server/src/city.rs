@@ -40,6 +40,7 @@ pub(crate) mod sequencer;
 pub(crate) mod start;
 
 use crate::config::Config;
+use crate::http::admission::Room;
 use crate::http::problem::{Answer, Problem};
 use crate::mqtt::MqttCounters;
 use agencies::Agencies;
@@ -76,6 +77,7 @@ pub(crate) struct City {
     pub(crate) book: Arc<Book>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) rate: Arc<Rate>,
+    pub(crate) room: Room,
     pub(crate) stop_reason: StopReason,
     pub(crate) started_at: Timestamp,
     pub(crate) mqtt: Arc<MqttCounters>,

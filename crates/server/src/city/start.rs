@@ -37,6 +37,7 @@ use super::sequencer::{Message, Sequencer};
 use crate::clock;
 use crate::commands::import;
 use crate::config::Config;
+use crate::http::admission::Room;
 use crate::packs::{self, Loaded};
 
 /// Bodies that may wait for the sequencer; each is at most one body long.
@@ -377,6 +378,7 @@ impl Prepared {
             started_at: self.started_at,
             mqtt: Arc::default(),
             mqtt_address: RwLock::new(None),
+            room: Room::default(),
             sequencer: inbox.clone(),
         });
         let sequencer = Sequencer {
