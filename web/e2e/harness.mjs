@@ -1,13 +1,15 @@
 // Starts a real server on a fresh data folder and a real browser, and knows how to sign in and send readings.
 // Everything waits on a condition with a limit; nothing sleeps a fixed time.
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
+const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BINARY = process.env.CHENGMAI_BIN ?? join(homedir(), ".cache/chengmai/target/debug/chengmai");
 export const NAME = process.env.CHENGMAI_NAME ?? "admin";
@@ -204,4 +206,15 @@ export async function settled(page) {
 export async function mapDrawn(page) {
   const map = page.locator(".canvas").first();
   if ((await map.count()) > 0) await page.locator('.canvas[data-ready="true"]').first().waitFor();
+}
+
+/** What keeps somebody from using the screen, as far as axe sees it: serious and critical faults. */
+export async function barriers(page) {
+  await page.evaluate(AXE);
+  const result = await page.evaluate(() =>
+    window.axe.run(document, { resultTypes: ["violations"], rules: { "color-contrast": { enabled: true } } }),
+  );
+  return result.violations
+    .filter((fault) => fault.impact === "serious" || fault.impact === "critical")
+    .map((fault) => `${fault.id}: ${fault.help}\n  ${fault.nodes.slice(0, 3).map((node) => `${node.target.join(" ")} ${node.failureSummary}`).join("\n  ")}`);
 }

@@ -1,13 +1,10 @@
 // Every screen, in both languages and themes, on a desk and on a phone: no missing word, no serious barrier,
 // nothing wider than the phone, no target too small for a thumb, no error in the console.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { DISTRICT, ingestToken, makeUser, mapDrawn, openPage, passwordOf, settled, signIn, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
+import { barriers, DISTRICT, ingestToken, makeUser, mapDrawn, openPage, passwordOf, settled, signIn, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
 
-const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const BUDGET = 350_000;
 let server;
 let browser;
@@ -21,6 +18,7 @@ before(async () => {
   await write(server.url, token, [
     ...[30_000, 15_000, 0].map((ago) => `methane,device=p1,area=${grid} value=35 ${now - ago}`),
     `methane,device=p2,area=${grid} value=2.4 ${now}`,
+    `river_stage,device=v1,area=${grid} value=180.5 ${now}`,
   ]);
   browser = await startBrowser();
   const { page, context } = await openPage(browser, server.url);
@@ -48,10 +46,15 @@ before(async () => {
     `/cases/${filed.case.id}`,
     "/devices",
     "/devices/p1",
+    "/devices/v1",
     "/ratings",
     "/query",
+    "/alarms",
     "/packs",
     `/packs/${pack.id}`,
+    "/rules/gas/methane_in_manhole",
+    "/reviews",
+    `/reviews/${warning.id}`,
     "/users",
     "/system",
     "/nowhere",
@@ -67,19 +70,9 @@ after(async () => {
 const leftKeys = (page) =>
   page.evaluate(() =>
     (document.body.innerText.match(
-      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|case|clock|stage|step|action|device|rating|pack|user|query|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
+      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|alarm|case|clock|stage|step|action|device|setpoint|rating|pack|rule|review|query|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
     ) ?? []),
   );
-
-async function barriers(page) {
-  await page.evaluate(AXE);
-  const result = await page.evaluate(() =>
-    window.axe.run(document, { resultTypes: ["violations"], rules: { "color-contrast": { enabled: true } } }),
-  );
-  return result.violations
-    .filter((fault) => fault.impact === "serious" || fault.impact === "critical")
-    .map((fault) => `${fault.id}: ${fault.help}\n  ${fault.nodes.slice(0, 3).map((node) => `${node.target.join(" ")} ${node.failureSummary}`).join("\n  ")}`);
-}
 
 async function walk(options, check) {
   const seat = await openPage(browser, server.url, options);
@@ -179,6 +172,31 @@ test("the first view of the overview keeps its script budget before the map", as
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   assert.ok(sizes.size > 0);
   assert.ok(total <= BUDGET, `${total} bytes gzipped: ${JSON.stringify(Object.fromEntries(sizes))}`);
+  await context.close();
+});
+
+test("the levels of one device are set on its page, refused with words when they make no sense, and kept", async () => {
+  const { page, context, faults } = await openPage(browser, server.url);
+  await signIn(page);
+  await page.goto("/devices/v1");
+  await settled(page);
+  const panel = page.locator("section[aria-labelledby=setpoints-title]");
+  await panel.getByRole("button", { name: "修改" }).click();
+  await panel.getByLabel("黄色").fill("183.5");
+  await panel.getByLabel("橙色").fill("180.5");
+  await panel.getByLabel("红色").fill("190");
+  await panel.getByRole("button", { name: "保存" }).click();
+  await panel.getByRole("alert").filter({ hasText: "限值" }).waitFor();
+  await panel.getByLabel("黄色").fill("170");
+  await panel.getByRole("button", { name: "保存" }).click();
+  await panel.getByRole("button", { name: "修改" }).waitFor();
+  assert.match(await panel.innerText(), /170[\s\S]*180\.5[\s\S]*190/);
+  await until("the engine knows them", async () =>
+    (await page.evaluate(() => fetch("/api/v1/devices/v1").then((answer) => answer.json()))).streams[0].setpoints?.yellow === 170,
+  );
+  await page.reload();
+  await panel.filter({ hasText: "170" }).waitFor();
+  assert.deepEqual(faults, []);
   await context.close();
 });
 

@@ -8,6 +8,12 @@ use crate::{setup, shell};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
+    /// More senders than the server can serve, then a steady load for long; writes docs/benchmarks/endure.md
+    Endure {
+        /// Passed on to `chengmai-sim bench endure`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// MQTT messages per second, a connection a device; writes docs/benchmarks/mqtt.md
     Mqtt {
         /// Passed on to `chengmai-sim bench mqtt`
@@ -33,6 +39,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Ingest { args } => ("ingest", args),
         Bench::City { args } => ("city", args),
         Bench::Mqtt { args } => ("mqtt", args),
+        Bench::Endure { args } => ("endure", args),
     };
     setup::web_build()?;
     let folder = shell::build_binaries(true, &["chengmai-server", "chengmai-sim"])?;

@@ -4,9 +4,16 @@
 
 use anyhow::Result;
 
-use crate::{setup, shell, test, tidy};
+use crate::{fuzz, gates, setup, shell, test, tidy};
 
-pub(crate) fn run() -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub(crate) struct CiArgs {
+    /// Spoil bytes for this long with each decoder, as the CI does, instead of a set number of times
+    #[arg(long)]
+    fuzz_seconds: Option<u64>,
+}
+
+pub(crate) fn run(args: &CiArgs) -> Result<()> {
     shell::announce("tidy");
     tidy::run()?;
     shell::run("format", shell::cargo().args(["fmt", "--all", "--check"]))?;
@@ -14,5 +21,7 @@ pub(crate) fn run() -> Result<()> {
     setup::web_build()?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     shell::run("clippy", shell::cargo().args(clippy))?;
-    test::run(&test::TestArgs::default())
+    test::run(&test::TestArgs::default())?;
+    fuzz::run(&fuzz::FuzzArgs { seconds: args.fuzz_seconds, ..fuzz::FuzzArgs::default() })?;
+    gates::run(&gates::GatesArgs::default())
 }

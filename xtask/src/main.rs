@@ -11,6 +11,8 @@
 mod bench;
 mod ci;
 mod demo;
+mod fuzz;
+mod gates;
 mod gen_api;
 mod gen_city;
 mod setup;
@@ -34,12 +36,16 @@ struct Cli {
 enum Command {
     /// Check the rules no compiler knows: edges, sizes, words, glossary, licences, packs
     Tidy,
-    /// Run what a merge must pass: tidy, format, clippy, then every test
-    Ci,
+    /// Run what a merge must pass: tidy, format, clippy, every test, spoiled bytes, the gates
+    Ci(ci::CiArgs),
     /// Run every test: Rust, web units, and the browser; sets up what they need
     Test(test::TestArgs),
     /// Build web and server, then start a populated city on http://127.0.0.1:8080
     Demo(demo::DemoArgs),
+    /// Throw spoiled bytes at every decoder
+    Fuzz(fuzz::FuzzArgs),
+    /// Count the instructions of the hot path and compare with the counts kept
+    Gates(gates::GatesArgs),
     /// Measure, and write the numbers to docs/benchmarks
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -65,9 +71,11 @@ enum Gen {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Tidy => tidy::run(),
-        Command::Ci => ci::run(),
+        Command::Ci(args) => ci::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Gates(args) => gates::run(&args),
         Command::Bench(bench) => bench::run(&bench),
         Command::Simulate(args) => simulate::run(&args),
         Command::Gen(Gen::City) => gen_city::run(),

@@ -122,6 +122,14 @@ fn duckdb() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// Finds what counts instructions; installs it when it may.
+pub(crate) fn valgrind() -> Result<PathBuf> {
+    if shell::find_program("valgrind").is_none() {
+        install(&["valgrind"])?;
+    }
+    shell::find_program("valgrind").context("valgrind is not on the PATH")
+}
+
 fn check_node() -> Result<()> {
     let wanted = format!("Node.js {NODE_MAJOR_MIN} or newer with npm is needed");
     let mut node = Command::new("node");

@@ -1,7 +1,8 @@
 //! How many readings a second one core applies, at 100 k, 1 M and 22 M streams (or as many as the
 //! arguments say), with a few rules, one window width and a tick a second; what the engine weighs;
 //! and how long it stands still for a snapshot:
-//! `cargo run --release --example apply_speed -p chengmai-engine [streams...]`.
+//! `cargo run --release --example apply_speed -p chengmai-engine [streams...]`. With the word `setpoints`
+//! also with one and with four set-points on every stream.
 //! Time is this thread's own processor time where the system tells it (Linux), so that other work on
 //! the machine counts for little. Not part of the program.
 #![expect(clippy::print_stdout, reason = "a measurement prints its numbers")]
@@ -79,6 +80,18 @@ on = "methane"
 alarm = { when = "stuck_for('1h')" }
 grade = [ { severity = 1, when = "stuck_for('1h')" } ]
 source = "default"
+[[rule]]
+id = "own"
+name = { zh = "限值", en = "Own levels" }
+on = "methane"
+alarm = { when = "value >= setpoint('blue') || value >= setpoint('yellow') || value >= setpoint('orange') || value >= setpoint('red')" }
+grade = [
+  { severity = 1, when = "value >= setpoint('blue')" },
+  { severity = 2, when = "value >= setpoint('yellow')" },
+  { severity = 3, when = "value >= setpoint('orange')" },
+  { severity = 4, when = "value >= setpoint('red')" },
+]
+source = "default"
 "#;
 
 /// 40 districts, 1,000 towns, 10,000 communities, 60,000 grids.
@@ -142,8 +155,11 @@ fn main() {
     let areas = Arc::new(city());
     let asked: Vec<u32> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     let asked = if asked.is_empty() { vec![100_000, 1_000_000, 22_000_000] } else { asked };
+    let setpoints = std::env::args().any(|word| word == "setpoints");
     for streams in asked {
-        measure(&catalog, &areas, streams);
+        for each in if setpoints { &[0, 1, 4][..] } else { &[0] } {
+            measure(&catalog, &areas, streams, *each);
+        }
     }
 }
 
@@ -195,7 +211,8 @@ fn snapshot(engine: &mut Engine, now: Timestamp, streams: u32, zero: Instant) {
     );
 }
 
-fn measure(catalog: &Catalog, areas: &Arc<AreaTree>, streams: u32) {
+/// With so many set-points on each stream.
+fn measure(catalog: &Catalog, areas: &Arc<AreaTree>, streams: u32, each: usize) {
     let empty = memory_bytes();
     let mut engine = Engine::new(catalog.clone(), Arc::clone(areas), Settings::default());
     let kind = catalog.kind_id("methane").expect("declared");
@@ -203,7 +220,10 @@ fn measure(catalog: &Catalog, areas: &Arc<AreaTree>, streams: u32) {
         areas.iter().filter(|(_, a)| a.row.tier == Tier::Grid).map(|(id, _)| id).collect();
     for i in 0..streams {
         let area = grids[(i as usize * 7_919) % grids.len()];
-        engine.register(StreamSpec { kind, area, period_ms: 0, device: DeviceId(i) });
+        let spec = StreamSpec { kind, area, period_ms: 0, device: DeviceId(i) };
+        let stream = engine.register(spec);
+        let level = |index| (index < each).then(|| 20.0 + f64::from(i % 5) + index as f64);
+        engine.set_setpoints(stream, &std::array::from_fn(level));
     }
     let zero = Instant::now();
     let mut seed = 0x9e37_79b9_7f4a_7c15;
@@ -250,6 +270,13 @@ fn measure(catalog: &Catalog, areas: &Arc<AreaTree>, streams: u32) {
         ticking * 1e3 / f64::from(ticks),
         weight as f64 / f64::from(streams),
     );
+    if each > 0 {
+        let thresholds = f64::from(streams) * each as f64;
+        println!(
+            "  {thresholds:.0} thresholds, {each} on each stream: {:.1} B each",
+            engine.setpoint_bytes() as f64 / thresholds,
+        );
+    }
     snapshot(&mut engine, now, streams, zero);
 }
 

@@ -1,9 +1,11 @@
 //! What a second of the whole of Chongqing costs one core: 5,752 generated indicators over all areas of
 //! five tiers (1 city, 41 districts, 1,031 towns, 11,000 communities, 67,000 grid cells), twelve kinds,
-//! 2 million streams (or as many as the argument says), 1 million readings a second, and a tick a second
-//! whose cost is printed: `cargo run --release --example indicator_scale -p chengmai-engine [streams]`.
+//! 2 million streams, 1 million readings a second, and the cost of every tick:
+//! `cargo run --release -p chengmai-engine --example indicator_scale -- [--streams N] [--rate N]
+//! [--interval-ms N]`.
 //!
-//! Time is this thread's own processor time where the system tells it (Linux). Not part of the program.
+//! Time is this thread's own processor time where the system tells it (Linux). How old a reading is when
+//! it counts follows from it for a thread that does nothing else. Not part of the program.
 #![expect(clippy::print_stdout, reason = "a measurement prints its numbers")]
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "it needs a clock")]
 
@@ -25,8 +27,13 @@ const TIERS: [(Tier, usize); 5] = [
     (Tier::Community, 11_000),
     (Tier::Grid, 67_000),
 ];
-const READINGS_PER_SECOND: usize = 1_000_000;
-const TICKS: usize = 60;
+/// A full hour, and how long before and after it the run lasts: in it windows of a minute, of five and
+/// of an hour close, the dearest moment but midnight.
+const HOUR: Timestamp = Timestamp(1_782_864_000_000);
+const BEFORE_MS: i64 = 20_000;
+const AFTER_MS: i64 = 40_000;
+/// How long after its end a window closes here; a quarter of an hour in a city.
+const LATENESS_MS: i64 = 20_000;
 const PACK: &str = "[pack]\nid = \"p\"\nversion = \"1.0.0\"\nname = { zh = \"包\", en = \"Pack\" }\n\
     section = \"facility_operation\"\ntrack = { zh = \"跑道\", en = \"Track\" }\n";
 
@@ -139,7 +146,8 @@ fn engine(streams: u32) -> Engine {
     let areas = Arc::new(city());
     let grids: Vec<AreaId> =
         areas.iter().filter(|(_, a)| a.row.tier == Tier::Grid).map(|(id, _)| id).collect();
-    let mut engine = Engine::new(catalog, Arc::clone(&areas), Settings::default());
+    let settings = Settings { lateness_ms: LATENESS_MS, ..Settings::default() };
+    let mut engine = Engine::new(catalog, Arc::clone(&areas), settings);
     for i in 0..streams {
         let kind = engine.catalog().kinds()[i as usize % KINDS].id;
         let area = grids[(i as usize / KINDS * 7_919) % grids.len()];
@@ -149,66 +157,119 @@ fn engine(streams: u32) -> Engine {
 }
 
 fn main() {
-    let asked = std::env::args().nth(1).and_then(|word| word.parse().ok());
-    let streams: u32 = asked.unwrap_or(2_000_000);
+    let words: Vec<String> = std::env::args().collect();
+    let number = |name: &str, usual: u64| {
+        let at = words.iter().position(|word| word == name);
+        at.and_then(|at| words.get(at + 1)?.parse::<u64>().ok()).unwrap_or(usual)
+    };
+    let streams = u32::try_from(number("--streams", 2_000_000)).expect("streams are u32");
+    let (rate, interval_ms) = (number("--rate", 1_000_000), number("--interval-ms", 1_000));
     let zero = Instant::now();
-    let mut engine = engine(streams);
-    let mut seed = 0x9e37_79b9_7f4a_7c15;
-    // Begins a little before the hour, so that windows close on the way.
-    let mut now = Timestamp(1_782_864_000_000 - 30_000);
-    let (mut out, mut position) = (Vec::new(), 0);
-    let (mut costs, mut applying, mut worst) = (Vec::new(), 0.0, 0.0_f64);
-    println!("second  apply ms  tick ms  folded  worked out  changed  events");
-    for second in 0..=TICKS {
-        now = now.plus_ms(1_000);
-        let batch: Vec<Reading> = (0..READINGS_PER_SECOND)
-            .map(|_| {
-                let random = next(&mut seed);
-                let stream =
-                    StreamId(u32::try_from(random % u64::from(streams)).expect("a stream"));
-                Reading { stream, at: now, value: (random >> 40) as f64 % 100.0 }
-            })
-            .collect();
-        let start = cpu_s(zero);
-        for part in batch.chunks(4_096) {
-            engine.apply(position, now, part, &mut out);
-            position += part.len() as u64;
-        }
-        let applied = cpu_s(zero);
-        out.clear();
-        engine.tick(now.plus_ms(1), &mut out);
-        let ticked = cpu_s(zero) - applied;
-        let counts = engine.last_tick();
+    let mut city = City { engine: engine(streams), seed: 0x9e37_79b9_7f4a_7c15, position: 0, zero };
+    let mut now = Timestamp(HOUR.0 - BEFORE_MS);
+    let mut line = Line::default();
+    let (mut ticks, mut applying, mut taken) = (Vec::new(), 0.0, 0);
+    println!("| time | applied, ms | tick, ms | folded | worked out | changed | events |");
+    println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    let rounds = (BEFORE_MS + AFTER_MS) / i64::try_from(interval_ms).expect("milliseconds");
+    for round in 0..=rounds {
+        now = now.plus_ms(i64::try_from(interval_ms).expect("milliseconds"));
+        let (applied, ticked) = city.pass(now, rate * interval_ms / 1_000, streams);
+        let counts = city.engine.last_tick();
         println!(
-            "{second:6}  {:8.1}  {:7.1}  {:6}  {:10}  {:7}  {:6}",
-            (applied - start) * 1e3,
+            "| {:+.1} s | {:.0} | {:.0} | {} | {} | {} | {} |",
+            now.since(HOUR) as f64 / 1e3,
+            applied * 1e3,
             ticked * 1e3,
             counts.folded,
             counts.worked_out,
             counts.changed,
             counts.events,
         );
-        // The first second makes every slot and wakes the streams.
-        if second > 0 {
-            costs.push(ticked * 1e3);
-            applying += applied - start;
-            worst = worst.max(applied - start + ticked);
+        // The first one makes every slot and wakes the streams.
+        if round > 0 {
+            line.pass(interval_ms as f64 / 1e3, applied, ticked);
+            ticks.push(ticked * 1e3);
+            applying += applied;
+            taken += rate * interval_ms / 1_000;
         }
     }
-    costs.sort_by(f64::total_cmp);
-    let asked = ask(&engine, zero);
+    let asked = ask(&city.engine, zero);
     println!(
-        "{INDICATORS} indicators x {} areas, {streams} streams: tick median {:.0} ms, p99 {:.0} ms, \
-         worst {:.0} ms; readings {:.1} M/s while applied; worst second {:.0} ms of 1,000; \
-         one value when asked {asked:.0} ns; memory {} MB",
-        engine.areas().len(),
-        costs[costs.len() / 2],
-        costs[(costs.len() * 99).div_ceil(100) - 1],
-        costs[costs.len() - 1],
-        (READINGS_PER_SECOND * TICKS) as f64 / applying / 1e6,
-        worst * 1e3,
+        "\n{INDICATORS} indicators x {} areas, {streams} streams, {rate} readings/s, a tick every \
+         {interval_ms} ms:\n\n* tick: median {:.0} ms, p99 {:.0} ms, worst {:.0} ms\n* a reading is in \
+         every value after: median {:.2} s, p99 {:.2} s, worst {:.2} s\n* readings while they are \
+         applied: {:.1} M/s\n* share of a core: {:.0} %\n* one value when asked: {asked:.0} ns\n\
+         * memory: {} MB",
+        city.engine.areas().len(),
+        percentile(&mut ticks, 50),
+        percentile(&mut ticks, 99),
+        percentile(&mut ticks, 100),
+        percentile(&mut line.delays, 50),
+        percentile(&mut line.delays, 99),
+        percentile(&mut line.delays, 100),
+        taken as f64 / applying / 1e6,
+        100.0 * line.busy / line.clock,
         memory_bytes() / 1_000_000,
     );
+}
+
+/// The engine and what is sent to it.
+struct City {
+    engine: Engine,
+    seed: u64,
+    position: u64,
+    zero: Instant,
+}
+
+impl City {
+    /// So many readings of any streams, then a tick; seconds that each took.
+    fn pass(&mut self, now: Timestamp, readings: u64, streams: u32) -> (f64, f64) {
+        let mut reading = || {
+            let random = next(&mut self.seed);
+            let stream = u32::try_from(random % u64::from(streams)).expect("a stream");
+            Reading { stream: StreamId(stream), at: now, value: (random >> 40) as f64 % 100.0 }
+        };
+        let batch: Vec<Reading> = (0..readings).map(|_| reading()).collect();
+        let mut out = Vec::new();
+        let start = cpu_s(self.zero);
+        for part in batch.chunks(4_096) {
+            self.engine.apply(self.position, now, part, &mut out);
+            self.position += part.len() as u64;
+        }
+        let applied = cpu_s(self.zero);
+        self.engine.tick(now.plus_ms(1), &mut out);
+        (applied - start, cpu_s(self.zero) - applied)
+    }
+}
+
+/// One thread that takes readings as they come in and ticks when it is time: what waits for what, in
+/// seconds of the city's time.
+#[derive(Default)]
+struct Line {
+    clock: f64,
+    /// When the thread has done all it was given.
+    free: f64,
+    busy: f64,
+    /// Of readings that came in evenly, how long until a tick that counts them was done.
+    delays: Vec<f64>,
+}
+
+impl Line {
+    fn pass(&mut self, interval: f64, applied: f64, ticked: f64) {
+        let from = self.clock;
+        self.clock += interval;
+        self.free = self.clock.max(self.free.max(from) + applied) + ticked;
+        self.busy += applied + ticked;
+        let arrivals = (0..1_000).map(|n| from + interval * f64::from(n) / 1_000.0);
+        self.delays.extend(arrivals.map(|arrival| self.free - arrival));
+    }
+}
+
+/// The value that so many hundredths of all values do not exceed.
+fn percentile(values: &mut [f64], hundredths: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[hundredths * (values.len() - 1) / 100]
 }
 
 /// Nanoseconds for a value that is worked out when asked.

@@ -9,6 +9,8 @@
 /// Set in the count word when the smallest, greatest or newest value was taken out.
 pub(crate) const INEXACT: u64 = 1 << 63;
 const COUNT: u64 = INEXACT - 1;
+/// Readings of a cell that are believed: far more than one can hold, and few enough to add up.
+const COUNT_MAX: u64 = 1 << 40;
 /// Parts of a unit that sums are kept in.
 const SCALE: f64 = 1e6;
 
@@ -171,6 +173,12 @@ impl Layout {
         for (word, &(low, high)) in conditions.iter_mut().zip(&self.conditions) {
             *word = word.saturating_sub(u64::from(low <= value && value <= high));
         }
+    }
+
+    /// False for words that no accumulator has.
+    pub(crate) fn is_sound(&self, words: &[u64]) -> bool {
+        let conditions = &words[usize::from(self.conditions_at)..];
+        count(words) <= COUNT_MAX && conditions.iter().all(|&held| held <= count(words))
     }
 
     /// True when both hold the same number and sum of readings, and as many meet each condition.

@@ -10,8 +10,9 @@ mod flood;
 
 use std::collections::BTreeMap;
 
-use chengmai_model::Timestamp;
 use chengmai_model::time::{DAY_MS, HOUR_MS, MINUTE_MS};
+use chengmai_model::warning::{Subject, WarningChange, WarningStep};
+use chengmai_model::{AreaId, Timestamp};
 
 pub use figures::{Figure, FigureKind, Verdict};
 
@@ -97,6 +98,32 @@ pub struct LoadStep {
     pub severity: u8,
     /// Shown from now on, or not any more.
     pub begins: bool,
+}
+
+impl LoadStep {
+    /// What a step of a warning means for the desk of its centre; `None` when nothing begins or ends.
+    pub fn of(change: &WarningChange, operator: AreaId) -> Option<Self> {
+        let begins = match change.step {
+            WarningStep::Raised | WarningStep::Reopened | WarningStep::Released => {
+                change.held.is_none().then_some(true)?
+            }
+            WarningStep::Cleared => change.held.is_none().then_some(false)?,
+            WarningStep::Held => false,
+            WarningStep::Regraded => return None,
+        };
+        let rule = match change.subject {
+            // Beyond the numbers of rules.
+            Subject::Group { pack } => 1 << 16 | u32::from(pack),
+            _ => u32::from(change.rule),
+        };
+        Some(Self {
+            at: change.at,
+            operator: operator.0,
+            source: AlarmSource { rule, place: change.area.0 },
+            severity: change.severity.number(),
+            begins,
+        })
+    }
 }
 
 /// From and to, the end excluded.

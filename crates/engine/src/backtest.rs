@@ -14,7 +14,8 @@ mod report;
 use std::sync::Arc;
 
 use chengmai_model::pack::{Pack, PackFault};
-use chengmai_model::warning::{WarningId, WarningStep};
+use chengmai_model::stream::Levels;
+use chengmai_model::warning::{Subject, WarningId, WarningStep};
 use chengmai_model::{AreaId, AreaTree, Reading, Severity, StreamId, Timestamp};
 use hashbrown::HashMap;
 
@@ -137,6 +138,19 @@ impl Backtest {
         number
     }
 
+    /// True when the rule asks for the set-points of its streams.
+    pub fn asks_setpoints(&self) -> bool {
+        self.engine.catalog().asks_setpoints(self.kind())
+    }
+
+    /// The stream's own levels.
+    ///
+    /// # Panics
+    /// When the stream was not added.
+    pub fn set_setpoints(&mut self, stream: u32, levels: &Levels) {
+        self.engine.set_setpoints(StreamId(stream), levels);
+    }
+
     /// Takes readings that come after all before.
     ///
     /// # Panics
@@ -230,6 +244,8 @@ impl Backtest {
         for event in self.events.drain(..) {
             match event {
                 Event::Alarm(alarm) => self.alarms += u64::from(alarm.step == AlarmStep::Raised),
+                // What is collapsed is counted by itself: the rule is judged, not what people see.
+                Event::Warning(change) if matches!(change.subject, Subject::Group { .. }) => {}
                 Event::Warning(change) => {
                     let known = self.by_id.get(&change.id).copied();
                     match (change.step, known) {
@@ -247,19 +263,19 @@ impl Backtest {
                                 });
                             }
                         }
-                        (WarningStep::Regraded, Some(index)) => {
-                            let worst = &mut self.raised[index].severity;
-                            *worst = (*worst).max(change.severity);
+                        (WarningStep::Regraded | WarningStep::Reopened, Some(index)) => {
+                            let raised = &mut self.raised[index];
+                            raised.severity = raised.severity.max(change.severity);
+                            raised.cleared_at = None;
                         }
                         (WarningStep::Cleared, Some(index)) => {
                             self.raised[index].cleared_at = Some(change.at);
-                            self.by_id.remove(&change.id);
                         }
-                        // One that is only counted.
-                        (_, None) => {}
+                        // Shown or not, it stands; and one that is only counted.
+                        (WarningStep::Held | WarningStep::Released, Some(_)) | (_, None) => {}
                     }
                 }
-                Event::Device(_) | Event::Window(_) => {}
+                Event::Device(_) | Event::Window(_) | Event::Tally(_) => {}
             }
         }
     }
@@ -273,6 +289,7 @@ fn reduced(packs: &[Pack], rule: &str) -> Vec<Pack> {
     for pack in &mut packs {
         let head = &pack.head.id;
         pack.rules.retain(|r| rule.strip_prefix(head.as_str()) == Some(&format!("/{}", r.id)));
+        pack.rules.iter_mut().for_each(|r| r.under.clear());
         kind = kind.or_else(|| pack.rules.first().map(|r| r.on.clone()));
         pack.indicators.clear();
         pack.layers.clear();

@@ -6,6 +6,7 @@
 
 mod check;
 mod compile;
+mod parents;
 mod rollup_terms;
 mod rule_terms;
 
@@ -22,7 +23,9 @@ pub(crate) use rollup_terms::{Load, SHARES, SlotTerm};
 pub(crate) use rule_terms::{CompiledRule, Delay, ReadingTerm};
 
 use crate::accumulator::Layout;
+use crate::expr::values::ValueSet;
 use crate::limits::KINDS_MAX;
+use crate::setpoint::Bounds;
 
 /// Everything the packs declare, compiled.
 #[derive(Debug, Clone)]
@@ -99,6 +102,8 @@ pub struct KindDef {
     pub(crate) slope_ms: i64,
     /// Some rule asks for the anomaly of its streams.
     pub(crate) anomaly: bool,
+    /// Some rule asks for the set-points of its streams.
+    pub(crate) setpoints: bool,
 }
 
 /// A vital sign 体征指标.
@@ -170,6 +175,12 @@ pub struct RuleDef {
     pub files_row: usize,
     /// Where the numbers come from.
     pub source: String,
+    /// Rules of whose warnings its own are a consequence, as indices into [`Catalog::rules`].
+    pub parents: Vec<u16>,
+    /// The other way round: rules that fall silent under it.
+    pub children: Vec<u16>,
+    /// How far its parents reach: the area of this tier around the cause.
+    pub under_within: Option<Tier>,
     pub(crate) compiled: Option<CompiledRule>,
 }
 
@@ -301,6 +312,23 @@ impl Catalog {
         self.fingerprint
     }
 
+    /// True when some rule of that kind asks for set-points.
+    pub fn asks_setpoints(&self, kind: &str) -> bool {
+        self.kind_id(kind).is_some_and(|id| self.kind(id).setpoints)
+    }
+
+    /// The quiet band of a stream of that kind with set-points of its own.
+    pub(crate) fn quiet_with(&self, kind: KindId, bounds: &Bounds) -> [f64; 2] {
+        let kind = self.kind(kind);
+        let rules = kind.rules.iter().map(|&rule| &self.rules[usize::from(rule)]);
+        let loud = rules.filter_map(|rule| rule.compiled.as_ref()).map(|rule| {
+            let of_setpoints = rule.of_setpoints.as_deref();
+            of_setpoints
+                .map_or_else(|| rule.loud.clone(), |when| check::loud_values_of(when, bounds))
+        });
+        check::quiet_band(&loud.fold(ValueSet::none(), |all, one| all.or(&one)), kind.range)
+    }
+
     pub(crate) fn windows(&self) -> &[WindowDef] {
         &self.windows
     }
@@ -343,6 +371,7 @@ fn undeclared(id: KindId, name: &str) -> KindDef {
         stuck_first_ms: None,
         slope_ms: 0,
         anomaly: false,
+        setpoints: false,
     }
 }
 

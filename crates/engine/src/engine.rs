@@ -6,22 +6,25 @@ mod apply;
 mod correct;
 mod newest;
 mod rearrange;
+mod setpoints;
 mod tick;
 
 pub use correct::{Corrected, Correction, Refill};
 
 use std::sync::Arc;
 
-use chengmai_model::{AreaId, AreaTree, DeviceId, KindId, StreamId, Timestamp};
+use chengmai_model::{AreaId, AreaTree, DeviceId, KindId, Order, StreamId, Timestamp};
 
 use crate::anomaly::Watch;
 use crate::catalog::Catalog;
-use crate::event::ClosedWindow;
+use crate::event::{ClosedWindow, Event};
 use crate::indicator::{Board, IndicatorValue, Inputs};
 use crate::liveness::Wheel;
 use crate::pages::Pages;
 use crate::rollup::KindTree;
 use crate::rule::RuleStates;
+use crate::screen::{AlarmSettings, FloodView, Scene, Screen, ShelfView};
+use crate::setpoint::Setpoints;
 use crate::snapshot::Freeze;
 use crate::stream::{ONLINE, OUT_OF_RANGE, Rings, STUCK, Stream, StreamFacts, seconds};
 use crate::warning::Warnings;
@@ -38,12 +41,19 @@ pub struct Settings {
     pub utc_offset_ms: i64,
     /// A stream is offline when this many of its periods pass without a reading.
     pub offline_periods: u32,
+    /// How warnings are screened before people see them.
+    pub alarms: AlarmSettings,
 }
 
 impl Default for Settings {
     /// A quarter of an hour, UTC+8, three periods.
     fn default() -> Self {
-        Self { lateness_ms: 900_000, utc_offset_ms: 28_800_000, offline_periods: 3 }
+        Self {
+            lateness_ms: 900_000,
+            utc_offset_ms: 28_800_000,
+            offline_periods: 3,
+            alarms: AlarmSettings::default(),
+        }
     }
 }
 
@@ -175,11 +185,13 @@ pub struct Engine {
     pub(crate) streams: Pages<Stream>,
     pub(crate) facts: Pages<StreamFacts>,
     pub(crate) rings: Rings,
+    pub(crate) setpoints: Setpoints,
     pub(crate) watch: Watch,
     pub(crate) trees: Vec<KindTree>,
     pub(crate) windows: Vec<Windows>,
     pub(crate) rules: RuleStates,
     pub(crate) warnings: Warnings,
+    pub(crate) screen: Screen,
     pub(crate) wheel: Wheel,
     pub(crate) board: Board,
     pub(crate) totals: Totals,
@@ -203,11 +215,13 @@ impl Engine {
             streams: Pages::default(),
             facts: Pages::default(),
             rings: Rings::default(),
+            setpoints: Setpoints::default(),
             watch: Watch::default(),
             trees: Vec::new(),
             windows,
             rules: RuleStates::default(),
             warnings: Warnings::default(),
+            screen: Screen::default(),
             wheel: Wheel::default(),
             totals: Totals::default(),
             freeze: None,
@@ -284,7 +298,7 @@ impl Engine {
         Board::open_windows(self.inputs(), indicator, area)
     }
 
-    /// Followed values that changed in the last tick: indicator and area.
+    /// Followed values that changed in the last tick: indicator and area, each once.
     pub fn changed(&self) -> &[(u16, AreaId)] {
         &self.board.changed
     }
@@ -329,9 +343,42 @@ impl Engine {
         u32::try_from(self.streams.len()).expect("streams are numbered in u32")
     }
 
+    /// A person's order at a moment of the journal. The same order told twice changes nothing.
+    pub fn order(&mut self, at: Timestamp, order: &Order, out: &mut Vec<Event>) {
+        self.advance(at);
+        self.with_screen(|screen, scene| screen.order(scene, order, out));
+    }
+
+    /// Shelves that have not ended, and what each holds back inside that area.
+    pub fn shelves(&self, within: AreaId) -> Vec<ShelfView> {
+        let inside = |area| self.areas.is_empty() || self.areas.contains(within, area);
+        self.screen.shelves(&inside)
+    }
+
+    /// Desks to which too many warnings come at present.
+    pub fn floods(&self) -> Vec<FloodView> {
+        self.screen.floods()
+    }
+
     /// Counts since the engine was made.
     pub fn totals(&self) -> Totals {
         Totals { online: self.trees.iter().map(KindTree::online).sum(), ..self.totals }
+    }
+
+    /// Gives the screen what it works with.
+    fn with_screen(&mut self, work: impl FnOnce(&mut Screen, &Scene<'_>)) {
+        let mut screen = std::mem::take(&mut self.screen);
+        let scene = Scene {
+            catalog: &self.catalog,
+            areas: &self.areas,
+            facts: &self.facts,
+            warnings: &self.warnings,
+            settings: &self.settings.alarms,
+            now: self.clock,
+        };
+        work(&mut screen, &scene);
+        self.screen = screen;
+        self.warnings.forget_joined();
     }
 
     fn area_of(&self, stream: &Stream) -> AreaId {

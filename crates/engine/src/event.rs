@@ -3,6 +3,8 @@
 use chengmai_model::warning::WarningChange;
 use chengmai_model::{AreaId, StreamId, Timestamp};
 
+use crate::screen::AlarmTally;
+
 /// Something happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -14,6 +16,8 @@ pub enum Event {
     Device(DeviceChange),
     /// A window of an indicator closed: its final value.
     Window(ClosedWindow),
+    /// What became of the alarms of one desk and rule in a slot that is over.
+    Tally(AlarmTally),
 }
 
 /// An alarm 报警 of one stream under one rule.
@@ -25,6 +29,8 @@ pub struct AlarmChange {
     pub rule: u16,
     /// Whose.
     pub stream: StreamId,
+    /// The smallest area known to hold it.
+    pub area: AreaId,
     /// The value that made the step.
     pub value: f64,
     /// Event time of that value, or of the tick for silence.

@@ -14,7 +14,7 @@ mod level;
 mod sheet;
 mod table;
 
-use chengmai_model::{AreaId, Tier, Timestamp};
+use chengmai_model::{AreaId, AreaTree, Tier, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, IndicatorDef};
@@ -115,8 +115,6 @@ impl Board {
                 *worked_out += round.due.len() as u64;
             }
         }
-        // As a list of indicators, whatever groups they are in.
-        changed.sort_by_key(|(indicator, _)| *indicator);
     }
 
     /// Says the final values of all followed windows that closed.
@@ -246,8 +244,14 @@ impl Board {
         small: &Self,
         sizes: &[usize],
         bytes: &mut &[u8],
-        areas: u32,
+        areas: &AreaTree,
     ) -> Option<()> {
+        let tier = |area: u32| {
+            if areas.is_empty() {
+                return (area == AreaId::ROOT.0).then_some(Tier::City);
+            }
+            ((area as usize) < areas.len()).then(|| areas.get(AreaId(area)).row.tier)
+        };
         let alike = small.groups.len() == self.groups.len()
             && small.tables.len() == self.tables.len()
             && sizes.len() == self.groups.len();
@@ -256,15 +260,12 @@ impl Board {
         }
         for ((group, was), &len) in self.groups.iter_mut().zip(&small.groups).zip(sizes) {
             let of = Pages::take(bytes, len)?.as_slice().to_vec();
-            if of.iter().any(|&area| area >= areas) {
-                return None;
-            }
-            group.restore(was.present(), of, Pages::take(bytes, len)?);
+            group.restore(was.present(), of, Pages::take(bytes, len)?, tier)?;
         }
         for (table, was) in self.tables.iter_mut().zip(&small.tables) {
             let len = sizes[table.group];
             let levels = if table.levelled() { len } else { 0 };
-            table.restore(was, Pages::take(bytes, len)?, Pages::take(bytes, levels)?);
+            table.restore(was, Pages::take(bytes, len)?, Pages::take(bytes, levels)?)?;
         }
         Some(())
     }

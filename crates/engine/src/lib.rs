@@ -19,6 +19,7 @@ pub mod indicator;
 pub mod limits;
 pub mod rating;
 pub mod scenario;
+pub mod screen;
 pub mod snapshot;
 
 mod accumulator;
@@ -29,6 +30,7 @@ mod node_set;
 mod pages;
 mod rollup;
 mod rule;
+mod setpoint;
 mod sketch;
 mod stream;
 mod warning;
@@ -47,4 +49,6 @@ pub use engine::{
 };
 pub use event::{AlarmChange, AlarmStep, ClosedWindow, DeviceChange, DeviceStep, Event};
 pub use indicator::IndicatorValue;
+pub use screen::{AlarmSettings, AlarmTally, FloodView, ShelfView, shelf_id};
+pub use setpoint::setpoints_in;
 pub use snapshot::SnapshotError;

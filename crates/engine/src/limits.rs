@@ -24,6 +24,17 @@ pub const FOLLOWED_VALUES_MAX: usize = 8_000_000;
 pub const FUTURE_MS_MAX: i64 = 86_400_000;
 /// The same limit for the largest silence a rule may wait for, in milliseconds: a year.
 pub const SILENCE_MS_MAX: i64 = 366 * 86_400_000;
+/// Times further than this from 1970 are none that a city has seen, in milliseconds: the year 10000.
+/// What a snapshot holds is believed up to here, so that arithmetic on times cannot overflow.
+pub const TIME_MS_MAX: i64 = 253_402_300_800_000;
+
+/// Readings or alarms that are believed to have come in all: more than any city counts.
+pub(crate) const COUNT_MAX: u64 = 1 << 62;
+
+/// Whether that is a time at all; see [`TIME_MS_MAX`].
+pub(crate) const fn is_time(ms: i64) -> bool {
+    ms >= -TIME_MS_MAX && ms <= TIME_MS_MAX
+}
 
 const _: () = assert!(EVIDENCE_READINGS_MAX <= 8, "the held bits of a rule are one byte");
 const _: () = assert!(KINDS_MAX < u16::MAX as usize, "kinds are numbered in u16");

@@ -74,6 +74,13 @@ pub(crate) struct Registered {
 }
 
 impl Registered {
+    /// One stream more.
+    pub(crate) fn add(&mut self, period_ms: u32, online: bool) {
+        self.streams += 1;
+        self.online += u32::from(online);
+        self.per_day += per_day(period_ms);
+    }
+
     /// Readings expected in a window.
     #[expect(clippy::cast_precision_loss, reason = "a share is shown with few digits")]
     pub(crate) fn expected(self, width_ms: i64) -> f64 {
@@ -104,16 +111,26 @@ fn per_day(period_ms: u32) -> u64 {
 }
 
 impl KindTree {
-    /// A tree from a snapshot; `None` when its parts do not fit together.
+    /// A tree from a snapshot; `None` when its parts do not fit together, or not those areas.
     pub(crate) fn restored(
         areas: Vec<u32>,
         parents: Vec<u32>,
         own: Pages<Registered>,
+        tree: &AreaTree,
     ) -> Option<Self> {
-        let fits = areas.len() == parents.len()
+        let nodes: HashMap<u32, u32, FixedState> =
+            (0..).zip(&areas).map(|(node, &area)| (area, node)).collect();
+        let all_known = areas.iter().all(|&area| (area as usize) < tree.len().max(1));
+        let alike = areas.len() == parents.len()
             && areas.len() == own.len()
-            && (0..).zip(&parents).all(|(node, &parent)| parent < node || node == 0);
-        let nodes = (0..).zip(&areas).map(|(node, &area)| (area, node)).collect();
+            && areas.len() == nodes.len()
+            && all_known;
+        // In order of the nodes, so that a parent is always one that was looked at before.
+        let stands = |(node, (&area, &parent)): (u32, (&u32, &u32))| match node {
+            0 => parent == 0 && area == AreaId::ROOT.0,
+            _ => parent < node && areas[parent as usize] == tree.get(AreaId(area)).parent.0,
+        };
+        let fits = alike && (0..).zip(areas.iter().zip(&parents)).all(stands);
         fits.then(|| Self { areas, parents, own, nodes, stale: true, ..Self::default() })
     }
 
@@ -175,10 +192,7 @@ impl KindTree {
     }
 
     pub(crate) fn add_stream(&mut self, node: u32, period_ms: u32, online: bool) {
-        let own = self.own.get_mut(node as usize);
-        own.streams += 1;
-        own.online += u32::from(online);
-        own.per_day += per_day(period_ms);
+        self.own.get_mut(node as usize).add(period_ms, online);
         self.stale = true;
     }
 

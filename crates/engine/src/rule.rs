@@ -4,6 +4,8 @@
 //! A stream in which nothing is going on has no state here at all: the quiet band of its kind and
 //! the [`PENDING`](crate::stream::PENDING) flag decide that before this module is asked.
 
+mod chatter;
+
 use std::collections::BTreeMap;
 
 use chengmai_model::pack::Cause;
@@ -15,9 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{CompiledRule, Delay, ReadingTerm, RuleDef};
 use crate::event::{AlarmChange, AlarmStep, Event};
-use crate::limits::EVIDENCE_READINGS_MAX;
+use crate::limits::{EVIDENCE_READINGS_MAX, is_time};
+use crate::screen::AlarmSettings;
+use crate::setpoint::Bounds;
 use crate::stream::Ring;
 use crate::warning::{Key, Mover, Warnings, area_code, identity};
+use chatter::Turns;
 
 /// What a rule may know of a stream at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +31,9 @@ pub(crate) struct Moment<'a> {
     pub(crate) device: DeviceId,
     pub(crate) area: AreaId,
     pub(crate) areas: &'a AreaTree,
+    pub(crate) alarms: &'a AlarmSettings,
+    /// Expected time between readings while an alarm stands.
+    pub(crate) period_ms: u32,
     /// Event time of the reading; of the tick for silence.
     pub(crate) at: Timestamp,
     pub(crate) value: f64,
@@ -34,6 +42,8 @@ pub(crate) struct Moment<'a> {
     pub(crate) ring: Option<&'a Ring>,
     /// Score of the anomaly that stands; NaN when not known.
     pub(crate) anomaly: f64,
+    /// The stream's own levels; NaN where it has none.
+    pub(crate) bounds: Bounds,
     pub(crate) silent_ms: i64,
     pub(crate) stuck_ms: i64,
     /// Neither stuck nor just back from silence.
@@ -55,6 +65,7 @@ impl Moment<'_> {
                 self.ring.map_or(f64::NAN, |ring| ring.slope(self.at.0, span))
             }
             ReadingTerm::Anomaly => self.anomaly,
+            ReadingTerm::Setpoint(severity) => self.bounds[usize::from(severity.number()) - 1],
             ReadingTerm::SilentFor(ms) => truth(self.silent_ms >= ms),
             ReadingTerm::StuckFor(ms) => truth(!self.silence && self.stuck_ms >= ms),
         }
@@ -85,6 +96,7 @@ pub(crate) struct RuleState {
     falling: Run,
     fall_to: u8,
     recent: Recent,
+    turns: Turns,
 }
 
 /// A run of consecutive readings.
@@ -170,7 +182,7 @@ impl RuleStates {
             let state = &mut states[index];
             let mut scene = Scene { id: &rule.id, rule: compiled, moment, warnings, out };
             state.step(holds, &mut scene);
-            if state.idle(compiled) {
+            if state.idle(compiled, moment) {
                 states.swap_remove(index);
             }
         }
@@ -218,8 +230,17 @@ impl RuleStates {
         list
     }
 
-    pub(crate) fn from_list(list: Vec<(u32, Vec<RuleState>)>) -> Self {
-        Self { by_stream: list.into_iter().collect() }
+    /// From a snapshot; `None` for what no rule remembers, or of other rules or streams than so many.
+    pub(crate) fn restored(
+        list: Vec<(u32, Vec<RuleState>)>,
+        rules: usize,
+        streams: usize,
+    ) -> Option<Self> {
+        let sound = |(stream, states): &(u32, Vec<RuleState>)| {
+            (*stream as usize) < streams && states.iter().all(|state| state.is_sound(rules))
+        };
+        let fits = list.iter().all(sound);
+        fits.then(|| Self { by_stream: list.into_iter().collect() })
     }
 }
 
@@ -244,13 +265,27 @@ impl RuleState {
             falling: Run::default(),
             fall_to: 0,
             recent: Recent::default(),
+            turns: Turns::default(),
         }
+    }
+
+    /// False for what nothing is remembered as, where there are so many rules.
+    fn is_sound(&self, rules: usize) -> bool {
+        let recent = self.recent.readings.get(..usize::from(self.recent.len));
+        usize::from(self.rule) < rules
+            && self.grade.max(self.fall_to) <= 4
+            && is_time(self.turning.since)
+            && is_time(self.falling.since)
+            && recent.is_some_and(|recent| recent.iter().all(|(at, _)| is_time(*at)))
     }
 
     fn step(&mut self, holds: bool, scene: &mut Scene<'_, '_>) {
         let moment = scene.moment;
         if !moment.silence {
             self.recent.push(moment.at, moment.value, holds);
+        }
+        if !self.alarm {
+            self.turns.rest(moment, scene.rule);
         }
         if !self.alarm {
             self.enter(holds, scene);
@@ -278,6 +313,7 @@ impl RuleState {
             self.falling.stop();
             self.alarm = true;
             self.grade = 0;
+            self.turns.note(moment, scene.rule);
             self.say(AlarmStep::Raised, scene);
         }
     }
@@ -293,16 +329,17 @@ impl RuleState {
             self.turning.stop();
             return;
         }
-        if !self.turning.extend(moment.at, scene.rule.off) {
+        if !self.turning.extend(moment.at, self.turns.lengthened(scene.rule.off)) {
             return;
         }
         self.turning.stop();
         self.alarm = false;
+        self.turns.note(moment, scene.rule);
         self.say(AlarmStep::Cleared, scene);
         if let Some(key) = self.joined.take() {
             let recent = self.recent;
             let evidence = || recent.evidence(moment.stream);
-            scene.warnings.leave(key, &mover(moment, self.grade, &evidence), scene.out);
+            scene.warnings.leave(key, &self.mover(moment, &evidence), scene.out);
         }
         self.grade = 0;
     }
@@ -334,7 +371,7 @@ impl RuleState {
         let moment = scene.moment;
         let recent = self.recent;
         let evidence = || recent.evidence(moment.stream);
-        let mover = mover(moment, self.grade, &evidence);
+        let mover = self.mover(moment, &evidence);
         if let Some(key) = self.joined {
             scene.warnings.regrade(key, &mover, scene.out);
             return;
@@ -360,20 +397,23 @@ impl RuleState {
     }
 
     /// True when nothing it remembers can matter any more.
-    fn idle(&self, rule: &CompiledRule) -> bool {
+    fn idle(&self, rule: &CompiledRule, moment: &Moment<'_>) -> bool {
         !self.alarm
+            && self.turns.over(moment, rule)
             && self.turning.readings == 0
             && self.recent.held_of(rule.recheck.of, i64::MIN) == 0
     }
 
     fn say(&self, step: AlarmStep, scene: &mut Scene<'_, '_>) {
-        let (stream, value, at) = (scene.moment.stream, scene.moment.value, scene.moment.at);
-        scene.out.push(Event::Alarm(AlarmChange { step, rule: self.rule, stream, value, at }));
+        let &Moment { stream, area, value, at, .. } = scene.moment;
+        let rule = self.rule;
+        scene.out.push(Event::Alarm(AlarmChange { step, rule, stream, area, value, at }));
     }
-}
 
-fn mover<'a>(moment: &Moment<'_>, grade: u8, evidence: &'a dyn Fn() -> Vec<Evidence>) -> Mover<'a> {
-    Mover { stream: moment.stream, grade, value: moment.value, at: moment.at, evidence }
+    fn mover<'a>(&self, moment: &Moment<'_>, evidence: &'a dyn Fn() -> Vec<Evidence>) -> Mover<'a> {
+        let &Moment { stream, value, at, .. } = moment;
+        Mover { stream, grade: self.grade, value, at, chattering: self.turns.chatters(), evidence }
+    }
 }
 
 #[cfg(test)]

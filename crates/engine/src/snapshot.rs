@@ -6,10 +6,14 @@
 //! as raw little-endian columns; the rest is small and serialised when the state is frozen.
 //!
 //! Not in it: what can be worked out again (folded windows, look-up tables, the expiry wheel).
+//!
+//! Invariant: whatever the bytes are, an engine that comes of them goes on without a panic. Checksums
+//! stand before them, so this is about faults of the program, which must not stop a start.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use chengmai_model::pack::Cause;
 use chengmai_model::{AreaTree, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -18,15 +22,18 @@ use crate::catalog::Catalog;
 use crate::engine::{Engine, Settings, Totals};
 use crate::hash::Hash64;
 use crate::indicator::{Board, BoardColumn};
+use crate::limits::{COUNT_MAX, TIME_MS_MAX};
 use crate::pages::{Pages, Plain};
-use crate::rollup::KindTree;
+use crate::rollup::{KindTree, Registered};
 use crate::rule::{RuleState, RuleStates};
-use crate::stream::{Rings, SCHEDULED, Stream};
+use crate::screen::{AlarmSettings, Bounds, Screen};
+use crate::setpoint::Setpoints;
+use crate::stream::{ONLINE, Rings, SCHEDULED};
 use crate::warning::Warnings;
 use crate::window::{Pane, Windows};
 
 /// Changes with every change of the shapes below.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 6;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +68,7 @@ struct Head {
     lateness_ms: i64,
     utc_offset_ms: i64,
     offline_periods: u32,
+    alarms: AlarmSettings,
     added_kinds: Vec<String>,
 }
 
@@ -71,6 +79,7 @@ struct SmallView<'a> {
     totals: [u64; 5],
     rules: Vec<(u32, &'a [RuleState])>,
     warnings: &'a Warnings,
+    screen: &'a Screen,
     board: &'a Board,
     sizes: Sizes,
 }
@@ -82,6 +91,7 @@ struct Small {
     totals: [u64; 5],
     rules: Vec<(u32, Vec<RuleState>)>,
     warnings: Warnings,
+    screen: Screen,
     board: Board,
     sizes: Sizes,
 }
@@ -103,6 +113,8 @@ struct Sizes {
 /// A frozen state on its way out.
 #[derive(Debug, Clone)]
 pub(crate) struct Freeze {
+    /// What comes first, until it is written.
+    front: Vec<u8>,
     /// What is small, until it is written.
     small: Vec<u8>,
     columns: VecDeque<Column>,
@@ -110,14 +122,17 @@ pub(crate) struct Freeze {
 
 impl Freeze {
     /// Bytes that only wait to be taken.
-    pub(crate) fn rest(small: Vec<u8>) -> Self {
-        Self { small, columns: VecDeque::new() }
+    pub(crate) fn rest(front: Vec<u8>) -> Self {
+        Self { front, small: Vec::new(), columns: VecDeque::new() }
     }
 }
 
 /// What is written next.
 #[derive(Debug, Clone, Copy)]
 enum Column {
+    /// First, in a form of their own: they are read even when nothing behind them can be.
+    Setpoints,
+    Small,
     Streams,
     Facts,
     Rings,
@@ -144,6 +159,7 @@ impl Engine {
     /// Marks the state as it is now, to be written out by [`Engine::thaw`]. A state frozen before and
     /// not written out to its end is forgotten.
     pub fn freeze(&mut self) {
+        self.setpoints.freeze();
         self.streams.freeze();
         self.facts.freeze();
         self.rings.pages.freeze();
@@ -161,6 +177,8 @@ impl Engine {
         self.board.freeze();
         let sizes = self.sizes();
         let mut columns = VecDeque::from([
+            Column::Setpoints,
+            Column::Small,
             Column::Streams,
             Column::Facts,
             Column::Rings,
@@ -174,7 +192,8 @@ impl Engine {
             columns.extend(panes.iter().map(|&(start, _)| Column::Pane(window, start)));
         }
         columns.extend(self.board.columns().into_iter().map(Column::Board));
-        self.freeze = Some(Freeze { small: self.small(sizes), columns });
+        let front = self.setpoints.head();
+        self.freeze = Some(Freeze { front, small: self.small(sizes), columns });
     }
 
     /// Takes what is left of a frozen state into memory, before something turns everything over.
@@ -191,9 +210,9 @@ impl Engine {
     pub fn thaw(&mut self, out: &mut Vec<u8>, budget_bytes: usize) -> bool {
         let Some(mut freeze) = self.freeze.take() else { return false };
         let full = out.len().saturating_add(budget_bytes.max(1));
-        out.append(&mut freeze.small);
+        out.append(&mut freeze.front);
         while let Some(&column) = freeze.columns.front() {
-            if out.len() >= full || self.thaw_column(column, out, full) {
+            if out.len() >= full || self.thaw_column(column, &mut freeze.small, out, full) {
                 self.freeze = Some(freeze);
                 return true;
             }
@@ -203,8 +222,19 @@ impl Engine {
     }
 
     /// True while there is more of that column.
-    fn thaw_column(&mut self, column: Column, out: &mut Vec<u8>, full: usize) -> bool {
+    fn thaw_column(
+        &mut self,
+        column: Column,
+        small: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        full: usize,
+    ) -> bool {
         match column {
+            Column::Setpoints => self.setpoints.thaw(out, full),
+            Column::Small => {
+                out.append(small);
+                false
+            }
             Column::Streams => self.streams.thaw(out, full),
             Column::Facts => self.facts.thaw(out, full),
             Column::Rings => self.rings.pages.thaw(out, full),
@@ -244,6 +274,7 @@ impl Engine {
             lateness_ms: self.settings.lateness_ms,
             utc_offset_ms: self.settings.utc_offset_ms,
             offline_periods: self.settings.offline_periods,
+            alarms: self.settings.alarms,
             added_kinds: self.catalog.added_kinds().map(str::to_owned).collect(),
         };
         let Totals { streams, readings, duplicates, late, out_of_range, .. } = self.totals;
@@ -252,6 +283,7 @@ impl Engine {
             totals: [streams, readings, duplicates, late, out_of_range],
             rules: self.rules.to_list(),
             warnings: &self.warnings,
+            screen: &self.screen,
             board: &self.board,
             sizes,
         };
@@ -269,8 +301,12 @@ impl Engine {
         bytes: &[u8],
     ) -> Result<Self, SnapshotError> {
         let broken = |e: postcard::Error| SnapshotError::Broken(e.to_string());
+        let mut bytes = bytes;
+        let setpoints = Setpoints::take(&mut bytes)
+            .ok_or_else(|| SnapshotError::Broken("its set-points cannot be read".to_owned()))?;
         let (head, rest): (Head, &[u8]) = postcard::take_from_bytes(bytes).map_err(broken)?;
         let mut engine = Self::new(catalog, areas, settings);
+        engine.setpoints = setpoints;
         engine.check(&head)?;
         let (small, mut columns): (Small, &[u8]) =
             postcard::take_from_bytes(rest).map_err(broken)?;
@@ -278,7 +314,9 @@ impl Engine {
             .fill(&small, &mut columns)
             .filter(|()| columns.is_empty())
             .ok_or_else(|| SnapshotError::Broken("its parts do not fit together".to_owned()))?;
-        engine.go_on(small);
+        engine
+            .go_on(small)
+            .ok_or_else(|| SnapshotError::Broken("it says what cannot be".to_owned()))?;
         Ok(engine)
     }
 
@@ -296,6 +334,7 @@ impl Engine {
             lateness_ms: head.lateness_ms,
             utc_offset_ms: head.utc_offset_ms,
             offline_periods: head.offline_periods,
+            alarms: head.alarms,
         };
         if settings != self.settings {
             return Err(SnapshotError::Settings);
@@ -314,19 +353,16 @@ impl Engine {
         self.open_gates();
         self.streams = Pages::take(bytes, sizes.streams)?;
         self.facts = Pages::take(bytes, sizes.streams)?;
-        self.rings = Rings::restored(Pages::take(bytes, sizes.rings)?)?;
+        self.rings = Rings::restored(Pages::take(bytes, sizes.rings)?, sizes.streams)?;
         let watched = Pages::take(bytes, sizes.watched)?;
-        self.watch = Watch::restored(watched, Pages::take(bytes, sizes.watched)?)?;
+        let detectors = Pages::take(bytes, sizes.watched)?;
+        self.watch = Watch::restored(watched, detectors, sizes.streams)?;
         if sizes.trees.len() > self.trees.len() || sizes.panes.len() != self.windows.len() {
             return None;
         }
-        let areas = u32::try_from(self.areas.len().max(1)).ok()?;
         for (tree, &nodes) in self.trees.iter_mut().zip(&sizes.trees) {
             let [of, parents] = [column(bytes, nodes)?, column(bytes, nodes)?];
-            if of.iter().any(|&area| area >= areas) {
-                return None;
-            }
-            *tree = KindTree::restored(of, parents, Pages::take(bytes, nodes)?)?;
+            *tree = KindTree::restored(of, parents, Pages::take(bytes, nodes)?, &self.areas)?;
         }
         let windows = self.windows.iter_mut().zip(self.catalog.windows()).zip(&sizes.panes);
         for ((windows, def), panes) in windows {
@@ -335,22 +371,55 @@ impl Engine {
             for &pane in panes {
                 list.push(Pane::take(bytes, pane, &windows.layout, nodes)?);
             }
-            windows.restore(list);
+            windows.restore(list)?;
         }
-        self.board.restore(&small.board, &sizes.board, bytes, areas)?;
-        let known = |stream: &Stream| {
-            let tree = self.trees.get(usize::from(stream.kind));
-            tree.is_some_and(|tree| (stream.node as usize) < tree.len())
-        };
-        self.streams.as_slice().iter().all(known).then_some(())
+        self.board.restore(&small.board, &sizes.board, bytes, &self.areas)?;
+        let registered = |(stream, _)| (stream as usize) < sizes.streams;
+        if !self.setpoints.iter().all(registered) {
+            return None;
+        }
+        self.counts_its_streams()
     }
 
-    fn go_on(&mut self, small: Small) {
+    /// `None` when a stream is none, or what is registered in some area is not what its streams say.
+    fn counts_its_streams(&self) -> Option<()> {
+        let nodes = |tree: &KindTree| vec![Registered::default(); tree.len()];
+        let mut counted: Vec<_> = self.trees.iter().map(nodes).collect();
+        for (stream, facts) in self.streams.as_slice().iter().zip(self.facts.as_slice()) {
+            let tree = counted.get_mut(usize::from(stream.kind)).filter(|_| stream.is_sound())?;
+            tree.get_mut(stream.node as usize)?.add(facts.period_ms, stream.has(ONLINE));
+        }
+        let mut both = counted.iter().zip(&self.trees);
+        both.all(|(counted, tree)| counted == tree.own.as_slice()).then_some(())
+    }
+
+    /// Goes on with what is small; `None` when it does not fit.
+    fn go_on(&mut self, small: Small) -> Option<()> {
         let [streams, readings, duplicates, late, out_of_range] = small.totals;
+        let cause = |rule: u16| {
+            let rule = self.catalog.rules().get(usize::from(rule))?.compiled.as_ref()?;
+            Some(rule.cause == Cause::Area)
+        };
+        let fits = (0..=TIME_MS_MAX).contains(&small.clock)
+            && streams == self.streams.len() as u64
+            && small.totals.iter().all(|&count| count <= COUNT_MAX)
+            && small.warnings.are_sound(cause, self.areas.len().max(1), self.streams.len());
+        let bounds = Bounds {
+            rules: self.catalog.rules().len(),
+            packs: self.catalog.packs().len(),
+            areas: self.areas.len().max(1),
+            streams: self.streams.len(),
+        };
+        // An indicator's warning is about an area too.
+        if !fits || !small.screen.is_sound(|rule| cause(rule) != Some(false), bounds) {
+            return None;
+        }
+        self.rules = RuleStates::restored(small.rules, bounds.rules, self.streams.len())?;
         self.totals = Totals { streams, online: 0, readings, duplicates, late, out_of_range };
-        self.rules = RuleStates::from_list(small.rules);
         self.warnings = small.warnings;
+        self.screen = small.screen;
         self.clock = small.clock;
+        self.requiet();
         self.advance(Timestamp(small.clock));
         self.fold();
         let mut board = std::mem::take(&mut self.board);
@@ -362,6 +431,7 @@ impl Engine {
                 self.wheel.put(facts.due_s, number);
             }
         }
+        Some(())
     }
 }
 

@@ -5,7 +5,7 @@ use chengmai_model::{DeviceId, Timestamp};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use crate::limits::SLOPE_READINGS_MAX;
+use crate::limits::{SLOPE_READINGS_MAX, is_time};
 use crate::pages::{Pages, Plain};
 
 /// Needs a wake-up call at its next reading: not online, or not in the expiry wheel.
@@ -22,6 +22,8 @@ pub(crate) const SPECIAL: u16 = ASLEEP | PENDING | STUCK | OUT_OF_RANGE;
 pub(crate) const ONLINE: u16 = 16;
 /// It stands in the expiry wheel.
 pub(crate) const SCHEDULED: u16 = 32;
+/// It has set-points of its own.
+pub(crate) const SETPOINTS: u16 = 64;
 
 /// Time of a stream that never reported.
 pub(crate) const NEVER: i64 = i64::MIN;
@@ -61,6 +63,11 @@ impl Stream {
     /// True once it has reported.
     pub(crate) fn reported(&self) -> bool {
         self.last_at != NEVER
+    }
+
+    /// False for bytes that no stream has.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.reported() || is_time(self.last_at)
     }
 
     /// How long the value had been the same at its last reading, in milliseconds.
@@ -176,6 +183,13 @@ impl Plain for Ring {
 }
 
 impl Ring {
+    /// False for bytes that no ring has, where there are so many streams.
+    fn is_sound(&self, streams: usize) -> bool {
+        let kept = self.readings.get(..self.len as usize);
+        (self.stream as usize) < streams
+            && kept.is_some_and(|kept| kept.iter().all(|(at, _)| is_time(*at)))
+    }
+
     /// Adds a reading later than all others. `span_ms` is the longest slope asked for.
     fn push(&mut self, at: i64, value: f64, span_ms: i64) {
         let room = i64::try_from(SLOPE_READINGS_MAX - 1).expect("a small number");
@@ -225,9 +239,9 @@ pub(crate) struct Rings {
 }
 
 impl Rings {
-    /// From a snapshot; `None` when its parts do not fit together.
-    pub(crate) fn restored(pages: Pages<Ring>) -> Option<Self> {
-        let fits = pages.as_slice().iter().all(|ring| ring.len as usize <= SLOPE_READINGS_MAX);
+    /// From a snapshot; `None` when its parts do not fit together, or not so many streams.
+    pub(crate) fn restored(pages: Pages<Ring>, streams: usize) -> Option<Self> {
+        let fits = pages.as_slice().iter().all(|ring| ring.is_sound(streams));
         let place = (0..).zip(pages.as_slice()).map(|(place, ring)| (ring.stream, place)).collect();
         fits.then_some(Self { pages, place })
     }

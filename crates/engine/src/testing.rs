@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chengmai_model::area::AreaRow;
 use chengmai_model::pack::{Pack, parse};
 use chengmai_model::time::parse_duration_ms;
-use chengmai_model::warning::WarningStep;
+use chengmai_model::warning::{Held, WarningStep};
 use chengmai_model::{AreaCode, AreaId, AreaTree, DeviceId, Reading, StreamId, Tier, Timestamp};
 
 use crate::{AlarmStep, Catalog, DeviceStep, Engine, Event, Settings, StreamSpec};
@@ -119,7 +119,8 @@ pub(crate) fn play(engine: &mut Engine, script: &str) -> String {
             [value] => give(engine, position, at, "0", value, &mut events),
             _ => panic!("cannot read `{line}`"),
         }
-        let said: Vec<String> = events.iter().map(tell).collect();
+        let said: Vec<String> =
+            events.iter().filter(|e| !matches!(e, Event::Tally(_))).map(tell).collect();
         told.push_str(&format!("{line}: {}\n", said.join(", ")).replace(": \n", ":\n"));
     }
     told
@@ -150,8 +151,19 @@ pub(crate) fn tell(event: &Event) -> String {
                 WarningStep::Raised => "warning",
                 WarningStep::Regraded => "warning now",
                 WarningStep::Cleared => "warning off",
+                WarningStep::Reopened => "warning again",
+                WarningStep::Held => "warning held",
+                WarningStep::Released => "warning released",
             };
-            format!("{step} {} of {}", warning.severity.number(), warning.evidence.len())
+            let why = match warning.held {
+                None => "",
+                Some(Held::Parent(_)) => " under its parent",
+                Some(Held::Shelf(_)) => " on a shelf",
+                Some(Held::Group(_)) => " in a group",
+            };
+            let of = warning.evidence.len();
+            let chatters = if warning.chattering { " chattering" } else { "" };
+            format!("{step} {} of {of}{chatters}{why}", warning.severity.number())
         }
         Event::Device(device) => match device.step {
             DeviceStep::Online => "online".to_owned(),
@@ -160,6 +172,7 @@ pub(crate) fn tell(event: &Event) -> String {
             DeviceStep::OutOfRange => "out of range".to_owned(),
             DeviceStep::Healthy => "healthy".to_owned(),
         },
+        Event::Tally(tally) => format!("tally of {}", tally.rule),
         Event::Window(window) => {
             format!("window {:?} of {} at {}", window.value, window.readings, window.area.0)
         }

@@ -19,7 +19,9 @@ pub(crate) struct Key {
 }
 
 /// Causes from here on are numbers of no area: those of areas that became part of another one.
-const NO_AREA: u32 = 1 << 31;
+pub(crate) const NO_AREA: u32 = 1 << 31;
+/// No cause has this number or a higher one: so many areas never became part of others.
+pub(crate) const CAUSE_END: u32 = 3 << 30;
 
 /// The reading (or silence) that moves a warning.
 pub(crate) struct Mover<'a> {
@@ -27,6 +29,8 @@ pub(crate) struct Mover<'a> {
     pub(crate) grade: u8,
     pub(crate) value: f64,
     pub(crate) at: Timestamp,
+    /// Its alarm comes and goes so fast that its off delay was lengthened.
+    pub(crate) chattering: bool,
     pub(crate) evidence: &'a dyn Fn() -> Vec<Evidence>,
 }
 
@@ -34,6 +38,9 @@ pub(crate) struct Mover<'a> {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Warnings {
     active: BTreeMap<Key, Active>,
+    /// Warnings that an alarm joined since this was last taken up.
+    #[serde(skip)]
+    joined: Vec<Key>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,9 +53,23 @@ struct Active {
     members: BTreeMap<u32, u8>,
     /// How many members have each grade.
     by_grade: [u32; 5],
+    /// Some member chattered.
+    chattering: bool,
 }
 
 impl Active {
+    /// Its severity is one, and its members are those that it counts.
+    fn is_sound(&self) -> bool {
+        let mut by_grade = [0; 5];
+        for &grade in self.members.values() {
+            match by_grade.get_mut(usize::from(grade)) {
+                Some(count) => *count += 1,
+                None => return false,
+            }
+        }
+        (1..=4).contains(&self.severity) && by_grade == self.by_grade
+    }
+
     fn set(&mut self, stream: StreamId, grade: Option<u8>) {
         let before = match grade {
             Some(grade) => self.members.insert(stream.0, grade),
@@ -77,11 +98,33 @@ impl Active {
             value: mover.value,
             at: mover.at,
             evidence: (mover.evidence)(),
+            held: None,
+            chattering: self.chattering,
         })
     }
 }
 
 impl Warnings {
+    /// False for what no warnings are, where there are so many areas and streams. `about_area` tells
+    /// whether the cause of a rule's warnings is an area, if there is such a rule.
+    pub(crate) fn are_sound(
+        &self,
+        about_area: impl Fn(u16) -> Option<bool>,
+        areas: usize,
+        streams: usize,
+    ) -> bool {
+        self.active.iter().all(|(key, active)| {
+            let cause_fits = about_area(key.rule).is_some_and(|about_area| {
+                !about_area || (key.cause as usize) < areas || key.cause >= NO_AREA
+            });
+            cause_fits
+                && key.cause < CAUSE_END
+                && (active.area.0 as usize) < areas
+                && (active.first.0 as usize) < streams
+                && active.is_sound()
+        })
+    }
+
     /// The areas have other numbers now. A warning keeps its identity and its alarms; where two areas
     /// with a warning of one rule became one, both stand until their alarms clear, and new alarms join
     /// the first. Returns what became of each key.
@@ -96,14 +139,26 @@ impl Warnings {
             if about_area(key.rule) && key.cause < NO_AREA {
                 to.cause = map(AreaId(key.cause)).0;
             }
-            while self.active.contains_key(&to) {
-                to.cause = to.cause.max(NO_AREA - 1) + 1;
-            }
+            to = free_key(to, &self.active);
             active.area = map(active.area);
             self.active.insert(to, active);
             moved.insert(key, to);
         }
         moved
+    }
+
+    /// Streams whose alarms feed a warning.
+    pub(crate) fn members(&self, key: Key) -> impl Iterator<Item = u32> {
+        self.active.get(&key).into_iter().flat_map(|active| active.members.keys().copied())
+    }
+
+    /// Warnings that an alarm joined since [`Self::forget_joined`].
+    pub(crate) fn joined(&self) -> &[Key] {
+        &self.joined
+    }
+
+    pub(crate) fn forget_joined(&mut self) {
+        self.joined.clear();
     }
 
     /// A stream's alarm, re-checked and graded, joins the warning of its cause or raises it.
@@ -115,6 +170,7 @@ impl Warnings {
         mover: &Mover<'_>,
         out: &mut Vec<Event>,
     ) {
+        self.joined.push(key);
         if self.active.contains_key(&key) {
             self.regrade(key, mover, out);
             return;
@@ -126,6 +182,7 @@ impl Warnings {
             area,
             members: BTreeMap::new(),
             by_grade: [0; 5],
+            chattering: mover.chattering,
         };
         active.set(mover.stream, Some(mover.grade));
         out.push(active.change(key, WarningStep::Raised, mover));
@@ -146,8 +203,10 @@ impl Warnings {
         let Some(active) = self.active.get_mut(&key) else { return };
         active.set(mover.stream, Some(mover.grade));
         let worst = active.worst();
-        if worst != active.severity {
+        let chatters = mover.chattering && !active.chattering;
+        if worst != active.severity || chatters {
             active.severity = worst;
+            active.chattering |= chatters;
             out.push(active.change(key, WarningStep::Regraded, mover));
         }
     }
@@ -175,6 +234,14 @@ pub(crate) fn identity(rule: &str, cause: &str, occasion: u64) -> WarningId {
     WarningId(
         Hash64::new().bytes(rule.as_bytes()).bytes(cause.as_bytes()).number(occasion).finish(),
     )
+}
+
+/// That key, or when it is taken one of no area.
+pub(crate) fn free_key<T>(mut key: Key, taken: &BTreeMap<Key, T>) -> Key {
+    while taken.contains_key(&key) {
+        key.cause = key.cause.max(NO_AREA - 1) + 1;
+    }
+    key
 }
 
 /// The code of an area, for identities: numbers of areas change with the file, codes do not.

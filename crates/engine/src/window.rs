@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::accumulator::{self, Layout};
+use crate::limits::is_time;
 use crate::node_set::NodeSet;
 use crate::pages::Pages;
 use crate::sketch::{self, Sketches};
@@ -57,7 +58,9 @@ impl Pane {
         }
         let filled = words / layout.stride();
         pane.touched.insert_all(filled);
-        (words % layout.stride() == 0 && filled <= nodes && heads <= nodes).then_some(pane)
+        let mut cells = pane.cells.as_slice().chunks_exact(layout.stride());
+        let fits = words % layout.stride() == 0 && filled <= nodes && heads <= nodes;
+        (fits && cells.all(|cell| layout.is_sound(cell))).then_some(pane)
     }
 
     /// Words, and what its sketches hold.
@@ -289,12 +292,19 @@ impl Windows {
         }
     }
 
-    /// Goes on with the panes of a snapshot, in order of their start.
-    pub(crate) fn restore(&mut self, panes: Vec<Pane>) {
+    /// Goes on with the panes of a snapshot; `None` when they are no windows in order.
+    pub(crate) fn restore(&mut self, panes: Vec<Pane>) -> Option<()> {
+        let is_window =
+            |pane: &Pane| is_time(pane.start) && self.start_of(pane.start) == pane.start;
+        let in_order = panes.is_sorted_by(|earlier, later| earlier.start < later.start);
+        if !in_order || !panes.iter().all(is_window) {
+            return None;
+        }
         self.newest = panes
             .last()
             .map_or((i64::MAX, i64::MIN), |pane| (pane.start, pane.start + self.width_ms));
         self.panes = panes;
+        Some(())
     }
 
     /// Forgets the panes that are closed now; those still being written out wait for it.

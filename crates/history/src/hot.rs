@@ -1,10 +1,12 @@
 //! Rows in memory, before they are in files: columns in chunks of bounded length, so that a query can
 //! take the full ones along without a lock and scans only the growing one under it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use chengmai_model::{Reading, StreamId, Tier, Timestamp};
 
+use crate::kinds::KindRow;
 use crate::query::WindowPoint;
 
 /// Rows of a chunk. Small enough that scanning one under the lock takes microseconds.
@@ -83,7 +85,7 @@ impl<C: Chunk> Hot<C> {
 }
 
 /// Readings as columns: 20 bytes each.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ReadingsChunk {
     streams: Vec<u32>,
     ats: Vec<i64>,
@@ -156,6 +158,18 @@ impl ReadingsChunk {
                 found.push(self.reading(row));
             }
         }
+    }
+
+    /// Appends the rows in `time` of the streams that `known` has a number for.
+    pub(crate) fn collect_known(
+        &self,
+        known: impl Fn(u32) -> Option<u32>,
+        time: Range<i64>,
+        found: &mut Vec<KindRow>,
+    ) {
+        let rows = self.streams.iter().zip(&self.ats).zip(&self.values);
+        let inside = rows.filter(|((_, at), _)| time.contains(*at));
+        found.extend(inside.filter_map(|((&s, &at), &value)| Some((known(s)?, at, value))));
     }
 
     pub(crate) fn reading(&self, row: usize) -> Reading {

@@ -22,6 +22,7 @@ mod compact;
 mod day;
 mod error;
 mod hot;
+mod kinds;
 mod ladder;
 mod manifest;
 mod query;
@@ -34,6 +35,7 @@ mod writer;
 
 pub use compact::{Compacted, Compactor, Place, Places};
 pub use error::{Error, Result};
+pub use kinds::{KindQuery, KindRow, SLICE_ROWS_MAX, TakeRows};
 pub use ladder::{Expired, Keep, Keeps, Rung};
 pub use query::{Cost, ReadingsQuery, WindowPoint, WindowRow, WindowsQuery};
 pub use reader::HistoryReader;

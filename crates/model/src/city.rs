@@ -51,6 +51,29 @@ pub struct City {
     pub english: Vec<EnglishName>,
     /// How its area files are to be read.
     pub areas: AreaFiles,
+    /// How its alarms are screened.
+    pub alarms: CityAlarms,
+}
+
+/// How alarms are screened in this city (`[alarms]`); what is absent has the program's default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CityAlarms {
+    /// The tier whose centre counts as one operator: `district`.
+    #[serde(default)]
+    pub operator: Option<Tier>,
+    /// Longest time that anything may be shelved: `24h`.
+    #[serde(default)]
+    pub shelf_max: Option<String>,
+    /// A cause that comes back within this time reopens its warning: `10m`.
+    #[serde(default)]
+    pub reopen: Option<String>,
+    /// More warnings at one desk within ten minutes than this are collapsed.
+    #[serde(default)]
+    pub collapse_begins: Option<u16>,
+    /// Collapsing ends when fewer than so many came within ten minutes.
+    #[serde(default)]
+    pub collapse_ends: Option<u16>,
 }
 
 /// A tier's name and the length of its codes (`[[tier]]`).
@@ -239,6 +262,7 @@ impl Default for City {
                 endings: Vec::new(),
                 source: String::new(),
             },
+            alarms: CityAlarms::default(),
         }
     }
 }

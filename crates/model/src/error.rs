@@ -2,7 +2,7 @@
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
 //! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases, 5xx access,
-//! 6xx the program's own state, 7xx questions in SQL.
+//! 6xx the program's own state, 70x questions in SQL, 72x alarm quality, 74x rules and reviews.
 
 use crate::Text;
 
@@ -86,16 +86,22 @@ catalogue! {
         "迟于可更正时限，只进入历史" / "later than the horizon; kept in history only" ; "无需处理；如常见请调大时限" / "nothing to do; raise the horizon if this is common"
     FIELD_NOT_NUMERIC = 115 "field_not_numeric" 400
         "字段不是数值" / "the field is not a number" ; "只发送数值字段；文字字段会被拒收" / "send numeric fields only; text fields are refused"
+    SLOW_BODY = 116 "slow_body" 408
+        "请求体迟迟没有传完" / "the body did not come in within the time allowed" ; "检查网络，或分成较小的批次发送" / "check the network, or send smaller batches"
     AREA_FILE = 201 "area_file" 400
         "区域文件被整体拒绝" / "the area file is refused as a whole" ; "按行号更正后重新导入；未做任何改动" / "mend the lines named and import again; nothing was changed"
     DEVICE_FILE = 202 "device_file" 400
         "设备行无效" / "a device row is not valid" ; "按行号更正后重新导入该行" / "mend the lines named and import them again"
+    SETPOINT_ROW = 203 "setpoint_row" 400
+        "一行限值无效" / "a row of set-points is not valid" ; "四级限值应在量程之内，并随级别一路升高或一路降低" / "levels lie inside the kind's range and rise, or fall, with the severity all the way"
     NOT_FOUND = 204 "not_found" 404
         "没有找到，或不在您的辖区内" / "not found, or outside your areas" ; "检查编号；如需其他辖区权限请联系管理员" / "check the id; ask an administrator for access to other areas"
     BAD_QUERY = 205 "bad_query" 400
         "查询参数无效" / "a query parameter is not valid" ; "见 /api/openapi.json 中该接口的参数" / "see the route's parameters in /api/openapi.json"
     BAD_BODY = 206 "bad_body" 400
         "请求内容无效" / "the request body is not valid" ; "见 /api/openapi.json 中该接口的示例" / "see the route's example in /api/openapi.json"
+    NO_SETPOINT_RULE = 207 "no_setpoint_rule" 400
+        "没有规则使用该类型的限值" / "no rule asks for set-points of this kind" ; "在场景包 rules.toml 中写 setpoint('red') 等条件后再导入限值" / "write a condition such as value >= setpoint('red') in a pack's rules.toml, then import the set-points"
     PACK_INVALID = 301 "pack_invalid" 400
         "场景包有误" / "the pack has faults" ; "运行 chengmai pack check 查看文件、行号与改法" / "run chengmai pack check for file, line and fix"
     NOT_ALLOWED_NOW = 401 "not_allowed_now" 409
@@ -126,7 +132,7 @@ catalogue! {
         "密码至少十个字符" / "passwords have at least ten characters" ; "换一个更长的密码" / "choose a longer password"
     STOPPED = 601 "stopped" 503
         "磁盘写入失败，已停止接收读数" / "a disk write failed; readings are not taken any more" ; "磁盘已满：腾出空间后自动恢复；其他故障：修好磁盘后重启。已确认的读数都在" / "a full disk: make room, it goes on by itself; anything else: mend the disk and restart. All acknowledged readings are safe"
-    OVERLOADED = 602 "overloaded" 503
+    OVERLOADED = 602 "overloaded" 429
         "队列已满，请稍后重发" / "the queue is full; send again later" ; "放慢发送速度" / "send more slowly"
     INTERNAL = 603 "internal" 500
         "程序内部错误" / "an error inside the program" ; "请把编号和时间告诉管理员" / "tell the administrator the number and the time"
@@ -150,6 +156,28 @@ catalogue! {
         "有一行无法计算" / "a row cannot be worked out" ; "检查除数、类型转换和取值范围" / "check divisors, conversions and ranges"
     SQL_FORMAT = 710 "sql_format" 400
         "格式或行数无效" / "format or limit is not valid" ; "格式为 json、csv、arrow、parquet；行数 1 至 1000000" / "formats are json, csv, arrow, parquet; limits 1 to 1000000"
+    SHELF_TARGET = 721 "shelf_target" 422
+        "没有说明搁置什么" / "nothing to shelve is named" ; "指定一条规则或一个设备，可再限定区域" / "name a rule or a device, and an area if you like"
+    SHELF_TIME = 722 "shelf_time" 422
+        "搁置时间无效" / "the time of the shelf is not valid" ; "给出将来的结束时间，且不超过本市规定的最长时间" / "give an end in the future, not later than the city allows"
+    SHELF_WORST = 723 "shelf_worst" 403
+        "只有市级可以搁置四级（红色）预警" / "only the city may shelve severity 4 (red)" ; "请市级中心操作，或只搁置三级及以下" / "ask the city's centre, or shelve severity 3 and below"
+    SHELF_RULE = 724 "shelf_rule" 422
+        "没有这条规则" / "there is no such rule" ; "从规则列表中选择" / "choose one from the list of rules"
+    RULE_FAULTY = 741 "rule_faulty" 422
+        "规则有误" / "the rule has faults" ; "按行号与改法更正后重试" / "mend the lines named and try again"
+    RULE_NOT_TRIED = 742 "rule_not_tried" 409
+        "最近七天内没有用这份规则文本回测过全市至少一天的历史" / "this very text was not tried within a week on at least a day of the whole city's history" ; "先回测，看过结果再启用" / "run the backtest and look at its result first"
+    RULE_FLOODS = 743 "rule_floods" 409
+        "回测显示预警量超过值守人员可承受的上限" / "the backtest shows more warnings than an operator can manage" ; "调整阈值或延时；确需启用请写明理由" / "change thresholds or delays; to enable it all the same give a reason"
+    BACKTEST_BUSY = 744 "backtest_busy" 429
+        "正在进行的回测过多" / "too many backtests are under way" ; "等其中一个完成，或取消自己的" / "wait for one to end, or cancel your own"
+    RULE_WHOLE_CITY = 745 "rule_whole_city" 403
+        "规则对全市生效，须由全市范围的账号启用" / "a rule holds in the whole city: an account of the whole city must enable it" ; "请市级中心启用" / "ask the city's centre to enable it"
+    TASK_OWNER = 746 "task_owner" 422
+        "改进任务须有一个责任单位或责任人" / "a task needs one owner: an agency or a person" ; "选择责任单位或责任人" / "choose an agency or a person"
+    NOT_TASK_OWNER = 747 "not_task_owner" 403
+        "该任务不由您办理" / "this task is not yours" ; "由责任单位、责任人或其上级中心完成" / "its owner, or a centre that reviews, must close it"
 }
 
 #[cfg(test)]

@@ -210,6 +210,14 @@ pub struct Rule {
     /// What makes two alarms one warning.
     #[serde(default)]
     pub cause: Cause,
+    /// Rules of whose warnings this one is a consequence: it is silent while one of them stands in
+    /// the same area. Bare ids are of the same pack.
+    #[serde(default)]
+    pub under: Vec<String>,
+    /// How far [`Self::under`] reaches: the whole area of this tier around the cause; absent: only
+    /// the area of the cause and what lies in it.
+    #[serde(default)]
+    pub under_within: Option<Tier>,
     /// How soon a warning must be answered, and what happens when it is not.
     #[serde(default)]
     pub answer: Answer,

@@ -50,6 +50,9 @@ pub struct DeviceSpec {
     pub simulated: bool,
 }
 
+/// Set-points 限值 of one stream, by severity from 1 at index 0; in the kind's unit.
+pub type Levels = [Option<f64>; 4];
+
 /// A change of the registry as it stands in the journal, before any reading that needs it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Registration {
@@ -77,5 +80,12 @@ pub enum Registration {
         device: DeviceId,
         /// The kind's id as in its pack (packs may change between runs, so never a [`KindId`]).
         kind: String,
+    },
+    /// The levels from which a known stream warns, in place of those before.
+    Setpoints {
+        /// Its dense number.
+        stream: StreamId,
+        /// What they are from now on.
+        levels: Levels,
     },
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AreaId, Severity, StreamId, Timestamp};
+use crate::{AreaId, Severity, ShelfId, StreamId, Timestamp};
 
 /// Identity of a warning: a hash of rule, cause and the journal position of the first reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,6 +38,22 @@ pub enum Subject {
         /// The area whose value crossed a level.
         area: AreaId,
     },
+    /// Many warnings of one pack (its index in the catalog) that came at once, shown as one.
+    Group {
+        /// Index of the pack in the catalog.
+        pack: u16,
+    },
+}
+
+/// Why a warning whose cause stands is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Held {
+    /// It follows from this warning, which stands.
+    Parent(WarningId),
+    /// A person took it off the screens for a while.
+    Shelf(ShelfId),
+    /// It came in a flood; this warning lists it.
+    Group(WarningId),
 }
 
 /// A reading that a warning rests on.
@@ -60,6 +76,12 @@ pub enum WarningStep {
     Regraded,
     /// Its cause is gone 解除.
     Cleared,
+    /// Its cause came back soon after it was gone: the same warning stands again.
+    Reopened,
+    /// Its cause stands, but it is not shown any more.
+    Held,
+    /// It was not shown and is from now on.
+    Released,
 }
 
 /// One step of a warning as the engine says it.
@@ -83,4 +105,8 @@ pub struct WarningChange {
     pub at: Timestamp,
     /// The readings behind it, oldest first, at most eight.
     pub evidence: Vec<Evidence>,
+    /// Why it is not shown after this step; `None`: it is.
+    pub held: Option<Held>,
+    /// Its alarm came and went so fast that its off delay was lengthened.
+    pub chattering: bool,
 }

@@ -208,6 +208,13 @@ pub(crate) fn random_token() -> String {
     format!("cm_{}", hex(&bytes))
 }
 
+/// A number that nobody guesses, for ids.
+pub(crate) fn random_number() -> u64 {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
+    u64::from_le_bytes(bytes)
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         use std::fmt::Write as _;

@@ -7,14 +7,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chengmai_engine::Engine;
+use chengmai_engine::{Catalog, Engine};
 use chengmai_history::sql::Sql;
 use chengmai_history::{HistoryReader, ReadingsQuery, WindowPoint, WindowsQuery};
 use chengmai_model::area::AreaHistory;
 use chengmai_model::case::Case;
 use chengmai_model::city::City as Profile;
 use chengmai_model::pack::{CaseType, Pack};
-use chengmai_model::{AreaId, AreaPath, AreaTree, Reading, StreamId, Text, Timestamp, error};
+use chengmai_model::{
+    AreaId, AreaPath, AreaTree, Order, Reading, StreamId, Text, Timestamp, error,
+};
 use chengmai_store::records::Records;
 use chengmai_store::records::warnings::WarningRow;
 use parking_lot::RwLock;
@@ -23,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) mod agencies;
 pub(crate) mod archive;
+pub(crate) mod backtests;
 pub(crate) mod book;
 pub(crate) mod brain;
 pub(crate) mod counters;
@@ -33,19 +36,24 @@ pub(crate) mod layout;
 pub(crate) mod marks;
 pub(crate) mod past;
 pub(crate) mod registry;
+pub(crate) mod restore;
+pub(crate) mod rules;
 pub(crate) mod sequencer;
 pub(crate) mod start;
 
 use crate::config::Config;
+use crate::http::admission::Room;
 use crate::http::problem::{Answer, Problem};
 use crate::mqtt::MqttCounters;
 use agencies::Agencies;
+use backtests::Backtests;
 use book::Book;
 use brain::Rate;
 use counters::Counters;
 use hub::Hub;
 use registry::Registry;
-use sequencer::{Batch, Message, Refusal, StopReason};
+use rules::RuleBook;
+use sequencer::{Batch, Message, Refusal, RulesChange, StopReason};
 
 /// How long a sender waits for a place in the queue before it is told to come back.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(10);
@@ -57,7 +65,10 @@ pub(crate) struct City {
     pub(crate) areas: Arc<AreaTree>,
     /// Areas of other days than today.
     pub(crate) area_history: Arc<AreaHistory>,
+    /// As they were read; rules that were enabled since stand in `rules`.
     pub(crate) packs: Vec<Pack>,
+    pub(crate) rules: RuleBook,
+    pub(crate) backtests: Arc<Backtests>,
     pub(crate) profile: Profile,
     pub(crate) registry: Arc<RwLock<Registry>>,
     pub(crate) engine: Arc<RwLock<Engine>>,
@@ -69,6 +80,7 @@ pub(crate) struct City {
     pub(crate) book: Arc<Book>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) rate: Arc<Rate>,
+    pub(crate) room: Room,
     pub(crate) stop_reason: StopReason,
     pub(crate) started_at: Timestamp,
     pub(crate) mqtt: Arc<MqttCounters>,
@@ -97,10 +109,29 @@ impl City {
         })
     }
 
+    /// Other rules for the engine, in order with the readings. The journal frame after which they
+    /// hold; nothing when the city does not take them.
+    pub(crate) async fn change_rules(&self, catalog: Catalog) -> Option<u64> {
+        let (done, wait) = oneshot::channel();
+        let change = RulesChange { catalog: Box::new(catalog), done };
+        self.send(Message::Rules(change)).await.ok()?;
+        wait.await.ok().flatten()
+    }
+
     /// Resolves when every registration made so far is on disk.
     pub(crate) async fn registrations_durable(&self) -> Answer<()> {
         let (done, wait) = oneshot::channel();
         let outcome = match self.send(Message::Registered(done)).await {
+            Ok(()) => wait.await.unwrap_or(Err(Refusal::Stopped)),
+            Err(refusal) => Err(refusal),
+        };
+        outcome.map_err(|refusal| crate::api::readings::stopped(self, refusal))
+    }
+
+    /// Resolves when an order is on disk; the engine follows it a moment later.
+    pub(crate) async fn order(&self, order: Order) -> Answer<()> {
+        let (done, wait) = oneshot::channel();
+        let outcome = match self.send(Message::Order(order, done)).await {
             Ok(()) => wait.await.unwrap_or(Err(Refusal::Stopped)),
             Err(refusal) => Err(refusal),
         };

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use anyhow::Context as _;
 use chengmai_model::{AreaId, Reading, Timestamp};
 use chengmai_wire::line_protocol::Precision;
+use chengmai_wire::mqtt::{Content, Publish, content};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::net::{TcpListener, TcpSocket};
@@ -19,9 +20,7 @@ use crate::city::sequencer::Refusal;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
 use crate::ingest;
-use crate::mqtt::{
-    BrokerUrl, Content, Limits, Message, MqttSink, Publish, TakeError, Taken, listen, subscribe,
-};
+use crate::mqtt::{BrokerUrl, Limits, Message, MqttSink, TakeError, Taken, listen, subscribe};
 
 mod known;
 
@@ -88,7 +87,7 @@ impl MqttSink for City {
     ) -> BoxFuture<'a, Result<Taken, TakeError>> {
         async move {
             let now = clock::now();
-            let outcome = match message.content() {
+            let outcome = match content(&message.topic, &message.payload) {
                 Err(fault) => {
                     self.counters.refuse(fault.code, 1);
                     return Ok(Taken { accepted: 0, refused: 1 });

@@ -1,6 +1,7 @@
 //! HTTP: routes, access, errors, lists, pages.
 
 pub(crate) mod access;
+pub(crate) mod admission;
 pub(crate) mod assets;
 pub(crate) mod extract;
 pub(crate) mod list;

@@ -8,29 +8,34 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use chengmai_model::{Reading, Timestamp};
+use chengmai_wire::mqtt::Publish;
 use futures_util::future::BoxFuture;
 
 mod alarms;
 mod commit;
-mod frame;
 mod listener;
 mod packets;
-mod payload;
 mod peer;
 mod protocol;
 mod resume;
 mod subscriber;
 #[cfg(test)]
 mod tests;
-mod usual;
 mod worker;
 
-pub(crate) use frame::Publish;
 pub(crate) use listener::{Limits, listen};
-pub(crate) use payload::{Content, Message, split_topic};
 pub(crate) use subscriber::{BrokerUrl, subscribe};
-pub(crate) use usual::Usual;
+
+/// One message as it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// Its topic.
+    pub(crate) topic: String,
+    /// Its payload.
+    pub(crate) payload: Bytes,
+}
 
 /// What takes the readings: accounts, registry and journal stand behind it.
 pub(crate) trait MqttSink: Send + Sync + 'static {

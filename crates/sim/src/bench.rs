@@ -15,6 +15,7 @@ use crate::{machine, say};
 
 mod city;
 mod city_page;
+pub mod endure;
 pub(crate) mod harness;
 pub mod mqtt;
 mod pack;
@@ -85,6 +86,7 @@ pub fn ingest(args: &IngestArgs) -> Result<()> {
             connections: args.connections,
             format: Format::Lines,
             limits: Limits::default(),
+            rate: None,
         })?;
         say(&page::line(&run));
         runs.push(run);
@@ -115,6 +117,46 @@ struct Setup<'a> {
     connections: usize,
     format: Format,
     limits: Limits,
+    /// Readings a second at most.
+    rate: Option<u64>,
+}
+
+/// A load process that has warmed up.
+#[derive(Debug)]
+struct Loader {
+    _process: Running,
+    said: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Loader {
+    fn start(setup: &Setup<'_>, server: &Server) -> Result<Self> {
+        let format = match setup.format {
+            Format::Lines => "lines",
+            Format::Columns => "columns",
+        };
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .args(["load", "--http", &server.address().to_string(), "--format", format])
+            .args(["--devices", &setup.devices.to_string(), "--lines", &setup.lines.to_string()])
+            .args(["--connections", &setup.connections.to_string()])
+            .args(["--seconds", &setup.seconds.to_string()])
+            .env("CHENGMAI_TOKEN", server.token())
+            .stdout(Stdio::piped());
+        if let Some(rate) = setup.rate {
+            command.args(["--rate", &rate.to_string()]);
+        }
+        let mut process = Running(command.spawn()?);
+        let mut said = BufReader::new(process.0.stdout.take().context("a pipe")?).lines();
+        let first = said.next().transpose()?;
+        ensure!(first.as_deref() == Some(MEASURING), "the load process ended early");
+        Ok(Self { _process: process, said })
+    }
+
+    /// What it measured, when it is through.
+    fn report(&mut self) -> Result<LoadReport> {
+        let report = self.said.next().transpose()?.context("the load process said nothing")?;
+        Ok(serde_json::from_str(&report)?)
+    }
 }
 
 /// A server and a load process beside it. The server is handed back, still running.
@@ -122,29 +164,11 @@ fn measure(setup: &Setup<'_>) -> Result<(Run, Server)> {
     let &Setup { devices, seconds, .. } = setup;
     let server = Server::start(setup.folder, setup.limits)?;
     let idle_mb = machine::resident_bytes(server.pid())? / 1e6;
-    let format = match setup.format {
-        Format::Lines => "lines",
-        Format::Columns => "columns",
-    };
-    let loader = Command::new(std::env::current_exe()?)
-        .args(["load", "--http", &server.address().to_string(), "--format", format])
-        .args(["--devices", &devices.to_string(), "--lines", &setup.lines.to_string()])
-        .args(["--connections", &setup.connections.to_string()])
-        .args(["--seconds", &seconds.to_string()])
-        .env("CHENGMAI_TOKEN", server.token())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut loader = Running(loader);
-    let mut lines = BufReader::new(loader.0.stdout.take().context("a pipe")?).lines();
-    ensure!(
-        lines.next().transpose()?.as_deref() == Some(MEASURING),
-        "the load process ended early"
-    );
+    let mut loader = Loader::start(setup, &server)?;
     let (cpu, busy) = (machine::cpu_seconds(server.pid())?, machine::busy_seconds()?);
     let span = Duration::from_secs(seconds);
     let probe = probe::run(server.address(), server.client(), server.token(), span)?;
-    let report = lines.next().transpose()?.context("the load process said nothing")?;
-    let load: LoadReport = serde_json::from_str(&report)?;
+    let load = loader.report()?;
     let server_cpu_s = machine::cpu_seconds(server.pid())? - cpu;
     let ours = server_cpu_s + load.cpu_s;
     let busy_elsewhere = ((machine::busy_seconds()? - busy - ours) / load.seconds).max(0.0);

@@ -50,6 +50,9 @@ pub struct LoadArgs {
     /// How long to measure, after every device has been registered and two seconds of load
     #[arg(long, default_value_t = 20)]
     pub seconds: u64,
+    /// Readings a second at most, of all connections together; as many as go without it
+    #[arg(long)]
+    pub rate: Option<u64>,
 }
 
 /// How readings travel.
@@ -126,8 +129,9 @@ pub fn run(args: &LoadArgs, measuring: &(dyn Fn() + Sync)) -> Result<LoadReport>
             .into_iter()
             .map(|share| {
                 let (warm, counted) = (&warm, &counted);
-                let seconds = args.seconds;
-                threads.spawn(move || connection(args.http, share, seconds, warm, counted))
+                let span =
+                    Span { seconds: args.seconds, pace: pace(args, plan.lines, connections) };
+                threads.spawn(move || connection(args.http, share, &span, warm, counted))
             })
             .collect();
         warm.wait();
@@ -243,11 +247,22 @@ fn report(counted: &Counted, seconds: f64, cpu_before: f64) -> Result<LoadReport
     })
 }
 
+/// How long a connection sends, and how long it takes at least from one request to the next.
+struct Span {
+    seconds: u64,
+    pace: Duration,
+}
+
+fn pace(args: &LoadArgs, lines: u64, connections: usize) -> Duration {
+    let share = |rate: u64| lines as f64 * connections as f64 / rate.max(1) as f64;
+    args.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(share(rate)))
+}
+
 /// One connection: warms up, waits for the others, then sends until the time is over.
 fn connection(
     address: SocketAddr,
     mut share: Vec<Request>,
-    seconds: u64,
+    span: &Span,
     warm: &Barrier,
     counted: &Counted,
 ) -> Result<()> {
@@ -258,8 +273,11 @@ fn connection(
     warmed?;
     let mut times = Vec::new();
     let (mut readings, mut refused) = (0, 0);
-    let until = Instant::now() + Duration::from_secs(seconds);
+    let until = Instant::now() + Duration::from_secs(span.seconds);
+    let mut due = Instant::now();
     for next in (0..share.len()).cycle() {
+        std::thread::park_timeout(due.saturating_duration_since(Instant::now()));
+        due += span.pace;
         let begun = Instant::now();
         if begun >= until {
             break;
@@ -288,7 +306,11 @@ fn warm_up(line: &mut Line, share: &mut [Request]) -> Result<()> {
         } else if Instant::now() >= until {
             break;
         }
-        let status = line.exchange(share[next].at(now_ms()))?;
+        let mut status = line.exchange(share[next].at(now_ms()))?;
+        while status == 429 {
+            // Told to come back: it does at once, as a sender without manners would.
+            status = line.exchange(share[next].at(now_ms()))?;
+        }
         anyhow::ensure!(status == 204, "status {status}: {}", line.body());
     }
     Ok(())

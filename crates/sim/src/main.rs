@@ -48,6 +48,8 @@ enum Bench {
     ///
     /// Starts servers like `ingest`.
     Mqtt(bench::mqtt::MqttArgs),
+    /// More senders than the server can serve, then a steady load for long
+    Endure(bench::endure::EndureArgs),
 }
 
 fn main() -> std::process::ExitCode {
@@ -77,5 +79,6 @@ fn run(command: Command) -> Result<()> {
         Command::Bench { what: Bench::Ingest(args) } => bench::ingest(&args),
         Command::Bench { what: Bench::City(args) } => bench::city(&args),
         Command::Bench { what: Bench::Mqtt(args) } => bench::mqtt::run(&args),
+        Command::Bench { what: Bench::Endure(args) } => bench::endure::run(&args),
     }
 }

@@ -1,5 +1,5 @@
 //! The records database: the memory of decisions. Accounts, tokens, agencies, warnings, cases and
-//! their events, audit, settings.
+//! their events, rules tried and changed, reviews, audit, settings.
 //!
 //! What it is not: it decides nothing (`engine::case` does) and checks no permission; callers pass the
 //! areas that may be seen, and an empty list of areas sees nothing.
@@ -21,10 +21,13 @@ use sea_orm::{
 };
 
 pub mod agencies;
+pub mod alarm_load;
 pub mod audit;
 pub mod case_query;
 pub mod cases;
 mod page;
+pub mod reviews;
+pub mod rules;
 mod schema;
 pub mod settings;
 mod sql;
@@ -121,9 +124,24 @@ impl Records {
         warnings::Warnings(self)
     }
 
+    /// What warnings asked of people, and what became of alarms.
+    pub fn alarm_load(&self) -> alarm_load::AlarmLoads<'_> {
+        alarm_load::AlarmLoads(self)
+    }
+
     /// Cases 案件.
     pub fn cases(&self) -> cases::Cases<'_> {
         cases::Cases(self)
+    }
+
+    /// Backtests 回测 and changed rules.
+    pub fn rules(&self) -> rules::Rules<'_> {
+        rules::Rules(self)
+    }
+
+    /// Findings and tasks of reviews 复盘.
+    pub fn reviews(&self) -> reviews::Reviews<'_> {
+        reviews::Reviews(self)
     }
 
     /// Who did what.

@@ -9,8 +9,10 @@ pub mod devices;
 pub mod error;
 pub mod gateway;
 pub mod line_protocol;
+pub mod mqtt;
 pub mod observations;
 pub mod service_requests;
+pub mod setpoints;
 
 mod json;
 mod table;

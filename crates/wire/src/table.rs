@@ -9,6 +9,9 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use crate::error::{Fault, place, quote};
 
+/// Columns that a header may have: names are looked up by comparing, which is quick among few.
+const COLUMNS_MAX: usize = 256;
+
 /// A CSV body, read row by row.
 pub(crate) struct Table<'a> {
     body: &'a [u8],
@@ -43,6 +46,13 @@ impl<'a> Table<'a> {
                 return Err(Fault::new(1, 1, code, "文件为空，缺少表头", "the file has no header"));
             }
             Some(Err(fault)) => return Err(fault),
+            Some(Ok(header)) if header.record.len() > COLUMNS_MAX => {
+                return Err(header.fault_at(
+                    COLUMNS_MAX,
+                    format!("表头超过 {COLUMNS_MAX} 列"),
+                    format!("the header has more than {COLUMNS_MAX} columns"),
+                ));
+            }
             Some(Ok(header)) => {
                 for (number, name) in header.record.iter().enumerate() {
                     let name = String::from_utf8_lossy(name).trim().to_ascii_lowercase();

@@ -33,5 +33,6 @@ describe("the unanswered warnings after a batch", () => {
 it("a warning counts as unanswered only while raised and not cleared", () => {
   expect(isUnanswered(warning("a"))).toBe(true);
   expect(isUnanswered(warning("a", { state: "confirmed" }))).toBe(false);
+  expect(isUnanswered(warning("a", { held: { reason: "parent", by: "b" } }))).toBe(false);
   expect(isUnanswered(warning("a", { cleared_at: "2026-11-21T00:00:00Z" }))).toBe(false);
 });

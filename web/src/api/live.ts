@@ -28,7 +28,7 @@ const emptyBatch = (): Batch => ({
 });
 
 export const isUnanswered = (warning: Warning): boolean =>
-  warning.state === "raised" && !warning.answered_at && !warning.cleared_at;
+  warning.state === "raised" && !warning.answered_at && !warning.cleared_at && !warning.held;
 
 /** The list with the changed items replaced; the same object when nothing changed. */
 export function replaceById<T extends { id: string }>(items: T[], changed: Map<string, T>): T[] {

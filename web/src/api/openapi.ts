@@ -38,6 +38,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alarms/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The figures of alarm quality, by centre, with each standard's goal. */
+        get: operations["get_alarm_quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/shelved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is shelved now in an area, also by a centre above it. */
+        get: operations["list_shelved"];
+        put?: never;
+        /**
+         * Take a rule or a device off the screens for a while. What it would have said is kept, and shown if
+         *     it still stands at the end.
+         */
+        post: operations["shelve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/shelved/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a shelf before its time: what it held back and still stands is shown at once. */
+        delete: operations["unshelve"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/areas": {
         parameters: {
             query?: never;
@@ -87,6 +142,24 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backtests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a backtest stands. */
+        get: operations["get_backtest"];
+        put?: never;
+        post?: never;
+        /** Stops a backtest that is under way. */
+        delete: operations["cancel_backtest"];
         options?: never;
         head?: never;
         patch?: never;
@@ -575,6 +648,162 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Incidents that were looked back on: those with open tasks first, then the newest. */
+        get: operations["list_reviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One incident: its timeline, findings and tasks. */
+        get: operations["get_review"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{id}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes down what was found. */
+        post: operations["add_finding"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{id}/moment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the city stood at a moment of the incident: vital signs, warnings, cases, readings. */
+        get: operations["get_moment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{id}/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives somebody a task to make it better next time. */
+        post: operations["add_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/backtest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a rule on the past, in the background. */
+        post: operations["begin_backtest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks a rule's text as `chengmai pack check` does. */
+        post: operations["check_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lets a rule hold from now on, everywhere. It must have been tried, as this very text, within a week
+         *     on at least a day of the whole city's history; against a backtest that floods only with a reason.
+         */
+        post: operations["enable_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{pack}/{rule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One rule of a pack as text. */
+        get: operations["get_rule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -611,6 +840,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/setpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sets the levels from which single devices warn, from CSV: `id,kind,blue,yellow,orange,red`. A row
+         *     replaces all levels of that device and kind; one without any takes them away. A bad row is refused
+         *     by line; the others are kept. Answers when they are on disk.
+         */
+        post: operations["import_setpoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/system": {
         parameters: {
             query?: never;
@@ -622,6 +872,40 @@ export interface paths {
         get: operations["get_system"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Improvement tasks, the open ones first, the longest due first. */
+        get: operations["list_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/done": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Closes a task: its owner, or who may review, with evidence. */
+        post: operations["finish_task"];
         delete?: never;
         options?: never;
         head?: never;
@@ -881,9 +1165,103 @@ export interface components {
             name: components["schemas"]["TextJson"];
             person?: string | null;
         };
+        /** @description What became of the alarms of single devices; the rest did not pass the re-check. */
+        AlarmFatesJson: {
+            /** Format: int64 */
+            collapsed: number;
+            /** Format: int64 */
+            raised: number;
+            /** Format: int64 */
+            shelved: number;
+            /** Format: int64 */
+            shown: number;
+            /** Format: int64 */
+            under_parent: number;
+        };
+        /**
+         * @description Alarm quality over a span.
+         * @example {
+         *       "alarms": {
+         *         "collapsed": 12,
+         *         "raised": 75,
+         *         "shelved": 3,
+         *         "shown": 60,
+         *         "under_parent": 0
+         *       },
+         *       "centres": [],
+         *       "cut_short": false,
+         *       "from": "2026-11-20T00:00:00.000Z",
+         *       "operator": "district",
+         *       "rules": [
+         *         {
+         *           "alarms": 75,
+         *           "alarms_shown": 60,
+         *           "chattering": 1,
+         *           "collapsed": 12,
+         *           "name": {
+         *             "en": "Gas point silent",
+         *             "zh": "燃气监测点失联"
+         *           },
+         *           "rule": "gas/methane_silent",
+         *           "share": 0.5,
+         *           "shelved": 3,
+         *           "shown": 60,
+         *           "under_parent": 0
+         *         }
+         *       ],
+         *       "shelf_hours_max": 24,
+         *       "to": "2026-11-21T00:00:00.000Z",
+         *       "total": {
+         *         "area": "50",
+         *         "area_name": "重庆市",
+         *         "figures": [
+         *           {
+         *             "goal": 6,
+         *             "kind": "per_hour",
+         *             "value": 0.12,
+         *             "verdict": "good"
+         *           }
+         *         ],
+         *         "flood_minutes": 0,
+         *         "floods": 0,
+         *         "in_flood": false,
+         *         "peak_hour": 4,
+         *         "shown": 120
+         *       }
+         *     }
+         */
+        AlarmQualityJson: {
+            /** @description What became of the alarms of single devices. */
+            alarms: components["schemas"]["AlarmFatesJson"];
+            /** @description Centres that were shown anything, the heaviest load first. */
+            centres: components["schemas"]["CentreLoadJson"][];
+            /** @description There was more than one report looks at; the figures are of the first part only. */
+            cut_short: boolean;
+            from: string;
+            /** @description The tier whose centre counts as one operator. */
+            operator: string;
+            /** @description Rules that said most. */
+            rules: components["schemas"]["RuleLoadJson"][];
+            /**
+             * Format: double
+             * @description Longest time that anything may be shelved.
+             */
+            shelf_hours_max: number;
+            to: string;
+            total: components["schemas"]["CentreLoadJson"];
+        };
         /** @description One step of the way down. */
         Ancestor: {
             code: string;
+            name: string;
+            tier: string;
+        };
+        /** @description Warnings inside an area, by severity from 1, and the most in one hour. */
+        AreaCountJson: {
+            area: string;
+            by_severity: number[];
+            /** Format: int32 */
+            hour_peak: number;
             name: string;
             tier: string;
         };
@@ -926,6 +1304,60 @@ export interface components {
             tier: string;
             valid_from?: string | null;
             valid_to?: string | null;
+        };
+        /**
+         * @description What to try.
+         * @example {
+         *       "area": "50",
+         *       "from": "2026-11-14T00:00:00Z",
+         *       "pack": "gas",
+         *       "text": "[[rule]]\nid = \"methane_in_manhole\"\n",
+         *       "to": "2026-11-21T00:00:00Z"
+         *     }
+         */
+        BacktestBody: {
+            /** @description Only in this area and below (default: the caller's own). */
+            area?: string | null;
+            /** @description From this time on (default: a week before `to`). */
+            from?: string | null;
+            pack: string;
+            /** @description The rule's text, as in a pack's rules.toml. */
+            text: string;
+            /** @description Before this time (default: now). */
+            to?: string | null;
+        };
+        /**
+         * @description A backtest.
+         * @example {
+         *       "area": "50",
+         *       "from": "2026-11-14T00:00:00Z",
+         *       "id": "B-0123456789abcdef",
+         *       "pack": "gas",
+         *       "progress": 0.4,
+         *       "readings": 1000000,
+         *       "result": null,
+         *       "rule": "methane_in_manhole",
+         *       "state": "running",
+         *       "to": "2026-11-21T00:00:00Z"
+         *     }
+         */
+        BacktestJson: {
+            area: string;
+            from: string;
+            id: string;
+            pack: string;
+            /**
+             * Format: double
+             * @description Share of the time that is done, 0 to 1.
+             */
+            progress: number;
+            /** Format: int64 */
+            readings: number;
+            result?: components["schemas"]["ResultJson"] | null;
+            rule: string;
+            /** @description waiting, running, done, cancelled, failed. */
+            state: string;
+            to: string;
         };
         /** @description A case with its whole history. */
         CaseDetail: components["schemas"]["CaseJson"] & {
@@ -1082,6 +1514,18 @@ export interface components {
             /** Format: int64 */
             overdue: number;
         };
+        /** @description A case that was open. */
+        CaseThen: {
+            area: string;
+            area_name: string;
+            id: string;
+            /** Format: int32 */
+            severity: number;
+            simulated: boolean;
+            state: string;
+            state_name: components["schemas"]["TextJson"];
+            title: components["schemas"]["TextJson"];
+        };
         /**
          * @description A case type with its filing standard.
          * @example {
@@ -1142,6 +1586,56 @@ export interface components {
             known: number;
             refused: components["schemas"]["RefusedRow"][];
         };
+        /** @description What one centre had to bear, or all together. */
+        CentreLoadJson: {
+            area: string;
+            area_name: string;
+            figures: components["schemas"]["FigureJson"][];
+            /**
+             * Format: int64
+             * @description Minutes in flood, of all centres together.
+             */
+            flood_minutes: number;
+            /**
+             * Format: int64
+             * @description Floods that began.
+             */
+            floods: number;
+            /** @description The centre is in flood now. */
+            in_flood: boolean;
+            /**
+             * Format: int64
+             * @description Most in an hour.
+             */
+            peak_hour: number;
+            /**
+             * Format: int64
+             * @description Warnings shown.
+             */
+            shown: number;
+        };
+        /**
+         * @description A change of a rule.
+         * @example {
+         *       "at": "2026-11-21T03:04:05.678Z",
+         *       "backtest": "B-0123456789abcdef",
+         *       "by": "li",
+         *       "journal_sequence": 4711,
+         *       "reason": null
+         *     }
+         */
+        ChangeJson: {
+            at: string;
+            backtest: string;
+            by: string;
+            /**
+             * Format: int64
+             * @description The frame of the journal after which it holds.
+             */
+            journal_sequence?: number | null;
+            /** @description Why, where the backtest spoke against it. */
+            reason?: string | null;
+        };
         /**
          * @description The old password and the new one.
          * @example {
@@ -1152,6 +1646,27 @@ export interface components {
         ChangePassword: {
             new: string;
             old: string;
+        };
+        /**
+         * @description A rule's text to check, perhaps with what a form changed.
+         * @example {
+         *       "pack": "gas",
+         *       "text": "[[rule]]\nid = \"methane_in_manhole\"\n"
+         *     }
+         */
+        CheckBody: {
+            fields?: components["schemas"]["RuleFields"] | null;
+            pack: string;
+            text: string;
+        };
+        /** @description What a check found. */
+        CheckJson: {
+            faults: components["schemas"]["FaultJson"][];
+            fields?: components["schemas"]["RuleFields"] | null;
+            /** @description `methane_in_manhole`; nothing when the text cannot be read. */
+            rule?: string | null;
+            /** @description The text, with the form's changes in it. */
+            text: string;
         };
         /**
          * @description The city's own words and settings.
@@ -1205,6 +1720,66 @@ export interface components {
             time_zone: string;
             version: string;
         };
+        /**
+         * @description How the city stood at a moment, in the incident's district.
+         * @example {
+         *       "area": "500103",
+         *       "area_name": "渝中区",
+         *       "at": "2026-11-21T03:04:05.678Z",
+         *       "cases": [],
+         *       "indicators": [
+         *         {
+         *           "area": "500103",
+         *           "area_name": "渝中区",
+         *           "code": "gas.safe_share",
+         *           "decimals": 1,
+         *           "name": {
+         *             "en": "Gas safety",
+         *             "zh": "燃气安全率"
+         *           },
+         *           "unit": "%",
+         *           "value": 98.5,
+         *           "window_start": "2026-11-21T03:03:00.000Z"
+         *         }
+         *       ],
+         *       "readings": [
+         *         {
+         *           "at": "2026-11-21T03:03:58.000Z",
+         *           "device": "m1",
+         *           "kind": "methane",
+         *           "unit": "%LEL",
+         *           "value": 42
+         *         }
+         *       ],
+         *       "warnings": [
+         *         {
+         *           "answered": false,
+         *           "area": "500103001001",
+         *           "area_name": "大溪沟网格",
+         *           "id": "W-00c0ffee00c0ffee",
+         *           "position": null,
+         *           "raised_at": "2026-11-21T03:03:58.000Z",
+         *           "rule_name": {
+         *             "en": "Gas in an underground space",
+         *             "zh": "地下空间燃气聚集"
+         *           },
+         *           "severity": 3,
+         *           "simulated": true
+         *         }
+         *       ]
+         *     }
+         */
+        CityThen: {
+            area: string;
+            area_name: string;
+            at: string;
+            cases: components["schemas"]["CaseThen"][];
+            indicators: components["schemas"]["SignThen"][];
+            /** @description The last reading of each device of the incident before that moment. */
+            readings: components["schemas"]["ReadingThen"][];
+            /** @description Warnings that stood then, as they were answered then. */
+            warnings: components["schemas"]["WarningThen"][];
+        };
         /** @description The running clock. */
         ClockJson: {
             due_at: string;
@@ -1252,6 +1827,12 @@ export interface components {
          *           "kind_name": {
          *             "en": "Combustible gas",
          *             "zh": "可燃气体浓度"
+         *           },
+         *           "setpoints": {
+         *             "blue": null,
+         *             "orange": null,
+         *             "red": 20,
+         *             "yellow": 5
          *           },
          *           "severity": 0,
          *           "unit": "%LEL",
@@ -1341,6 +1922,30 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        /**
+         * @description What shows that a task is done.
+         * @example {
+         *       "evidence": "探头已更换，工单 2211"
+         *     }
+         */
+        DoneBody: {
+            evidence: string;
+        };
+        /**
+         * @description A rule to enable.
+         * @example {
+         *       "pack": "gas",
+         *       "reason": null,
+         *       "text": "[[rule]]\nid = \"methane_in_manhole\"\n"
+         *     }
+         */
+        EnableBody: {
+            pack: string;
+            /** @description Needed when the backtest floods. */
+            reason?: string | null;
+            /** @description Exactly the text that was tried. */
+            text: string;
+        };
         /** @description One step in the life of a case. */
         EventJson: {
             actor: string;
@@ -1373,6 +1978,49 @@ export interface components {
             value: number;
         };
         /**
+         * @description A fault of a rule, with its line in the text and how to mend it.
+         * @example {
+         *       "fix": {
+         *         "en": "write alarm",
+         *         "zh": "改成 alarm"
+         *       },
+         *       "line": 6,
+         *       "what": {
+         *         "en": "unknown key",
+         *         "zh": "未知的键"
+         *       }
+         *     }
+         */
+        FaultJson: {
+            fix: components["schemas"]["TextJson"];
+            /**
+             * Format: int32
+             * @description From 1; 0 for the whole text.
+             */
+            line: number;
+            what: components["schemas"]["TextJson"];
+        };
+        /** @description A figure with the goal of the standard. */
+        FigureJson: {
+            /**
+             * Format: double
+             * @description What it should be, at most; for shares of priority: about.
+             */
+            goal: number;
+            /**
+             * @description per_hour, peak_slot, flood_share, top_share, chattering, fleeting, stale, low_share,
+             *     medium_share, high_share.
+             */
+            kind: string;
+            /**
+             * Format: double
+             * @description Shares are 0 to 1.
+             */
+            value: number;
+            /** @description good, fair, poor, too_few. */
+            verdict: string;
+        };
+        /**
          * @description How to file: everything may be left to the rule's proposal.
          * @example {
          *       "case_type": "gas_leak",
@@ -1394,11 +2042,59 @@ export interface components {
             case: components["schemas"]["CaseJson"];
             warning: components["schemas"]["WarningJson"];
         };
+        /**
+         * @description A finding.
+         * @example {
+         *       "cause": "late_answer",
+         *       "text": "夜间无人应答，上升到区级后才处理"
+         *     }
+         */
+        FindingBody: {
+            /** @description late_answer, late_handling, rule, device, coordination, other. */
+            cause: string;
+            text: string;
+        };
+        /** @description Something that was found. */
+        FindingJson: {
+            at: string;
+            by: string;
+            cause: string;
+            /** Format: int64 */
+            id: number;
+            text: string;
+        };
+        /** @description What ISA-18.2 asks for. */
+        GoalJson: {
+            /** Format: int32 */
+            flood_per_slot: number;
+            /** Format: double */
+            flood_share_max: number;
+            /** Format: double */
+            per_hour_goal: number;
+            /** Format: double */
+            per_hour_max: number;
+        };
+        /** @description One grade, as a form shows it. */
+        GradeFields: {
+            /**
+             * Format: int32
+             * @description 1 to 4.
+             */
+            severity: number;
+            when: string;
+        };
         /** @description One grade. */
         GradeJson: {
             /** Format: int32 */
             severity: number;
             when: string;
+        };
+        /** @description Why a warning is not shown, and the warning or shelf behind that. */
+        HeldJson: {
+            /** @example W-00c0ffee00c0ffee */
+            by: string;
+            /** @description parent, shelf, group. */
+            reason: string;
         };
         /**
          * @description History of an indicator; windows without a value are absent.
@@ -1427,6 +2123,11 @@ export interface components {
             area: string;
             role: string;
         };
+        /** @description Warnings that began in one hour, by severity from 1. */
+        HourJson: {
+            at: string;
+            by_severity: number[];
+        };
         /**
          * @description What a bulk import did.
          * @example {
@@ -1451,6 +2152,23 @@ export interface components {
             registered: number;
             /** Format: int64 */
             updated: number;
+        };
+        /** @description A known incident and what each text made of it. */
+        IncidentJson: {
+            /**
+             * Format: int64
+             * @description The same of the text that was tried.
+             */
+            after_ms?: number | null;
+            area: string;
+            area_name: string;
+            at: string;
+            /**
+             * Format: int64
+             * @description How much earlier the rule as it is would have warned; null when it missed it.
+             */
+            before_ms?: number | null;
+            id: string;
         };
         /**
          * @description An indicator and its value over one area.
@@ -1611,6 +2329,56 @@ export interface components {
             red?: number | null;
             /** Format: double */
             yellow?: number | null;
+        };
+        /** @description The busiest centre's load, beside the figures of ISA-18.2. */
+        LoadJson: {
+            area: string;
+            /**
+             * Format: double
+             * @description Share of the time in flood, 0 to 1.
+             */
+            flood_share: number;
+            name: string;
+            /** Format: double */
+            per_hour: number;
+            /**
+             * Format: int32
+             * @description Most in ten minutes.
+             */
+            slot_peak: number;
+            /** Format: int64 */
+            warnings: number;
+        };
+        /**
+         * @description Something that happened, and who knew.
+         * @example {
+         *       "at": "2026-11-21T03:04:05.678Z",
+         *       "kind": "warning_raised",
+         *       "name": null,
+         *       "note": null,
+         *       "tier": "town",
+         *       "value": 60,
+         *       "who": null
+         *     }
+         */
+        MomentJson: {
+            at: string;
+            /**
+             * @description reading, warning_raised, warning_held, warning_escalated, warning_confirmed, warning_dismissed, warning_filed,
+             *     warning_cleared, case, finding, task_given, task_done.
+             */
+            kind: string;
+            name?: components["schemas"]["TextJson"] | null;
+            note?: string | null;
+            /** @description The centre that knew from then on. */
+            tier?: string | null;
+            /**
+             * Format: double
+             * @description Of a reading.
+             */
+            value?: number | null;
+            /** @description The person or agency who did it. */
+            who?: string | null;
         };
         /** @description The MQTT listener. */
         MqttJson: {
@@ -1939,6 +2707,29 @@ export interface components {
             total: number;
         };
         /** @description A page of a list. */
+        Page_ChangeJson: {
+            /** @description The rows. */
+            items: {
+                at: string;
+                backtest: string;
+                by: string;
+                /**
+                 * Format: int64
+                 * @description The frame of the journal after which it holds.
+                 */
+                journal_sequence?: number | null;
+                /** @description Why, where the backtest spoke against it. */
+                reason?: string | null;
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
         Page_DeviceJson: {
             /** @description The rows. */
             items: {
@@ -2060,6 +2851,74 @@ export interface components {
             total: number;
         };
         /** @description A page of a list. */
+        Page_ReviewHead: {
+            /** @description The rows. */
+            items: {
+                area: string;
+                area_name: string;
+                /** @description When the last finding was written or task given. */
+                at: string;
+                /** @description When the first open task is due. */
+                due_at?: string | null;
+                /** Format: int64 */
+                findings: number;
+                id: string;
+                /** Format: int64 */
+                open_tasks: number;
+                overdue: boolean;
+                /** Format: int32 */
+                severity: number;
+                simulated: boolean;
+                /** Format: int64 */
+                tasks: number;
+                title: components["schemas"]["TextJson"];
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_ShelfJson: {
+            /** @description The rows. */
+            items: {
+                area: string;
+                area_name: string;
+                by: string;
+                device?: string | null;
+                /**
+                 * Format: int64
+                 * @description Standing warnings it holds back now in the area asked for. All it ever held: `/api/v1/warnings?state=all&held_by=`.
+                 */
+                holds: number;
+                /** @example S-00c0ffee00c0ffee */
+                id: string;
+                /** @description The caller may end it. */
+                may_end: boolean;
+                reason: string;
+                rule?: string | null;
+                rule_name?: components["schemas"]["TextJson"] | null;
+                /**
+                 * Format: int32
+                 * @description Nothing worse than this is silent.
+                 */
+                severity_max: number;
+                since: string;
+                /** @description When it ends by itself. */
+                until: string;
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
         Page_SourceJson: {
             /** @description The rows. */
             items: {
@@ -2077,6 +2936,37 @@ export interface components {
                 unit: string;
                 /** Format: double */
                 value?: number | null;
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_TaskJson: {
+            /** @description The rows. */
+            items: {
+                agency?: string | null;
+                agency_name?: components["schemas"]["TextJson"] | null;
+                area: string;
+                area_name: string;
+                at: string;
+                by: string;
+                done_at?: string | null;
+                done_by?: string | null;
+                due_at: string;
+                evidence?: string | null;
+                /** Format: int64 */
+                id: number;
+                incident: string;
+                /** @description The caller may close it. */
+                mine: boolean;
+                overdue: boolean;
+                person?: string | null;
+                text: string;
             }[];
             /** @description Give this as `cursor` to go on; null at the end. */
             next_cursor?: string | null;
@@ -2138,10 +3028,13 @@ export interface components {
                 area_name: string;
                 case?: string | null;
                 changed_at: string;
+                /** @description Its alarm came and went so fast that its off delay was lengthened. */
+                chattering: boolean;
                 cleared_at?: string | null;
                 /** @description The tier it has gone up to unanswered. */
                 escalated_to?: string | null;
                 evidence: components["schemas"]["EvidenceJson"][];
+                held?: components["schemas"]["HeldJson"] | null;
                 /** @example W-00c0ffee00c0ffee */
                 id: string;
                 kind?: string | null;
@@ -2155,6 +3048,11 @@ export interface components {
                 /** @description Case type it proposes. */
                 proposes?: string | null;
                 raised_at: string;
+                /**
+                 * Format: int64
+                 * @description How often its cause came back soon after it was gone.
+                 */
+                reopened: number;
                 /** @example gas/methane_in_manhole */
                 rule: string;
                 rule_name: components["schemas"]["TextJson"];
@@ -2164,6 +3062,8 @@ export interface components {
                  */
                 severity: number;
                 simulated: boolean;
+                /** @description It has stood for more than a day. */
+                stale: boolean;
                 /** @description raised, confirmed, dismissed, filed, cleared. */
                 state: string;
                 subject: components["schemas"]["SubjectJson"];
@@ -2326,6 +3226,15 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        /** @description A reading before the moment. */
+        ReadingThen: {
+            at: string;
+            device: string;
+            kind: string;
+            unit: string;
+            /** Format: double */
+            value: number;
+        };
         /**
          * @description Why it is nothing.
          * @example {
@@ -2374,6 +3283,86 @@ export interface components {
             line: number;
             reason: components["schemas"]["TextJson"];
         };
+        /** @description The result. */
+        ResultJson: {
+            after: components["schemas"]["SideJson"];
+            /**
+             * Format: int64
+             * @description Readings that could matter.
+             */
+            asked: number;
+            before?: components["schemas"]["SideJson"] | null;
+            goal: components["schemas"]["GoalJson"];
+            /** @description Those that history tells of. */
+            incidents: components["schemas"]["IncidentJson"][];
+            /** Format: int64 */
+            readings: number;
+            /** Format: int64 */
+            streams: number;
+            /** @description The first and the last of them: history may not reach back as far as was asked. */
+            told_from?: string | null;
+            told_to?: string | null;
+            /** @description Known incidents of a time that history does not tell of. */
+            untold: number;
+        };
+        /**
+         * @description An incident that was looked back on, as a list shows it.
+         * @example {
+         *       "area": "500103001001",
+         *       "area_name": "大溪沟网格",
+         *       "at": "2026-11-21T03:04:05.678Z",
+         *       "due_at": "2026-11-28T03:04:05.678Z",
+         *       "findings": 2,
+         *       "id": "W-00c0ffee00c0ffee",
+         *       "open_tasks": 1,
+         *       "overdue": false,
+         *       "severity": 3,
+         *       "simulated": true,
+         *       "tasks": 1,
+         *       "title": {
+         *         "en": "Gas in an underground space",
+         *         "zh": "地下空间燃气聚集"
+         *       }
+         *     }
+         */
+        ReviewHead: {
+            area: string;
+            area_name: string;
+            /** @description When the last finding was written or task given. */
+            at: string;
+            /** @description When the first open task is due. */
+            due_at?: string | null;
+            /** Format: int64 */
+            findings: number;
+            id: string;
+            /** Format: int64 */
+            open_tasks: number;
+            overdue: boolean;
+            /** Format: int32 */
+            severity: number;
+            simulated: boolean;
+            /** Format: int64 */
+            tasks: number;
+            title: components["schemas"]["TextJson"];
+        };
+        /** @description An incident, told. */
+        ReviewJson: {
+            area: string;
+            area_name: string;
+            case?: components["schemas"]["CaseJson"] | null;
+            findings: components["schemas"]["FindingJson"][];
+            /** @description The stretch to be played. */
+            from: string;
+            id: string;
+            /** @description The caller may write findings and give tasks. */
+            may_write: boolean;
+            /** @description The rule that raised the warning, when it is one that can be tried otherwise. */
+            rule?: string | null;
+            tasks: components["schemas"]["TaskJson"][];
+            timeline: components["schemas"]["MomentJson"][];
+            to: string;
+            warning?: components["schemas"]["WarningJson"] | null;
+        };
         /**
          * @description A row of the filing standard.
          * @example {
@@ -2397,6 +3386,16 @@ export interface components {
             limit: string;
             source: string;
         };
+        /** @description What a form can change of a rule; the rest stays as it is in the text. */
+        RuleFields: {
+            clear?: string | null;
+            clear_for?: string | null;
+            grades: components["schemas"]["GradeFields"][];
+            healthy: boolean;
+            need?: string | null;
+            on_for?: string | null;
+            when: string;
+        };
         /** @description A rule as a person reads it. */
         RuleJson: {
             clear?: string | null;
@@ -2411,9 +3410,123 @@ export interface components {
             /** @description When a stream is in alarm. */
             when: string;
         };
+        /** @description What one rule said, and what became of its alarms. */
+        RuleLoadJson: {
+            /**
+             * Format: int64
+             * @description Alarms of single devices.
+             */
+            alarms: number;
+            /**
+             * Format: int64
+             * @description Of them: they feed a warning that is shown.
+             */
+            alarms_shown: number;
+            /**
+             * Format: int64
+             * @description Places where it chattered.
+             */
+            chattering: number;
+            /**
+             * Format: int64
+             * @description They feed a warning that is collapsed into a group.
+             */
+            collapsed: number;
+            name: components["schemas"]["TextJson"];
+            rule: string;
+            /**
+             * Format: double
+             * @description Of all warnings shown, 0 to 1.
+             */
+            share: number;
+            /**
+             * Format: int64
+             * @description They feed a warning that is shelved.
+             */
+            shelved: number;
+            /**
+             * Format: int64
+             * @description Warnings shown.
+             */
+            shown: number;
+            /**
+             * Format: int64
+             * @description They feed a warning that follows from another.
+             */
+            under_parent: number;
+        };
+        /**
+         * @description A rule as text, and what became of it.
+         * @example {
+         *       "changes": [],
+         *       "fields": {
+         *         "clear": "value < 15",
+         *         "clear_for": null,
+         *         "grades": [
+         *           {
+         *             "severity": 1,
+         *             "when": "value >= 20"
+         *           }
+         *         ],
+         *         "healthy": true,
+         *         "need": null,
+         *         "on_for": "2 readings",
+         *         "when": "value >= 20"
+         *       },
+         *       "id": "methane_in_manhole",
+         *       "kind": "methane",
+         *       "name": {
+         *         "en": "Gas in an underground space",
+         *         "zh": "地下空间燃气聚集"
+         *       },
+         *       "own_text": "[[rule]]\n",
+         *       "pack": "gas",
+         *       "text": "[[rule]]\n"
+         *     }
+         */
+        RuleText: {
+            /** @description What was enabled, newest first. */
+            changes: components["schemas"]["ChangeJson"][];
+            /** @description What a form can change of it. */
+            fields: components["schemas"]["RuleFields"];
+            id: string;
+            /** @description What it watches. */
+            kind: string;
+            name: components["schemas"]["TextJson"];
+            /** @description As the pack wrote it; nothing for one that no pack has. */
+            own_text?: string | null;
+            pack: string;
+            /** @description As it holds now. */
+            text: string;
+        };
         /** @description The signed-in user. */
         SessionJson: {
             user: components["schemas"]["UserJson"];
+        };
+        /**
+         * @description What an import of set-points did.
+         * @example {
+         *       "refused": [
+         *         {
+         *           "code": "E-108",
+         *           "detail": "p9",
+         *           "line": 4,
+         *           "reason": {
+         *             "en": "the device is not registered",
+         *             "zh": "设备未登记"
+         *           }
+         *         }
+         *       ],
+         *       "set": 2
+         *     }
+         */
+        SetpointsSet: {
+            refused: components["schemas"]["RefusedRow"][];
+            /**
+             * Format: int64
+             * @description Rows taken.
+             */
+            set: number;
         };
         /** @description A severity with its words and colour. */
         SeverityJson: {
@@ -2421,6 +3534,99 @@ export interface components {
             name: components["schemas"]["TextJson"];
             /** Format: int32 */
             severity: number;
+        };
+        /**
+         * @description Something taken off the screens for a while.
+         * @example {
+         *       "area": "500103",
+         *       "area_name": "渝中区",
+         *       "by": "duty",
+         *       "device": null,
+         *       "holds": 4,
+         *       "id": "S-00c0ffee00c0ffee",
+         *       "may_end": true,
+         *       "reason": "通信基站检修",
+         *       "rule": "gas/methane_silent",
+         *       "rule_name": {
+         *         "en": "Gas point silent",
+         *         "zh": "燃气监测点失联"
+         *       },
+         *       "severity_max": 3,
+         *       "since": "2026-11-21T03:00:00.000Z",
+         *       "until": "2026-11-21T07:00:00.000Z"
+         *     }
+         */
+        ShelfJson: {
+            area: string;
+            area_name: string;
+            by: string;
+            device?: string | null;
+            /**
+             * Format: int64
+             * @description Standing warnings it holds back now in the area asked for. All it ever held: `/api/v1/warnings?state=all&held_by=`.
+             */
+            holds: number;
+            /** @example S-00c0ffee00c0ffee */
+            id: string;
+            /** @description The caller may end it. */
+            may_end: boolean;
+            reason: string;
+            rule?: string | null;
+            rule_name?: components["schemas"]["TextJson"] | null;
+            /**
+             * Format: int32
+             * @description Nothing worse than this is silent.
+             */
+            severity_max: number;
+            since: string;
+            /** @description When it ends by itself. */
+            until: string;
+        };
+        /**
+         * @description What to shelve, until when and why.
+         * @example {
+         *       "area": "500103",
+         *       "hours": 4,
+         *       "reason": "通信基站检修",
+         *       "rule": "gas/methane_silent"
+         *     }
+         */
+        ShelveBody: {
+            /** @description Only in this area; the caller's own when absent. */
+            area?: string | null;
+            device?: string | null;
+            /**
+             * Format: double
+             * @description For how long.
+             */
+            hours: number;
+            reason?: string;
+            /** @description A rule; or a device, or both. */
+            rule?: string | null;
+            /**
+             * Format: int32
+             * @description Nothing worse than this; 3 when absent. 4 needs the city's centre.
+             */
+            severity_max?: number | null;
+        };
+        /** @description What one text of the rule would have done. */
+        SideJson: {
+            /** Format: int64 */
+            alarms: number;
+            areas: components["schemas"]["AreaCountJson"][];
+            busiest?: components["schemas"]["LoadJson"] | null;
+            by_severity: number[];
+            caught: number;
+            /** @description Over what an operator can manage. */
+            floods: boolean;
+            hours: components["schemas"]["HourJson"][];
+            /**
+             * Format: int64
+             * @description Warnings that belong to no known incident.
+             */
+            stray: number;
+            /** Format: int64 */
+            warnings: number;
         };
         /**
          * @description Name and password.
@@ -2432,6 +3638,19 @@ export interface components {
         SignIn: {
             name: string;
             password: string;
+        };
+        /** @description A vital sign as it was. */
+        SignThen: {
+            area: string;
+            area_name: string;
+            code: string;
+            /** Format: int32 */
+            decimals: number;
+            name: components["schemas"]["TextJson"];
+            unit: string;
+            /** Format: double */
+            value?: number | null;
+            window_start?: string | null;
         };
         /**
          * @description A stream behind a number.
@@ -2491,6 +3710,7 @@ export interface components {
             at?: string | null;
             kind: string;
             kind_name: components["schemas"]["TextJson"];
+            setpoints?: components["schemas"]["LevelsJson"] | null;
             /**
              * Format: int32
              * @description Worst alarm that stands, 0 to 4.
@@ -2655,6 +3875,65 @@ export interface components {
             refused_total: number;
         };
         /**
+         * @description A task.
+         * @example {
+         *       "agency": "gas_company-500103",
+         *       "due_at": "2026-12-01T00:00:00Z",
+         *       "text": "更换探头"
+         *     }
+         */
+        TaskBody: {
+            /** @description Its owner: an agency, or a person. */
+            agency?: string | null;
+            due_at: string;
+            person?: string | null;
+            text: string;
+        };
+        /**
+         * @description Something to be made better, with its owner and clock.
+         * @example {
+         *       "agency": "gas_company-500103",
+         *       "agency_name": {
+         *         "en": "Gas company",
+         *         "zh": "燃气公司"
+         *       },
+         *       "area": "500103",
+         *       "area_name": "渝中区",
+         *       "at": "2026-11-21T03:04:05.678Z",
+         *       "by": "wang",
+         *       "done_at": null,
+         *       "done_by": null,
+         *       "due_at": "2026-11-28T03:04:05.678Z",
+         *       "evidence": null,
+         *       "id": 1,
+         *       "incident": "W-00c0ffee00c0ffee",
+         *       "mine": false,
+         *       "overdue": false,
+         *       "person": null,
+         *       "text": "更换探头"
+         *     }
+         */
+        TaskJson: {
+            agency?: string | null;
+            agency_name?: components["schemas"]["TextJson"] | null;
+            area: string;
+            area_name: string;
+            at: string;
+            by: string;
+            done_at?: string | null;
+            done_by?: string | null;
+            due_at: string;
+            evidence?: string | null;
+            /** Format: int64 */
+            id: number;
+            incident: string;
+            /** @description The caller may close it. */
+            mine: boolean;
+            overdue: boolean;
+            person?: string | null;
+            text: string;
+        };
+        /**
          * @description Words in Chinese and in English.
          * @example {
          *       "en": "Yuzhong",
@@ -2768,6 +4047,7 @@ export interface components {
          *       "area_name": "渝中区",
          *       "case": null,
          *       "changed_at": "2026-11-21T03:04:05.678Z",
+         *       "chattering": false,
          *       "cleared_at": null,
          *       "escalated_to": null,
          *       "evidence": [
@@ -2778,6 +4058,7 @@ export interface components {
          *           "value": 60
          *         }
          *       ],
+         *       "held": null,
          *       "id": "W-00c0ffee00c0ffee",
          *       "kind": "methane",
          *       "label": {
@@ -2794,6 +4075,7 @@ export interface components {
          *       ],
          *       "proposes": "gas_leak",
          *       "raised_at": "2026-11-21T03:04:05.678Z",
+         *       "reopened": 0,
          *       "rule": "gas/methane_in_manhole",
          *       "rule_name": {
          *         "en": "Gas in an underground space",
@@ -2801,6 +4083,7 @@ export interface components {
          *       },
          *       "severity": 4,
          *       "simulated": false,
+         *       "stale": false,
          *       "state": "raised",
          *       "subject": {
          *         "id": "m1",
@@ -2818,10 +4101,13 @@ export interface components {
             area_name: string;
             case?: string | null;
             changed_at: string;
+            /** @description Its alarm came and went so fast that its off delay was lengthened. */
+            chattering: boolean;
             cleared_at?: string | null;
             /** @description The tier it has gone up to unanswered. */
             escalated_to?: string | null;
             evidence: components["schemas"]["EvidenceJson"][];
+            held?: components["schemas"]["HeldJson"] | null;
             /** @example W-00c0ffee00c0ffee */
             id: string;
             kind?: string | null;
@@ -2835,6 +4121,11 @@ export interface components {
             /** @description Case type it proposes. */
             proposes?: string | null;
             raised_at: string;
+            /**
+             * Format: int64
+             * @description How often its cause came back soon after it was gone.
+             */
+            reopened: number;
             /** @example gas/methane_in_manhole */
             rule: string;
             rule_name: components["schemas"]["TextJson"];
@@ -2844,12 +4135,27 @@ export interface components {
              */
             severity: number;
             simulated: boolean;
+            /** @description It has stood for more than a day. */
+            stale: boolean;
             /** @description raised, confirmed, dismissed, filed, cleared. */
             state: string;
             subject: components["schemas"]["SubjectJson"];
             unit: string;
             /** Format: double */
             value: number;
+        };
+        /** @description A warning that stood. */
+        WarningThen: {
+            answered: boolean;
+            area: string;
+            area_name: string;
+            id: string;
+            position?: number[] | null;
+            raised_at: string;
+            rule_name: components["schemas"]["TextJson"];
+            /** Format: int32 */
+            severity: number;
+            simulated: boolean;
         };
         /**
          * @description One area's values, null where nothing is known.
@@ -2952,6 +4258,97 @@ export interface operations {
             };
         };
     };
+    get_alarm_quality: {
+        parameters: {
+            query?: {
+                /** @description This area and below; the caller's own when absent. */
+                area?: string;
+                /** @description From (RFC 3339); a day before the end when absent. */
+                from?: string;
+                /** @description To, excluded (RFC 3339); now when absent. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmQualityJson"];
+                };
+            };
+        };
+    };
+    list_shelved: {
+        parameters: {
+            query?: {
+                /** @description This area and below; the caller's own when absent. */
+                area?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ShelfJson"];
+                };
+            };
+        };
+    };
+    shelve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShelveBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShelfJson"];
+                };
+            };
+        };
+    };
+    unshelve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example S-00c0ffee00c0ffee */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     list_areas: {
         parameters: {
             query?: {
@@ -3029,6 +4426,50 @@ export interface operations {
                      *     }
                      */
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    get_backtest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example B-0123456789abcdef */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestJson"];
+                };
+            };
+        };
+    };
+    cancel_backtest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example B-0123456789abcdef */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestJson"];
                 };
             };
         };
@@ -3465,6 +4906,15 @@ export interface operations {
                     "application/json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description no room: send again after a second */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     number_streams: {
@@ -3832,6 +5282,224 @@ export interface operations {
             };
         };
     };
+    list_reviews: {
+        parameters: {
+            query?: {
+                /** @description Only in this area and below. */
+                area?: string;
+                /** @description Rows wanted, 1 to 1000 (default 100). */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReviewHead"];
+                };
+            };
+        };
+    };
+    get_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example W-00c0ffee00c0ffee */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewJson"];
+                };
+            };
+        };
+    };
+    add_finding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example W-00c0ffee00c0ffee */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindingBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewJson"];
+                };
+            };
+        };
+    };
+    get_moment: {
+        parameters: {
+            query?: {
+                /** @description The moment (RFC 3339; default: when the incident began). */
+                at?: string;
+            };
+            header?: never;
+            path: {
+                /** @example W-00c0ffee00c0ffee */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CityThen"];
+                };
+            };
+        };
+    };
+    add_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example W-00c0ffee00c0ffee */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskJson"];
+                };
+            };
+        };
+    };
+    begin_backtest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BacktestBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestJson"];
+                };
+            };
+        };
+    };
+    check_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckJson"];
+                };
+            };
+        };
+    };
+    enable_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnableBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChangeJson"];
+                };
+            };
+        };
+    };
+    get_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example gas */
+                pack: string;
+                /** @example methane_in_manhole */
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleText"];
+                };
+            };
+        };
+    };
     get_session: {
         parameters: {
             query?: never;
@@ -3914,6 +5582,33 @@ export interface operations {
             };
         };
     };
+    import_setpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example id,kind,yellow,orange,red
+                 *     m1,water_depth,15,27,40
+                 */
+                "text/csv": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetpointsSet"];
+                };
+            };
+        };
+    };
     get_system: {
         parameters: {
             query?: never;
@@ -3929,6 +5624,58 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SystemJson"];
+                };
+            };
+        };
+    };
+    list_tasks: {
+        parameters: {
+            query?: {
+                /** @description Only in this area and below. */
+                area?: string;
+                /** @description open (default) or all. */
+                state?: string;
+                /** @description Only the caller's own: theirs, or their agency's. */
+                mine?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TaskJson"];
+                };
+            };
+        };
+    };
+    finish_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 1 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DoneBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskJson"];
                 };
             };
         };
@@ -4023,12 +5770,14 @@ export interface operations {
             query?: {
                 /** @description Only in this area and below. */
                 area?: string;
-                /** @description open (default: neither answered nor cleared), answered, cleared, all. */
+                /** @description open (default: neither answered nor cleared, and shown), answered, cleared, held, odd (standing for over a day, chattering, or back again and again), all. */
                 state?: string;
                 /** @description Only this severity or worse, 1 to 4. */
                 severity_min?: number;
                 /** @description Only of this rule. */
                 rule?: string;
+                /** @description Only those held back by this warning or shelf. */
+                held_by?: string;
                 /** @description Raised at or after (RFC 3339). */
                 from?: string;
                 /** @description Raised before (RFC 3339). */
@@ -4190,6 +5939,15 @@ export interface operations {
             };
             /** @description over the limit */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description no room: send again after a second */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,6 +2,7 @@
 // Keys start with the noun, so that the live stream can find and mend all answers about it.
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/vue-query";
 import { computed, toValue, type MaybeRefOrGetter } from "vue";
+import type * as A from "./alarms";
 import { api, segment, type Params } from "./client";
 import type * as T from "./types";
 
@@ -40,6 +41,20 @@ export const useWarnings = (filter: In<Params>) => useList<T.Warning>("warnings"
 export const useCases = (filter: In<Params>) => useList<T.Case>("cases", "/cases", filter);
 export const useDevices = (filter: In<Params>) => useList<T.Device>("devices", "/devices", filter);
 export const useUsers = (enabled: In<boolean>) => useList<T.Account>("users", "/users", {}, enabled);
+
+export const useAlarmQuality = (area: In<string>, span: In<{ from: string; to: string }>) =>
+  useQuery({
+    queryKey: computed(() => ["alarms", "quality", toValue(area), toValue(span)]),
+    queryFn: ({ signal }) => api.get<A.AlarmQuality>("/alarms/quality", { area: toValue(area), ...toValue(span) }, signal),
+    placeholderData: keepPreviousData,
+  });
+
+export const useShelves = (area: In<string>) =>
+  useQuery({
+    queryKey: computed(() => ["alarms", "shelved", toValue(area)]),
+    queryFn: ({ signal }) => api.get<T.List<A.Shelf>>("/alarms/shelved", { area: toValue(area) }, signal),
+    refetchInterval: 15_000,
+  });
 
 /** Every warning nobody has answered yet; the live stream keeps this answer current. */
 export const useOpenWarnings = (area: In<string>) =>

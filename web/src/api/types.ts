@@ -1,5 +1,8 @@
-// The shapes that the server's HTTP interface answers with. Kept in one file, so that they can be compared with the
-// generated openapi.ts in one place. Times are RFC 3339 UTC strings; durations are whole milliseconds (`*_ms`).
+// The shapes that the server's HTTP interface answers with; those of devices in device-types.ts, those of alarm quality in
+// alarms.ts. Times are RFC 3339 UTC strings; durations are whole milliseconds (`*_ms`).
+import type { Screened } from "./alarms";
+
+export type * from "./device-types";
 
 export type Text = { zh: string; en: string };
 export type Position = [lon: number, lat: number];
@@ -28,12 +31,15 @@ export interface Problem {
 export type Permission =
   | "read"
   | "warning_decide"
+  | "alarm_shelve"
   | "case_decide"
   | "case_handle"
   | "case_check"
   | "device_manage"
   | "user_manage"
   | "sql"
+  | "rule_manage"
+  | "review_write"
   | "ingest"
   | "area_manage";
 
@@ -186,65 +192,9 @@ export interface Kind {
   decimals: number;
 }
 
-export type DeviceStatus = "online" | "offline" | "fault" | "never";
-
-export interface DeviceStream {
-  kind: string;
-  kind_name: Text;
-  unit: string;
-  value: number | null;
-  at: Iso | null;
-  severity: Severity;
-}
-
-export interface Device {
-  id: string;
-  name: string | null;
-  area: string;
-  area_name: string;
-  path: string;
-  position: Position | null;
-  agency: string | null;
-  period_ms: number;
-  simulated: boolean;
-  status: DeviceStatus;
-  fault: null | "stuck" | "out_of_range";
-  registered_at: Iso | null;
-  streams: DeviceStream[];
-}
-
-export interface Observations {
-  items: { kind: string; at: Iso; value: number }[];
-  units: Record<string, string>;
-}
-
-export interface DeviceSummary {
-  total: number;
-  online: number;
-  offline: number;
-  never: number;
-  fault: number;
-  by_kind: { kind: string; name: Text; total: number; online: number }[];
-}
-
-/** lon, lat, index into `kinds`, status (0 online, 1 offline, 2 fault, 3 never), severity, id. */
-export type DevicePoint = [number, number, number, number, number, string];
-
-export interface DeviceMap {
-  kinds: string[];
-  items: DevicePoint[];
-}
-
-export interface ImportReport {
-  registered?: number;
-  updated?: number;
-  imported?: number;
-  refused: { line: number; code: string; reason: Text }[];
-}
-
 export type WarningState = "raised" | "confirmed" | "dismissed" | "filed" | "cleared";
 
-export interface Warning {
+export interface Warning extends Screened {
   id: string;
   rule: string;
   rule_name: Text;
@@ -255,7 +205,7 @@ export interface Warning {
   area: string;
   area_name: string;
   path: string;
-  subject: { kind: "device" | "indicator"; id: string };
+  subject: { kind: "device" | "indicator" | "group"; id: string };
   position: Position | null;
   value: number | null;
   unit: string;

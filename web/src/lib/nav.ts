@@ -17,8 +17,10 @@ export const NAV: NavItem[] = [
   { name: "indicators", icon: "pulse", also: ["indicator"] },
   { name: "devices", icon: "device", also: ["device"] },
   { name: "ratings", icon: "star" },
+  { name: "alarms", icon: "bell" },
+  { name: "reviews", icon: "back", also: ["review"] },
   { name: "query", icon: "query", needs: "sql" },
-  { name: "packs", icon: "pack", also: ["pack"] },
+  { name: "packs", icon: "pack", also: ["pack", "rule"] },
   { name: "users", icon: "users", needs: "user_manage" },
   { name: "system", icon: "system" },
 ];

@@ -6,7 +6,7 @@ use super::Fault;
 use super::tree::{File, Tree};
 
 /// Our crates and the ones of ours that each may use. A new edge needs a decision page.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("engine", &["model"]),
     ("store", &["model", "engine"]),
@@ -14,6 +14,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("wire", &["model"]),
     ("sim", &["model", "engine", "store", "wire"]),
     ("server", &["model", "engine", "store", "history", "wire", "sim"]),
+    ("fuzz", &["model", "engine", "store", "wire"]),
     ("xtask", &[]),
 ];
 
@@ -22,7 +23,7 @@ const BEHIND_A_DOOR: [(&[&str], &[&str]); 7] = [
     (&["arrow", "parquet", "datafusion", "object_store"], &["history"]),
     (&["sea-orm", "sea-orm-migration", "sqlx", "rusqlite"], &["store"]),
     (&["axum", "tower", "tower-http", "utoipa", "utoipa-axum", "rust-embed"], &["server"]),
-    (&["mqtt-protocol-core", "rumqttc"], &["server", "sim"]),
+    (&["mqtt-protocol-core", "rumqttc"], &["server", "sim", "fuzz"]),
     (&["ureq", "reqwest", "hyper"], &["server", "sim"]),
     (&["mio", "rustix"], &["server", "sim"]),
     (&["tokio", "async-trait", "futures-util"], &["store", "history", "server", "sim"]),
@@ -79,7 +80,8 @@ fn fault_of(file: &File, name: &str, allowed: &[&str], dependency: &str) -> Opti
 }
 
 fn is_manifest(path: &str) -> bool {
-    path == "xtask/Cargo.toml" || (path.starts_with("crates/") && path.ends_with("/Cargo.toml"))
+    matches!(path, "xtask/Cargo.toml" | "fuzz/Cargo.toml")
+        || (path.starts_with("crates/") && path.ends_with("/Cargo.toml"))
 }
 
 /// The package names of all dependencies, whether for every platform or for some.

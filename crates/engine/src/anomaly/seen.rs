@@ -11,6 +11,8 @@ const CELLS: i64 = 128;
 const FIRST_DIGITS: i64 = 16;
 /// Cells are never finer than 2 to this power; finer differences are rounding.
 const FINEST: i64 = -60;
+/// Nor wider than 2 to this power: a number on the bent scale is below 2^11.
+const WIDEST: i64 = 11;
 
 /// The map of one quantity of one stream. Always: some bit is set, and cell `origin + i` is bit `i`
 /// and covers `[(origin + i) * step, (origin + i + 1) * step)` with `step = 2^power`.
@@ -90,7 +92,7 @@ impl Seen {
 
     /// False for bytes that no map has.
     pub(super) fn is_sound(&self) -> bool {
-        self.bits() != 0
+        self.bits() != 0 && (FINEST..=WIDEST).contains(&i64::from(self.power))
     }
 
     pub(super) fn grid(&self) -> Grid {

@@ -18,11 +18,17 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// From a snapshot; `None` when its parts do not fit together.
-    pub(crate) fn restored(streams: Pages<u32>, detectors: Pages<Detector>) -> Option<Self> {
+    /// From a snapshot; `None` when its parts do not fit together, or not so many streams.
+    pub(crate) fn restored(
+        streams: Pages<u32>,
+        detectors: Pages<Detector>,
+        registered: usize,
+    ) -> Option<Self> {
         let place = (0..).zip(streams.as_slice()).map(|(place, &stream)| (stream, place)).collect();
         let sound = |d: &Detector| d.values.is_sound() && d.residuals.is_sound();
-        let fits = streams.len() == detectors.len() && detectors.as_slice().iter().all(sound);
+        let fits = streams.len() == detectors.len()
+            && detectors.as_slice().iter().all(sound)
+            && streams.as_slice().iter().all(|&stream| (stream as usize) < registered);
         fits.then_some(Self { streams, detectors, place })
     }
 

@@ -168,7 +168,7 @@ pub(super) fn of(backtest: Backtest) -> Report {
 pub(super) fn first_stream(change: &WarningChange) -> StreamId {
     match change.subject {
         Subject::Stream(stream) => stream,
-        Subject::Indicator { .. } => StreamId(0),
+        Subject::Indicator { .. } | Subject::Group { .. } => StreamId(0),
     }
 }
 

@@ -82,6 +82,7 @@ fn live(body: &str, past: &Past) -> (u64, Vec<(Timestamp, AreaId, u8)>) {
     for event in &out {
         match event {
             Event::Alarm(alarm) => alarms += u64::from(alarm.step == AlarmStep::Raised),
+            Event::Warning(change) if matches!(change.subject, Subject::Group { .. }) => {}
             Event::Warning(change) => {
                 let severity = change.severity.number();
                 match worst.iter_mut().find(|known| known.0 == change.id) {
@@ -89,7 +90,7 @@ fn live(body: &str, past: &Past) -> (u64, Vec<(Timestamp, AreaId, u8)>) {
                     None => worst.push((change.id, change.at, change.area, severity)),
                 }
             }
-            Event::Device(_) | Event::Window(_) => {}
+            Event::Device(_) | Event::Window(_) | Event::Tally(_) => {}
         }
     }
     (alarms, worst.into_iter().map(|(_, at, area, severity)| (at, area, severity)).collect())
@@ -188,4 +189,24 @@ fn a_rule_that_is_not_there_and_a_faulty_one_are_refused_by_name() {
     let deaf = PLAIN.replace(">= 20\"", ">= 2000\"");
     let faults = Backtest::new(&packs(&deaf), "p/r", city(), Settings::default()).unwrap_err();
     assert!(faults.iter().any(|f| f.line > 0), "{faults:?}");
+}
+
+#[test]
+fn a_rule_that_asks_for_set_points_is_tried_with_those_of_each_stream() {
+    let body = "alarm = { when = \"value >= setpoint('red')\" }\n\
+        grade = [ { severity = 4, when = \"value >= setpoint('red')\" } ]\n";
+    let areas = city();
+    let mut test =
+        Backtest::new(&packs(body), "p/r", Arc::clone(&areas), Settings::default()).unwrap();
+    assert!(test.asks_setpoints() && !test.skips());
+    let streams: Vec<u32> = places(&areas)[..2]
+        .iter()
+        .enumerate()
+        .map(|(device, area)| test.add_stream(spec(*area, device)))
+        .collect();
+    test.set_setpoints(streams[0], &[None, None, None, Some(50.0)]);
+    test.set_setpoints(streams[1], &[None, None, None, Some(30.0)]);
+    test.take(Columns { streams: &streams, ats: &[MIDNIGHT.0, MIDNIGHT.0], values: &[40.0, 40.0] });
+    let report = test.finish(MIDNIGHT.plus_ms(HOUR_MS));
+    assert_eq!((report.warnings, report.raised[0].stream.0), (1, streams[1]));
 }

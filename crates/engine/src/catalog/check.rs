@@ -12,6 +12,7 @@ use super::{Catalog, CompiledRule};
 use crate::expr::values::{Known, ValueSet, exact, possible};
 use crate::expr::{Node, Problem};
 use crate::limits::CONDITIONS_MAX;
+use crate::setpoint::Bounds;
 
 /// Where a fault lies.
 #[derive(Debug, Clone, Copy)]
@@ -214,6 +215,7 @@ pub(super) fn levels(def: &Indicator, place: Place<'_>, faults: &mut Faults<'_>)
 fn at_a_reading(term: ReadingTerm) -> Known {
     match term {
         ReadingTerm::Value => Known::Value,
+        ReadingTerm::Setpoint(_) => Known::Number(f64::NAN),
         ReadingTerm::Rate | ReadingTerm::Slope(_) | ReadingTerm::Anomaly => Known::Unknown,
         // Asked on their own: when time passes without a reading, and when a value repeats.
         ReadingTerm::SilentFor(_) | ReadingTerm::StuckFor(_) => Known::False,
@@ -303,12 +305,12 @@ pub(super) fn finish_kinds(catalog: &mut Catalog) {
                     ReadingTerm::StuckFor(ms) => {
                         stuck = Some(stuck.map_or(ms, |first| first.min(ms)));
                     }
+                    ReadingTerm::Setpoint(_) => kind.setpoints = true,
                     ReadingTerm::Value | ReadingTerm::Rate => {}
                 }
             }
         }
-        let quiet = loud.widest_gap(kind.range[0], kind.range[1]);
-        kind.quiet = quiet.map_or([f64::INFINITY, f64::NEG_INFINITY], |(low, high)| [low, high]);
+        kind.quiet = quiet_band(&loud, kind.range);
         kind.silences_ms.sort_unstable();
         kind.silences_ms.dedup();
         kind.stuck_first_ms = stuck;
@@ -320,6 +322,22 @@ pub(super) fn loud_values(when: &Node<ReadingTerm>) -> ValueSet {
     possible(when, true, &at_a_reading)
 }
 
+/// The same for a stream with these set-points.
+pub(super) fn loud_values_of(when: &Node<ReadingTerm>, bounds: &Bounds) -> ValueSet {
+    possible(when, true, &|term| match term {
+        ReadingTerm::Setpoint(severity) => {
+            Known::Number(bounds[usize::from(severity.number()) - 1])
+        }
+        other => at_a_reading(other),
+    })
+}
+
+/// The widest band inside the range without a loud value; low > high when there is none.
+pub(super) fn quiet_band(loud: &ValueSet, range: [f64; 2]) -> [f64; 2] {
+    let widest = loud.widest_gap(range[0], range[1]);
+    widest.map_or([f64::INFINITY, f64::NEG_INFINITY], |(low, high)| [low, high])
+}
+
 fn never(range: [f64; 2]) -> Problem {
     let [low, high] = range;
     Problem::new(
@@ -328,6 +346,20 @@ fn never(range: [f64; 2]) -> Problem {
             format!("no value of the range [{low}, {high}] can raise this alarm"),
         ),
         ("检查数值、单位与该类型的 range", "check the number, the unit and the kind's range"),
+    )
+}
+
+/// What is not known is neither true nor false: such an alarm would stand for ever.
+pub(super) fn clears_by_setpoint() -> Problem {
+    Problem::new(
+        (
+            "clear 不能用 setpoint：限值被取消后报警将永远无法解除",
+            "clear cannot ask for a set-point: once that is taken away, the alarm would never clear",
+        ),
+        (
+            "去掉 clear，用 clear_for 给出回差，例如 clear_for = \"2 readings\"",
+            "leave clear out and give clear_for, such as clear_for = \"2 readings\"",
+        ),
     )
 }
 

@@ -10,6 +10,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::check::{self, Faults, Place};
+use super::parents;
 use super::rollup_terms::{Field, Formula, RollupTerm, unknown_kind};
 use super::rule_terms::{CompiledRule, Conditions, Delay, ReadingTerm, Recheck};
 use super::{
@@ -41,6 +42,7 @@ pub(super) fn compile(packs: &[Pack]) -> Result<Catalog, Vec<PackFault>> {
     let formulas = add_indicators(packs, &mut catalog, &mut faults);
     add_rules(packs, &mut catalog, &mut faults);
     add_indicator_rules(&mut catalog);
+    parents::link(packs, &mut catalog, &mut faults);
     let too_many = catalog.rules.len() > RULES_MAX || catalog.indicators.len() > INDICATORS_MAX;
     if too_many {
         faults.add(Place::pack("", "pack.toml"), check::too_many());
@@ -124,6 +126,7 @@ fn add_kinds(packs: &[Pack], catalog: &mut Catalog, faults: &mut Faults<'_>) {
                 stuck_first_ms: None,
                 slope_ms: 0,
                 anomaly: false,
+                setpoints: false,
             });
         }
     }
@@ -230,6 +233,9 @@ fn add_rules(packs: &[Pack], catalog: &mut Catalog, faults: &mut Faults<'_>) {
                 files_at: rule.files_at,
                 files_row: rule.files_row,
                 source: rule.source.clone(),
+                parents: Vec::new(),
+                children: Vec::new(),
+                under_within: rule.under_within,
                 compiled,
             });
         }
@@ -262,6 +268,9 @@ fn compile_rule(
     let recheck = recheck(rule.recheck.need.as_deref(), rule.recheck.healthy, place, faults);
     let when = when?;
     let clear = clear.map_or(Some(None), |inner| inner.map(Some))?;
+    if clear.as_ref().is_some_and(asks_setpoints) {
+        faults.add(place.key("alarm.clear"), check::clears_by_setpoint());
+    }
     if grades.is_empty() {
         faults.add(place.key("grade"), check::no_grade());
     }
@@ -281,7 +290,13 @@ fn compile_rule(
         grades: graded.iter().map(|(_, s, node)| (*s, Program::compile(node))).collect(),
         cause: rule.cause,
         loud: check::loud_values(&when),
+        of_setpoints: asks_setpoints(&when).then(|| Box::new(when)),
     })
+}
+
+fn asks_setpoints(when: &Node<ReadingTerm>) -> bool {
+    let terms = Program::compile(when);
+    terms.terms().any(|term| matches!(term, ReadingTerm::Setpoint(_)))
 }
 
 /// `2 readings` or `30s`; one reading when absent.
@@ -349,6 +364,9 @@ fn add_indicator_rules(catalog: &mut Catalog) {
             files_at: None,
             files_row: 0,
             source: def.source.clone(),
+            parents: Vec::new(),
+            children: Vec::new(),
+            under_within: None,
             compiled: None,
         });
         indicator.rule = Some(number);

@@ -188,7 +188,7 @@ impl Vocabulary for Condition {
 /// The share of a quantile, in ten-thousandths.
 fn share_of(argument: &IdedExpr) -> Result<Field, Problem> {
     let node = resolve_parsed(argument, Type::Number, &mut Condition { kind: None })?;
-    let share = constant(&node).filter(|share| (0.0..=1.0).contains(share));
+    let share = constant(&node, &|()| Known::Unknown).filter(|share| (0.0..=1.0).contains(share));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10,000")]
     let share = share.map(|share| (share * SHARES).round() as u16).ok_or_else(bad_quantile)?;
     Ok(Field::Quantile(share))

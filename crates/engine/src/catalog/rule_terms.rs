@@ -7,8 +7,9 @@ use chengmai_model::time::parse_duration_ms;
 
 use super::rollup_terms::unknown_function;
 use crate::expr::values::ValueSet;
-use crate::expr::{Problem, Program, Type, Vocabulary, string_literal};
+use crate::expr::{Node, Problem, Program, Type, Vocabulary, string_literal};
 use crate::limits::SILENCE_MS_MAX;
+use crate::setpoint;
 
 /// What a condition of a rule may ask of a stream. Durations are milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum ReadingTerm {
     Slope(i64),
     /// Score of the anomaly that stands in the stream, 0 to 1.
     Anomaly,
+    /// The stream's own level of that severity; not known where it has none.
+    Setpoint(Severity),
     /// Nothing has come in for so long.
     SilentFor(i64),
     /// The value has not changed for so long.
@@ -41,8 +44,10 @@ pub(crate) struct CompiledRule {
     /// Worst first.
     pub(crate) grades: Vec<(Severity, Program<ReadingTerm>)>,
     pub(crate) cause: Cause,
-    /// Values at which a reading can make `when` hold, whatever the rest.
+    /// Values at which a reading can make `when` hold, whatever the rest, of a stream without set-points.
     pub(crate) loud: ValueSet,
+    /// `when` once more, if it asks for set-points: with them other values are loud.
+    pub(crate) of_setpoints: Option<Box<Node<ReadingTerm>>>,
 }
 
 impl CompiledRule {
@@ -79,7 +84,8 @@ pub(crate) struct Recheck {
     pub(crate) healthy: bool,
 }
 
-const WORDS: &str = "value, rate, anomaly, slope('10m'), silent_for('15m'), stuck_for('6h')";
+const WORDS: &str =
+    "value, rate, anomaly, slope('10m'), silent_for('15m'), stuck_for('6h'), setpoint('red')";
 
 /// The vocabulary of rule conditions.
 pub(crate) struct Conditions;
@@ -100,6 +106,9 @@ impl Vocabulary for Conditions {
     }
 
     fn call(&mut self, name: &str, args: &[IdedExpr]) -> Result<(ReadingTerm, Type), Problem> {
+        if name == "setpoint" {
+            return setpoint(args);
+        }
         if !matches!(name, "slope" | "silent_for" | "stuck_for") {
             return Err(unknown_function(name, WORDS));
         }
@@ -122,4 +131,21 @@ impl Vocabulary for Conditions {
             _ => (ReadingTerm::StuckFor(ms), Type::Bool),
         })
     }
+}
+
+fn setpoint(args: &[IdedExpr]) -> Result<(ReadingTerm, Type), Problem> {
+    let severity = match args {
+        [only] => string_literal(only).and_then(setpoint::severity_named),
+        _ => None,
+    };
+    let severity = severity.ok_or_else(|| {
+        Problem::new(
+            ("`setpoint` 需要一个颜色", "`setpoint` takes the colour of a severity"),
+            (
+                "写成 setpoint('red')；可用 blue、yellow、orange、red",
+                "write setpoint('red'); known are blue, yellow, orange and red",
+            ),
+        )
+    })?;
+    Ok((ReadingTerm::Setpoint(severity), Type::Number))
 }

@@ -13,7 +13,7 @@ fn holds(condition: &str) -> Result<bool, String> {
     let node = resolve(condition, Type::Bool, &mut Conditions).map_err(|p| p.what.en)?;
     Ok(Program::compile(&node).holds(|term| match term {
         ReadingTerm::Value => 30.0,
-        ReadingTerm::Rate => f64::NAN,
+        ReadingTerm::Rate | ReadingTerm::Setpoint(_) => f64::NAN,
         ReadingTerm::Anomaly => 0.995,
         ReadingTerm::Slope(_) => 2.0,
         ReadingTerm::SilentFor(ms) => f64::from(u8::from(ms <= 300_000)),

@@ -33,6 +33,7 @@ impl Engine {
             self.catalog.rules().iter().map(|rule| catalog.find_rule(&rule.id)).collect();
         self.rules.renumber(&numbers);
         self.warnings.renumber(&numbers);
+        self.screen.renumber(&numbers);
         let before = std::mem::replace(&mut self.catalog, catalog);
         self.gates.clear();
         self.open_gates();
@@ -40,6 +41,8 @@ impl Engine {
         let streams = self.streams.as_slice();
         self.rings.retain(|stream| kinds[usize::from(streams[stream as usize].kind)].slope_ms > 0);
         self.watch.retain(|stream| kinds[usize::from(streams[stream as usize].kind)].anomaly);
+        self.requiet();
+        let kinds = self.catalog.kinds();
         let waits_anew: Vec<bool> = before
             .kinds()
             .iter()

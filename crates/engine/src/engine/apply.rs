@@ -8,10 +8,11 @@ use crate::event::{DeviceChange, DeviceStep, Event};
 use crate::limits::FUTURE_MS_MAX;
 use crate::liveness::seconds_up;
 use crate::rule::Moment;
+use crate::setpoint::{NO_BOUNDS, Setpoints};
 use crate::stream::{
-    ASLEEP, NEVER, ONLINE, OUT_OF_RANGE, PENDING, SCHEDULED, SPECIAL, STUCK, Stream, seconds,
+    ASLEEP, NEVER, ONLINE, OUT_OF_RANGE, PENDING, SCHEDULED, SETPOINTS, SPECIAL, STUCK, Stream,
+    seconds,
 };
-use crate::window::Windows;
 
 /// Readings whose memory is fetched together.
 const FETCHED: usize = 64;
@@ -45,7 +46,7 @@ impl Engine {
         let received_at = Timestamp(self.clock);
         let mut applied = Applied::default();
         for (part, position) in readings.chunks(FETCHED).zip((position..).step_by(FETCHED)) {
-            fetch(self.streams.as_slice(), &self.gates, &self.windows, part);
+            self.fetch(part);
             self.apply_part(position, received_at, part, &mut applied, out);
         }
         self.totals.readings += readings.len() as u64;
@@ -53,6 +54,27 @@ impl Engine {
         self.totals.late += u64::from(applied.late);
         self.totals.out_of_range += u64::from(applied.out_of_range);
         applied
+    }
+
+    /// Reads the memory that a few readings are about to need, all at once: the loads do not wait for
+    /// each other, while in the loop proper each reading would wait for its own.
+    #[inline]
+    fn fetch(&self, readings: &[Reading]) {
+        let mut places = [(0_u16, 0_u32); FETCHED];
+        let mut touched = 0;
+        for (place, reading) in places.iter_mut().zip(readings) {
+            let stream = &self.streams[reading.stream.0 as usize];
+            *place = (stream.kind, stream.node);
+            if stream.has(SETPOINTS) {
+                touched ^= u64::from(self.setpoints.is_quiet(reading.stream.0, reading.value));
+            }
+        }
+        for &(kind, node) in &places[..readings.len()] {
+            for window in &self.windows[self.gates[usize::from(kind)].windows()] {
+                touched ^= window.peek(node);
+            }
+        }
+        std::hint::black_box(touched);
     }
 
     fn apply_part(
@@ -70,7 +92,7 @@ impl Engine {
         for (reading, position) in readings.iter().zip(position..) {
             let stream = self.streams.get_mut(reading.stream.0 as usize);
             let gate = self.gates[usize::from(stream.kind)];
-            if !take_usual(stream, &gate, &arrival, reading) {
+            if !take_usual(stream, &gate, &self.setpoints, &arrival, reading) {
                 match self.attend(reading, position, received_at, out) {
                     Verdict::Count => {}
                     verdict => {
@@ -190,25 +212,31 @@ impl Engine {
         }
         let anomaly = if kind.anomaly { self.watch.anomaly(reading) } else { f64::NAN };
         let stream = self.streams[number as usize];
+        let own = stream.has(SETPOINTS);
         let [low, high] = kind.quiet;
         let quiet = reading.value >= low
             && reading.value <= high
+            && (!own || self.setpoints.is_quiet(number, reading.value))
             && !stream.has(PENDING)
             && kind.stuck_first_ms.is_none_or(|ms| stream.stuck_ms() < ms);
         if quiet || kind.rules.is_empty() {
             return;
         }
         let area = self.area_of(&stream);
+        let facts = self.facts[number as usize];
         let moment = Moment {
             stream: reading.stream,
-            device: self.facts[number as usize].device,
+            device: facts.device,
             area,
             areas: &self.areas,
+            alarms: &self.settings.alarms,
+            period_ms: kind.alarm_period_ms.unwrap_or(u32::MAX).min(facts.period_ms),
             at: reading.at,
             value: reading.value,
             rate: rate(before, reading),
             ring: self.rings.find(number),
             anomaly,
+            bounds: if own { self.setpoints.bounds(number) } else { NO_BOUNDS },
             silent_ms: 0,
             stuck_ms: stream.stuck_ms(),
             healthy: !returned && !stream.has(STUCK),
@@ -216,8 +244,12 @@ impl Engine {
             occasion: position,
         };
         let rules = kind.rules.iter().map(|&rule| (rule, &self.catalog.rules()[usize::from(rule)]));
+        let start = out.len();
         let pending = self.rules.ask(rules, &moment, &mut self.warnings, out);
         self.streams.get_mut(number as usize).set(PENDING, pending);
+        if out.len() > start || !self.warnings.joined().is_empty() {
+            self.with_screen(|screen, scene| screen.pass(scene, out, start));
+        }
     }
 
     /// Puts a stream into the wheel for the first moment at which silence will mean something.
@@ -258,7 +290,13 @@ struct Arrival {
 
 /// Takes the reading if nothing about it is unusual; else leaves the stream alone.
 #[inline]
-fn take_usual(stream: &mut Stream, gate: &KindGate, arrival: &Arrival, reading: &Reading) -> bool {
+fn take_usual(
+    stream: &mut Stream,
+    gate: &KindGate,
+    setpoints: &Setpoints,
+    arrival: &Arrival,
+    reading: &Reading,
+) -> bool {
     let (at, value) = (reading.at.0, reading.value);
     let at_s = seconds(at);
     #[expect(clippy::float_cmp, reason = "a stuck sensor repeats the very same number")]
@@ -268,7 +306,8 @@ fn take_usual(stream: &mut Stream, gate: &KindGate, arrival: &Arrival, reading: 
         && value >= gate.low
         && value <= gate.high
         && stream.flags & SPECIAL == 0
-        && !(same && at_s.saturating_sub(stream.changed_s) >= gate.stuck_s);
+        && !(same && at_s.saturating_sub(stream.changed_s) >= gate.stuck_s)
+        && (stream.flags & SETPOINTS == 0 || setpoints.is_quiet(reading.stream.0, value));
     if usual {
         stream.last_at = at;
         stream.last_value = value;
@@ -276,24 +315,6 @@ fn take_usual(stream: &mut Stream, gate: &KindGate, arrival: &Arrival, reading: 
         stream.changed_s = if same { stream.changed_s } else { at_s };
     }
     usual
-}
-
-/// Reads the memory that a few readings are about to need, all at once: the loads do not wait for
-/// each other, while in the loop proper each reading would wait for its own.
-#[inline]
-fn fetch(streams: &[Stream], gates: &[KindGate], windows: &[Windows], readings: &[Reading]) {
-    let mut places = [(0_u16, 0_u32); FETCHED];
-    for (place, reading) in places.iter_mut().zip(readings) {
-        let stream = &streams[reading.stream.0 as usize];
-        *place = (stream.kind, stream.node);
-    }
-    let mut touched = 0;
-    for &(kind, node) in &places[..readings.len()] {
-        for window in &windows[gates[usize::from(kind)].windows()] {
-            touched ^= window.peek(node);
-        }
-    }
-    std::hint::black_box(touched);
 }
 
 /// Change per minute since the reading before; NaN when there is none, or no time between.

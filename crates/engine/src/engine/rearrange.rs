@@ -38,10 +38,14 @@ impl Engine {
             let compiled = rules[usize::from(rule)].compiled.as_ref();
             compiled.is_some_and(|compiled| compiled.cause == Cause::Area)
         };
-        self.rules.rearrange(&self.warnings.rearrange(&about_area, &map));
+        let keys = self.warnings.rearrange(&about_area, &map);
+        self.rules.rearrange(&keys);
         self.areas = areas;
+        self.with_screen(|screen, scene| screen.rearrange(scene, &keys, &map, out));
         self.fold();
+        let start = out.len();
         board.take_over(&self.board, self.inputs(), &map, out);
         self.board = board;
+        self.with_screen(|screen, scene| screen.pass(scene, out, start));
     }
 }

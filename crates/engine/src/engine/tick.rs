@@ -20,10 +20,13 @@ impl Engine {
         self.advance(now);
         let silences = self.expire(out);
         let folded = self.fold();
+        let start = out.len();
         let mut board = std::mem::take(&mut self.board);
         board.tick(self.inputs(), out);
+        self.with_screen(|screen, scene| screen.pass(scene, out, start));
         let horizon = self.clock.saturating_sub(self.settings.lateness_ms);
         board.say_closed(self.inputs(), horizon, out);
+        self.with_screen(|screen, scene| screen.tick(scene, out));
         self.last_tick = TickCounts {
             silences,
             folded,
@@ -96,11 +99,14 @@ impl Engine {
             device: self.facts[number as usize].device,
             area,
             areas: &self.areas,
+            alarms: &self.settings.alarms,
+            period_ms: self.facts[number as usize].period_ms,
             at: now,
             value: stream.last_value,
             rate: f64::NAN,
             ring: None,
             anomaly: f64::NAN,
+            bounds: self.setpoints.bounds(number),
             silent_ms: stream.silent_ms(now),
             stuck_ms: 0,
             healthy: true,
@@ -112,11 +118,15 @@ impl Engine {
         let rules = rules.filter(|(_, rule)| {
             rule.compiled.as_ref().is_some_and(|compiled| compiled.terms().any(about_silence))
         });
+        let start = out.len();
         let pending = self.rules.ask(rules, &moment, &mut self.warnings, out);
         let stream = self.streams.get_mut(number as usize);
         // Rules that were not asked may still remember the stream.
         if pending {
             stream.set(PENDING, true);
+        }
+        if out.len() > start || !self.warnings.joined().is_empty() {
+            self.with_screen(|screen, scene| screen.pass(scene, out, start));
         }
     }
 }

@@ -85,6 +85,7 @@ impl<T: Copy> Program<T> {
         mut load: impl FnMut(T, &mut [f64; LANES]),
     ) -> &'c [f64; LANES] {
         let rows = &mut columns.rows;
+        rows.resize(EXPRESSION_STACK_MAX, [0.0; LANES]);
         let mut top = 0;
         for op in &self.ops {
             match *op {
@@ -125,16 +126,10 @@ impl<T: Copy> Program<T> {
 /// Cases that a program works out together.
 pub(crate) const LANES: usize = 64;
 
-/// The stack of a program that works out many cases at once.
-#[derive(Debug, Clone)]
+/// The stack of a program that works out many cases at once. It takes no memory before its first use.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Columns {
     rows: Vec<[f64; LANES]>,
-}
-
-impl Default for Columns {
-    fn default() -> Self {
-        Self { rows: vec![[0.0; LANES]; EXPRESSION_STACK_MAX] }
-    }
 }
 
 /// Stack places an expression needs.

@@ -75,12 +75,14 @@ impl ValueSet {
 }
 
 /// What the analysis is to think of a term.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Known {
     /// It is the value that the set is about.
     Value,
     /// It may be anything.
     Unknown,
+    /// It is that number; NaN when it is not known, and then no comparison with it holds.
+    Number(f64),
     /// It is false.
     False,
 }
@@ -117,20 +119,24 @@ pub(crate) fn exact<T: Copy>(node: &Node<T>, known: &impl Fn(T) -> Known) -> boo
             exact(left, known) && exact(right, known)
         }
         Node::Binary(_, left, right) => {
-            (is_value(left) && constant(right).is_some())
-                || (is_value(right) && constant(left).is_some())
+            (is_value(left) && constant(right, known).is_some())
+                || (is_value(right) && constant(left, known).is_some())
         }
         _ => false,
     }
 }
 
 /// The number a constant expression is.
-pub(crate) fn constant<T>(node: &Node<T>) -> Option<f64> {
+pub(crate) fn constant<T: Copy>(node: &Node<T>, known: &impl Fn(T) -> Known) -> Option<f64> {
     match node {
         Node::Number(number) => Some(*number),
-        Node::Unary(Unary::Negate, inner) => constant(inner).map(|x| -x),
+        Node::Term(term) => match known(*term) {
+            Known::Number(number) => Some(number),
+            _ => None,
+        },
+        Node::Unary(Unary::Negate, inner) => constant(inner, known).map(|x| -x),
         Node::Binary(binary, left, right) => {
-            let (x, y) = (constant(left)?, constant(right)?);
+            let (x, y) = (constant(left, known)?, constant(right, known)?);
             match binary {
                 Binary::Add => Some(x + y),
                 Binary::Subtract => Some(x - y),
@@ -151,7 +157,7 @@ fn compared<T: Copy>(
     known: &impl Fn(T) -> Known,
 ) -> ValueSet {
     let is_value = |node: &Node<T>| matches!(node, Node::Term(t) if known(*t) == Known::Value);
-    let (binary, number) = match (constant(left), constant(right)) {
+    let (binary, number) = match (constant(left, known), constant(right, known)) {
         (None, Some(number)) if is_value(left) => (binary, number),
         (Some(number), None) if is_value(right) => (binary.mirrored(), number),
         _ => return ValueSet::all(),

@@ -5,13 +5,14 @@
 //! Invariant: asking again about an area where nothing changed changes nothing, so a tick only looks at
 //! what was touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chengmai_model::{AreaId, Tier};
 use serde::{Deserialize, Serialize};
 
 use super::NO_WINDOW;
 use super::sheet::{Frame, NO_NODE, Sheet};
+use crate::limits::is_time;
 use crate::pages::{Pages, Plain};
 use crate::window::Pane;
 
@@ -133,11 +134,25 @@ impl Group {
         }
     }
 
-    /// Goes on with what a snapshot says of a group that was made alike.
-    pub(super) fn restore(&mut self, present: i64, areas: Vec<u32>, shown: Pages<Shown>) {
+    /// Goes on with what a snapshot says of a group that was made alike; `None` for what none has.
+    /// `tier` tells the tier of an area, if there is one of that number.
+    pub(super) fn restore(
+        &mut self,
+        present: i64,
+        areas: Vec<u32>,
+        shown: Pages<Shown>,
+        tier: impl Fn(u32) -> Option<Tier>,
+    ) -> Option<()> {
+        let followed = |&area: &u32| tier(area).is_some_and(|tier| self.follows(tier));
+        let is_start = |start: i64| start == NO_WINDOW || is_time(start);
+        let sound = is_start(present)
+            && areas.iter().all(followed)
+            && areas.iter().collect::<BTreeSet<_>>().len() == areas.len()
+            && shown.as_slice().iter().all(|shown| is_start(shown.window_start));
         self.present = present;
         self.areas = areas;
         self.shown = shown;
+        sound.then_some(())
     }
 
     /// The indicator that stands for all.

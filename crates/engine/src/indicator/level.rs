@@ -7,6 +7,7 @@ use chengmai_model::{AreaId, Timestamp};
 use super::Inputs;
 use crate::catalog::IndicatorDef;
 use crate::event::Event;
+use crate::limits::is_time;
 use crate::pages::Plain;
 use crate::warning::{area_code, identity, severity};
 
@@ -32,6 +33,13 @@ pub(super) struct Place<'a> {
 }
 
 impl LevelState {
+    /// False for bytes that no level has.
+    pub(super) fn is_sound(&self) -> bool {
+        self.severity <= 4
+            && self.waiting.is_none_or(|(lasting, since)| lasting <= 4 && is_time(since))
+            && self.warning.is_none_or(|(_, graded)| (1..=4).contains(&graded))
+    }
+
     /// True when time alone may change the level.
     pub(super) fn waits(&self) -> bool {
         self.waiting.is_some()
@@ -121,6 +129,8 @@ impl LevelState {
             value,
             at: Timestamp(place.inputs.now),
             evidence: Vec::new(),
+            held: None,
+            chattering: false,
         }));
     }
 }

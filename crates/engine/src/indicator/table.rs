@@ -74,11 +74,20 @@ impl Table {
         }
     }
 
-    /// Goes on with what a snapshot says.
-    pub(super) fn restore(&mut self, was: &Self, values: Pages<Value>, levels: Pages<LevelState>) {
+    /// Goes on with what a snapshot says; `None` for what no table has.
+    pub(super) fn restore(
+        &mut self,
+        was: &Self,
+        values: Pages<Value>,
+        levels: Pages<LevelState>,
+    ) -> Option<()> {
+        let slots = levels.len();
+        let sound = was.waiting.iter().all(|&slot| (slot as usize) < slots)
+            && levels.as_slice().iter().all(LevelState::is_sound);
         self.waiting.clone_from(&was.waiting);
         self.values = values;
         self.levels = levels;
+        sound.then_some(())
     }
 
     pub(super) fn levelled(&self) -> bool {

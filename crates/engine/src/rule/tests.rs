@@ -19,7 +19,7 @@ fn a_set_point_enters_at_when_and_leaves_at_clear() {
         3m 50: warning now 3 of 3
         4m 25:
         5m 14.9: alarm off 14.9, warning off 3 of 5
-        6m 21: alarm 21, warning 1 of 1
+        6m 21: alarm 21, warning again 1 of 6
         ",
     );
 }
@@ -140,7 +140,7 @@ fn a_suspect_device_raises_no_warning_until_it_is_healthy() {
         4m 10: alarm off 10, warning off 1 of 2
         10m tick: offline
         11m 30: online, alarm 30
-        12m 31: warning 1 of 2
+        12m 31: warning again 1 of 4
         ",
     );
 }
@@ -215,7 +215,7 @@ fn a_silence_that_is_over_can_begin_again_with_another_identity() {
         0s 5:
         6m tick: offline, alarm 5, warning 1 of 0
         7m 5: online, alarm off 5, warning off 1 of 1
-        13m tick: offline, alarm 5, warning 1 of 0
+        18m tick: offline, alarm 5, warning 1 of 1
         ",
     );
 }

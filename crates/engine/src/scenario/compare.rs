@@ -71,7 +71,11 @@ pub(super) fn play(catalog: &Catalog, text: &str) -> Result<Vec<Group>, Mismatch
     let mut expecting = false;
     for (line, item) in (1..).zip(&items) {
         match item {
-            Item::Nothing | Item::Area(_) | Item::Agency { .. } | Item::Device { .. } => {}
+            Item::Nothing
+            | Item::Area(_)
+            | Item::Agency { .. }
+            | Item::Device { .. }
+            | Item::Setpoints { .. } => {}
             Item::Act { time, action } => {
                 if expecting || time.is_some() {
                     finish(&mut world, &mut group, &mut groups);

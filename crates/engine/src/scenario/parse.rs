@@ -2,6 +2,8 @@
 //!
 //! Not here: doing what the lines say (`world`).
 
+use chengmai_model::Severity;
+use chengmai_model::stream::Levels;
 use chengmai_model::time::parse_duration_ms;
 
 /// What a line says. `Expect` keeps its words for comparison, one space apart.
@@ -15,6 +17,8 @@ pub(super) enum Item {
     Agency { id: String, kind: String, area: String },
     /// `device m1 methane at G3 every 1m`.
     Device { id: String, kind: String, area: String, period_ms: Option<i64> },
+    /// `setpoints v1 yellow=178 red=180.5`.
+    Setpoints { device: String, levels: Levels },
     /// Something done, perhaps at a new time.
     Act { time: Option<Times>, action: Action },
     /// `expect ...`
@@ -107,6 +111,9 @@ fn item(line: &str) -> Result<Item, String> {
                 _ => return Err("write `device ID KIND at AREA [every 1m]`".to_owned()),
             },
         }),
+        ["setpoints", device, rest @ ..] if !rest.is_empty() => {
+            Ok(Item::Setpoints { device: (*device).to_owned(), levels: levels(rest)? })
+        }
         ["expect", rest @ ..] if !rest.is_empty() => Ok(Item::Expect(rest.join(" "))),
         [first, "every", every, rest @ ..] if first.starts_with("t=") => {
             let (first_ms, last_ms) = span(&first[2..])?;
@@ -122,6 +129,19 @@ fn item(line: &str) -> Result<Item, String> {
         }
         words => Ok(Item::Act { time: None, action: action(words)? }),
     }
+}
+
+fn levels(words: &[&str]) -> Result<Levels, String> {
+    let mut levels = [None; 4];
+    for word in words {
+        let (color, number) = word.split_once('=').unwrap_or((word, ""));
+        let place = Severity::ALL.into_iter().position(|severity| severity.color() == color);
+        match (place, number.parse::<f64>()) {
+            (Some(place), Ok(number)) if number.is_finite() => levels[place] = Some(number),
+            _ => return Err("write `setpoints ID blue=1 yellow=2 orange=3 red=4`".to_owned()),
+        }
+    }
+    Ok(levels)
 }
 
 fn area(words: &[&str]) -> Result<Item, String> {

@@ -2,6 +2,7 @@
 
 use chengmai_model::case::{Case, CaseEvent, CaseStep};
 use chengmai_model::time::format_duration;
+use chengmai_model::warning::{Held, WarningId};
 use chengmai_model::{AreaId, AreaTree, Severity};
 
 /// `raised red area=G3 rule=gas/pressure_drop value=0.9`.
@@ -51,4 +52,13 @@ pub(super) fn number(value: f64, decimals: u8) -> String {
     } else {
         text
     }
+}
+
+/// Why a warning is not shown: ` under=W3`.
+pub(super) fn why(held: Option<Held>, number_of: impl Fn(WarningId) -> String) -> String {
+    held.map_or_else(String::new, |held| match held {
+        Held::Parent(id) => format!(" under={}", number_of(id)),
+        Held::Group(id) => format!(" group={}", number_of(id)),
+        Held::Shelf(id) => format!(" shelf={id}"),
+    })
 }

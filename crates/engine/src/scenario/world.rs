@@ -36,6 +36,7 @@ struct Standing {
     escalated_to: Option<Tier>,
     answered: bool,
     cleared: bool,
+    held: bool,
     filed: bool,
 }
 
@@ -95,15 +96,18 @@ impl<'c> World<'c> {
                 let kind = self.catalog.kind_id(kind).ok_or_else(|| format!("no kind `{kind}`"))?;
                 let def = self.catalog.kind(kind);
                 let area = self.find_area(area)?;
-                let period_ms = match period_ms {
-                    Some(ms) => u32::try_from(*ms).map_err(|_| "the period is too long")?,
-                    None => def.period_ms,
-                };
+                let given = period_ms.map(u32::try_from).transpose();
+                let given = given.map_err(|_| "the period is too long")?;
+                let period_ms = given.unwrap_or(def.period_ms);
                 let device = DeviceId(u32::try_from(self.devices.len()).unwrap_or(u32::MAX));
                 let stream = self.engine.register(StreamSpec { kind, area, period_ms, device });
                 if self.devices.insert(id.clone(), (stream, def.kind.decimals)).is_some() {
                     return Err(format!("the device `{id}` is there already"));
                 }
+            }
+            Item::Setpoints { device, levels } => {
+                let known = self.devices.get(device).ok_or("that device is not declared above")?;
+                self.engine.set_setpoints(known.0, levels);
             }
             Item::Nothing | Item::Area(_) | Item::Act { .. } | Item::Expect(_) => {}
         }
@@ -224,9 +228,15 @@ impl<'c> World<'c> {
                     let device = self.device_of(change.stream);
                     self.quiet.push(format!("device {device} {step}"));
                 }
-                Event::Window(_) => {}
+                Event::Window(_) | Event::Tally(_) => {}
             }
         }
+    }
+
+    /// `W3`.
+    fn number_of(&self, id: WarningId) -> String {
+        let known = self.warnings.iter().position(|standing| standing.id == id);
+        known.map_or_else(|| id.to_string(), |index| format!("W{}", index + 1))
     }
 
     fn device_of(&self, stream: StreamId) -> &str {
@@ -241,6 +251,7 @@ impl<'c> World<'c> {
                 let found = self.devices.values().find(|(id, _)| *id == stream);
                 show::number(change.value, found.map_or(6, |(_, decimals)| *decimals))
             }
+            Subject::Group { .. } => show::number(change.value, 6),
             Subject::Indicator { indicator, .. } => {
                 let def = &self.catalog.indicators()[usize::from(indicator)];
                 show::number(change.value, def.def.decimals)
@@ -252,12 +263,18 @@ impl<'c> World<'c> {
             (WarningStep::Raised, _) | (_, None) => {
                 show::raised(&self.areas, change.severity, change.area, rule, &value)
             }
+            (WarningStep::Reopened, _) => {
+                format!("reopened {} value={value}", change.severity.color())
+            }
+            (WarningStep::Held, _) => "held".to_owned(),
+            (WarningStep::Released, _) => format!("released {}", change.severity.color()),
             (WarningStep::Regraded, _) => {
                 format!("regraded {} value={value}", change.severity.color())
             }
             (WarningStep::Cleared, _) => format!("cleared value={value}"),
         };
-        self.say(format!("warning W{number} {said}"));
+        let why = show::why(change.held, |id| self.number_of(id));
+        self.say(format!("warning W{number} {said}{why}"));
         let index = known.unwrap_or_else(|| {
             self.warnings.push(Standing {
                 id: change.id,
@@ -268,17 +285,23 @@ impl<'c> World<'c> {
                 escalated_to: None,
                 answered: false,
                 cleared: false,
+                held: false,
                 filed: false,
             });
             self.warnings.len() - 1
         });
         let standing = &mut self.warnings[index];
-        if change.severity > standing.severity {
+        let shown_anew = matches!(change.step, WarningStep::Reopened | WarningStep::Released);
+        if change.severity > standing.severity || shown_anew {
             standing.since = self.now;
             standing.escalated_to = None;
         }
         standing.severity = change.severity;
         standing.cleared = change.step == WarningStep::Cleared;
+        standing.held = change.held.is_some();
+        if matches!(change.subject, Subject::Group { .. }) {
+            return;
+        }
         self.file_by_rule(index);
     }
 
@@ -286,7 +309,7 @@ impl<'c> World<'c> {
     fn file_by_rule(&mut self, index: usize) {
         let standing = &self.warnings[index];
         let rule = &self.catalog.rules()[usize::from(standing.rule)];
-        let due = rule.files_at.is_some_and(|least| standing.severity >= least);
+        let due = rule.files_at.is_some_and(|least| standing.severity >= least) && !standing.held;
         if due && !standing.filed && !standing.cleared {
             self.file_warning(index, None).expect("the catalog has checked what a rule files");
         }
@@ -374,7 +397,7 @@ impl<'c> World<'c> {
     fn escalate(&mut self) {
         let mut said = Vec::new();
         for (number, standing) in (1..).zip(&mut self.warnings) {
-            if standing.answered || standing.cleared {
+            if standing.answered || standing.cleared || standing.held {
                 continue;
             }
             let rule = &self.catalog.rules()[usize::from(standing.rule)];

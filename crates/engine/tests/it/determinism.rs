@@ -396,6 +396,35 @@ fn a_snapshot_of_other_packs_areas_settings_or_bytes_is_refused() {
 }
 
 #[test]
+fn no_byte_of_a_snapshot_turned_over_stops_the_engine() {
+    let second = |minute: i32| {
+        let now = Timestamp(START + i64::from(minute) * MINUTE);
+        let value = f64::from(minute * 17 % 100);
+        let reading = |stream| Reading { stream: StreamId(stream), at: now, value };
+        Second { now, readings: (0..STREAMS).map(reading).collect() }
+    };
+    let mut engine = engine(catalog());
+    let mut position = 0;
+    play(&mut engine, &(0..9).map(second).collect::<Vec<_>>(), &mut position, 3);
+    let (sound, after) = (engine.snapshot(), (9..20).map(second).collect::<Vec<_>>());
+    let (catalog, city) = (catalog(), city());
+    let (mut taken, mut refused) = (0, 0);
+    for at in (0..sound.len()).step_by(7) {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 0xff;
+        match Engine::restore(catalog.clone(), Arc::clone(&city), settings(), &bytes) {
+            Ok(mut engine) => {
+                play(&mut engine, &after, &mut position.clone(), 3);
+                taken += 1;
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    // A value, a time: those may be others. What counts something or points somewhere may not.
+    assert!(taken > 50 && refused > 50, "{taken} taken, {refused} refused");
+}
+
+#[test]
 fn kinds_added_at_run_time_come_back_with_a_snapshot() {
     let mut engine = engine(catalog());
     let wind = engine.catalog_mut().kind_or_add("wind");

@@ -19,3 +19,5 @@ mod real_streams;
 mod rollup;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod storm;

@@ -57,7 +57,7 @@ fn windows(history: &History, area: &str) -> Vec<WindowPoint> {
     history.reader().windows(&query).unwrap()
 }
 
-fn compact(history: &History, places: &dyn Places) -> usize {
+pub(crate) fn compact(history: &History, places: &dyn Places) -> usize {
     let mut compactor = history.compactor();
     let mut steps = 0;
     while compactor.step(LATER, places).unwrap().is_some() {
@@ -254,7 +254,7 @@ fn copy(from: &Path) -> tempfile::TempDir {
     to
 }
 
-fn copy_into(from: &Path, to: &Path) {
+pub(crate) fn copy_into(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

@@ -9,6 +9,7 @@
 mod compaction;
 mod crash;
 mod files;
+mod kinds;
 mod ladder;
 mod parallel;
 mod readings;

@@ -5,7 +5,9 @@
 
 use serde::Deserialize;
 
-use super::{AgencyKind, AreaFiles, City, CityHead, EnglishName, Section, SeverityName, TierName};
+use super::{
+    AgencyKind, AreaFiles, City, CityAlarms, CityHead, EnglishName, Section, SeverityName, TierName,
+};
 use crate::area::{Overlay, Recoded};
 use crate::pack::PackFault;
 use crate::pack::document::Document;
@@ -30,6 +32,16 @@ const CITY_FILE: Shape = Shape {
         must("agency_kind", Of::Tables(&AGENCY_KIND)),
         may("english", Of::Tables(&ENGLISH)),
         must("areas", Of::Table(&AREAS)),
+        may("alarms", Of::Table(&ALARMS)),
+    ],
+};
+const ALARMS: Shape = Shape {
+    keys: &[
+        may("operator", TIER),
+        may("shelf_max", Of::Duration),
+        may("reopen", Of::Duration),
+        may("collapse_begins", Of::Integer(1, 1_000)),
+        may("collapse_ends", Of::Integer(1, 1_000)),
     ],
 };
 const CITY: Shape = Shape {
@@ -93,6 +105,8 @@ struct CityFile {
     #[serde(default)]
     english: Vec<EnglishName>,
     areas: AreaFiles,
+    #[serde(default)]
+    alarms: CityAlarms,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +140,7 @@ pub(super) fn read(files: &[(String, String)]) -> Result<City, Vec<PackFault>> {
             agency_kinds: city.agency_kind,
             english: city.english,
             areas: city.areas,
+            alarms: city.alarms,
         }),
         _ => Err(found),
     }

@@ -13,17 +13,19 @@ pub(crate) struct Document<'t> {
     pub(crate) file: &'t str,
     pub(crate) text: &'t str,
     pub(crate) root: Spanned<DeTable<'t>>,
+    lines: Lines,
 }
 
 impl<'t> Document<'t> {
     /// Reads the text; every syntax error becomes a fault.
     pub(crate) fn read(file: &'t str, text: &'t str) -> Result<Self, Vec<PackFault>> {
         let (root, errors) = DeTable::parse_recoverable(text);
+        let lines = Lines::of(text);
         if errors.is_empty() {
-            return Ok(Self { file, text, root });
+            return Ok(Self { file, text, root, lines });
         }
         let faults = errors.iter().map(|error| {
-            let line = error.span().map_or(0, |span| line_at(text, span.start));
+            let line = error.span().map_or(0, |span| lines.line_at(span.start));
             let message = error.message();
             PackFault {
                 file: file.to_owned(),
@@ -43,7 +45,7 @@ impl<'t> Document<'t> {
 
     /// Line from 1 of a byte of the text.
     pub(crate) fn line_at(&self, byte: usize) -> u32 {
-        line_at(self.text, byte)
+        self.lines.line_at(byte)
     }
 
     /// Line of a key of the `[pack]` table.
@@ -93,7 +95,19 @@ pub(crate) fn find<'a, 'i>(
         .map(|(key, value)| (key.span().start, value))
 }
 
-fn line_at(text: &str, byte: usize) -> u32 {
-    let before = text.get(..byte).unwrap_or(text);
-    u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX)
+/// Where the lines of a text end. Looked for once: a file with thousands of indicators asks for tens
+/// of thousands of places.
+struct Lines {
+    ends: Vec<usize>,
+}
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self { ends: text.match_indices('\n').map(|(end, _)| end).collect() }
+    }
+
+    fn line_at(&self, byte: usize) -> u32 {
+        let before = self.ends.partition_point(|&end| end < byte);
+        u32::try_from(before + 1).unwrap_or(u32::MAX)
+    }
 }

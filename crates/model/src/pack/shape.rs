@@ -148,6 +148,8 @@ const RULE: Shape = Shape {
         may("recheck", Of::Table(&RECHECK)),
         must("grade", Of::Tables(&GRADE)),
         may("cause", Of::Choice(&["device", "area"])),
+        may("under", Of::List(&Of::Line)),
+        may("under_within", TIER),
         may("answer", Of::Table(&ANSWER)),
         may("files", Of::Id),
         may("files_at", Of::Integer(1, 4)),

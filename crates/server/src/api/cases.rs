@@ -242,6 +242,7 @@ pub(crate) async fn list_cases(
         held_by: query.mine.unwrap_or(false).then(|| actor.clone()),
         order,
         page: page_request(query.limit, query.cursor)?,
+        ..CaseFilter::default()
     };
     let page = city.records.cases().list(&filter).await?;
     let rows = page.items.iter();
@@ -303,7 +304,8 @@ pub(crate) struct CaseDetail {
     events: Vec<EventJson>,
 }
 
-async fn visible(city: &City, caller: &Caller, id: &str) -> Answer<Case> {
+/// The case with that id, if the caller may see it.
+pub(crate) async fn visible(city: &City, caller: &Caller, id: &str) -> Answer<Case> {
     let missing = || Problem::not_found(format!("case {id}"));
     let parsed = CaseId::parse(id).ok_or_else(missing)?;
     let case = city.records.cases().find(&parsed).await?;

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use chengmai_engine::Engine;
-use chengmai_model::error;
+use chengmai_model::error::ErrorCode;
 use chengmai_model::time::DAY_MS;
 use chengmai_model::{AreaId, DeviceId, StreamId, Timestamp};
 use chengmai_wire::Decoded;
@@ -15,13 +15,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::city::City;
-use crate::city::registry::{Device, Registry};
+use crate::city::registry::{Device, Refused, Registry};
 use crate::clock;
 use crate::http::access::{Caller, Permission};
 use crate::http::extract::{Body, QueryOf};
 use crate::http::list::{Page, Paging, time};
 use crate::http::problem::{Answer, Problem, TextJson};
 use crate::ingest;
+
+use super::setpoints::LevelsJson;
 
 /// Most readings of one answer.
 const OBSERVATIONS_MAX: usize = 10_000;
@@ -70,6 +72,8 @@ pub(crate) struct StreamJson {
     at: Option<String>,
     /// Worst alarm that stands, 0 to 4.
     severity: u8,
+    /// Its own levels; absent when no rule of its kind asks for set-points.
+    setpoints: Option<LevelsJson>,
 }
 
 /// A device with its health and last values.
@@ -79,7 +83,8 @@ pub(crate) struct StreamJson {
     "simulated": false, "status": "online", "fault": null,
     "registered_at": "2026-11-21T03:04:05.678Z", "streams": [{"kind": "methane",
     "kind_name": {"zh": "可燃气体浓度", "en": "Combustible gas"}, "unit": "%LEL", "value": 2.4,
-    "at": "2026-11-21T03:04:05.678Z", "severity": 0}]}))]
+    "at": "2026-11-21T03:04:05.678Z", "severity": 0,
+    "setpoints": {"blue": null, "yellow": 5.0, "orange": null, "red": 20.0}}]}))]
 pub(crate) struct DeviceJson {
     id: String,
     name: Option<String>,
@@ -134,6 +139,10 @@ pub(crate) fn device_json(
             value: view.last.map(|(_, value)| value),
             at: view.last.map(|(at, _)| at.to_rfc3339()),
             severity: view.severity,
+            setpoints: engine
+                .catalog()
+                .asks_setpoints(&kind.name)
+                .then(|| engine.setpoints(stream).into()),
         }
     });
     DeviceJson {
@@ -319,6 +328,14 @@ pub(crate) struct RefusedRow {
     pub(crate) detail: String,
 }
 
+impl RefusedRow {
+    /// Counted, and told.
+    pub(crate) fn of(city: &City, code: &'static ErrorCode, line: u32, detail: &str) -> Self {
+        city.counters.refuse(code, 1);
+        Self { line, code: code.label(), reason: code.text().into(), detail: detail.to_owned() }
+    }
+}
+
 /// Registers devices in bulk, from CSV (`text/csv`) or GeoJSON points (`application/geo+json`). A
 /// bad row is refused by line; the others are kept. Answers when they are on disk.
 #[utoipa::path(post, path = "/api/v1/devices", tag = "devices",
@@ -351,19 +368,17 @@ pub(crate) fn register(
     now: Timestamp,
 ) -> Imported {
     let mut imported = Imported::default();
-    let refuse = |code: &'static error::ErrorCode, line: u32, detail: String| {
-        city.counters.refuse(code, 1);
-        RefusedRow { line, code: code.label(), reason: code.text().into(), detail }
-    };
     for fault in &decoded.faults {
-        imported.refused.push(refuse(fault.code, fault.line, fault.reason.en.clone()));
+        imported.refused.push(RefusedRow::of(city, fault.code, fault.line, &fault.reason.en));
     }
     let mut registry = city.registry.write();
     for row in &decoded.rows {
         match registry.import(row, scope, now) {
             Ok(true) => imported.registered += 1,
             Ok(false) => imported.updated += 1,
-            Err(refused) => imported.refused.push(refuse(refused.code, row.line, refused.detail)),
+            Err(Refused { code, detail }) => {
+                imported.refused.push(RefusedRow::of(city, code, row.line, &detail));
+            }
         }
     }
     imported

@@ -14,7 +14,8 @@ use super::readings::{PartialWrite, partial, stopped, unpacked};
 use crate::city::City;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
-use crate::http::extract::{Body, JsonBody};
+use crate::http::admission::Admitted;
+use crate::http::extract::JsonBody;
 use crate::http::problem::{Answer, Problem, TextJson};
 use crate::ingest;
 
@@ -100,15 +101,16 @@ pub(crate) async fn number_streams(
     request_body(content = Vec<u8>, content_type = "application/octet-stream",
         example = json!("CMG1…")),
     responses((status = 204, description = "all on disk"), (status = 400, body = PartialWrite),
-        (status = 413, description = "over the limit", body = crate::http::problem::ProblemBody)))]
+        (status = 413, description = "over the limit", body = crate::http::problem::ProblemBody),
+        (status = 429, description = "no room: send again after a second", body = crate::http::problem::ProblemBody)))]
 pub(crate) async fn write_columns(
     State(city): State<Arc<City>>,
     caller: Caller,
     headers: HeaderMap,
-    Body(body): Body,
+    admitted: Admitted,
 ) -> Answer<Response> {
     caller.need(Permission::Ingest)?;
-    let body = unpacked(&city, &headers, body)?;
+    let body = unpacked(&city, &headers, admitted.body.clone())?;
     let outcome = ingest::take_columns(&city, caller.area, &body, clock::now())
         .await
         .map_err(|refusal| stopped(&city, refusal))?;

@@ -90,7 +90,7 @@ pub(crate) async fn list_packs(
     QueryOf(paging): QueryOf<Paging>,
 ) -> Answer<Json<Page<PackJson>>> {
     caller.need(Permission::Read)?;
-    Ok(Json(paging.page(city.packs.iter(), PackJson::from)?))
+    Ok(Json(paging.page(city.rules.packs().iter(), PackJson::from)?))
 }
 
 /// A rule as a person reads it.
@@ -233,7 +233,8 @@ pub(crate) async fn get_pack(
     Path(id): Path<String>,
 ) -> Answer<Json<PackDetail>> {
     caller.need(Permission::Read)?;
-    let pack = city.packs.iter().find(|p| p.head.id == id);
+    let packs = city.rules.packs();
+    let pack = packs.iter().find(|p| p.head.id == id);
     let pack = pack.ok_or_else(|| Problem::not_found(format!("pack {id}")))?;
     let kinds = pack.kinds.iter().map(|k| PackKind {
         id: k.id.clone(),

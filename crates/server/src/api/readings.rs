@@ -18,7 +18,8 @@ use crate::city::City;
 use crate::city::sequencer::Refusal;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
-use crate::http::extract::{Body, QueryOf};
+use crate::http::admission::Admitted;
+use crate::http::extract::QueryOf;
 use crate::http::problem::{Answer, Problem, TextJson};
 use crate::ingest::{self, Format, Outcome};
 
@@ -81,13 +82,14 @@ pub(crate) struct PartialWrite {
     request_body(content = String, content_type = "text/plain",
         example = "methane,device=m1,area=500103 value=2.4 1700000100000000000\n"),
     responses((status = 204, description = "all on disk"), (status = 400, body = PartialWrite),
-        (status = 413, description = "over the limit", body = crate::http::problem::ProblemBody)))]
+        (status = 413, description = "over the limit", body = crate::http::problem::ProblemBody),
+        (status = 429, description = "no room: send again after a second", body = crate::http::problem::ProblemBody)))]
 pub(crate) async fn write_lines(
     State(city): State<Arc<City>>,
     caller: Caller,
     QueryOf(query): QueryOf<WriteQuery>,
     headers: HeaderMap,
-    Body(body): Body,
+    admitted: Admitted,
 ) -> Answer<Response> {
     caller.need(Permission::Ingest)?;
     let precision = match query.precision.as_deref() {
@@ -95,7 +97,7 @@ pub(crate) async fn write_lines(
         Some(word) => Precision::from_word(word)
             .ok_or_else(|| Problem::bad_query(format!("precision={word}")))?,
     };
-    let body = unpacked(&city, &headers, body)?;
+    let body = unpacked(&city, &headers, admitted.body.clone())?;
     let outcome = ingest::take_lines(&city, caller.area, &body, precision, clock::now())
         .await
         .map_err(|refusal| stopped(&city, refusal))?;
@@ -155,7 +157,7 @@ pub(crate) async fn post_observations(
     State(city): State<Arc<City>>,
     caller: Caller,
     headers: HeaderMap,
-    Body(body): Body,
+    admitted: Admitted,
 ) -> Answer<(StatusCode, Json<Taken>)> {
     caller.need(Permission::Ingest)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -166,7 +168,7 @@ pub(crate) async fn post_observations(
     } else {
         Format::Json
     };
-    let body = unpacked(&city, &headers, body)?;
+    let body = unpacked(&city, &headers, admitted.body.clone())?;
     let outcome = ingest::take_observations(&city, caller.area, &body, format, clock::now())
         .await
         .map_err(|refusal| stopped(&city, refusal))?;

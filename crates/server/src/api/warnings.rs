@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use chengmai_engine::alarm_quality::Goals;
 use chengmai_engine::case::{FilingRequest, file};
 use chengmai_model::case::{CaseId, CaseSource};
-use chengmai_model::warning::WarningId;
+use chengmai_model::warning::{Held, WarningId};
 use chengmai_model::{AreaTree, Severity, Tier, Timestamp, error};
 use chengmai_store::records::PageRequest;
 use chengmai_store::records::warnings::{WarningAnswer, WarningFilter, WarningRow, WarningView};
@@ -38,6 +39,24 @@ pub(crate) struct EvidenceJson {
     at: String,
 }
 
+/// Why a warning is not shown, and the warning or shelf behind that.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HeldJson {
+    /// parent, shelf, group.
+    reason: &'static str,
+    #[schema(example = "W-00c0ffee00c0ffee")]
+    by: String,
+}
+
+fn held_json(held: Held) -> HeldJson {
+    let (reason, by) = match held {
+        Held::Parent(id) => ("parent", id.to_string()),
+        Held::Group(id) => ("group", id.to_string()),
+        Held::Shelf(id) => ("shelf", id.to_string()),
+    };
+    HeldJson { reason, by }
+}
+
 /// A warning.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"id": "W-00c0ffee00c0ffee", "rule": "gas/methane_in_manhole",
@@ -47,7 +66,7 @@ pub(crate) struct EvidenceJson {
     "value": 60.0, "unit": "%LEL", "kind": "methane", "state": "raised",
     "raised_at": "2026-11-21T03:04:05.678Z", "changed_at": "2026-11-21T03:04:05.678Z",
     "answer_due": "2026-11-21T03:09:05.678Z", "escalated_to": null, "answered_by": null, "answered_at": null,
-    "note": null, "case": null, "cleared_at": null, "proposes": "gas_leak", "simulated": false,
+    "note": null, "case": null, "cleared_at": null, "held": null, "reopened": 0, "chattering": false, "stale": false, "proposes": "gas_leak", "simulated": false,
     "evidence": [{"device": "m1", "kind": "methane", "value": 60.0, "at": "2026-11-21T03:04:05.678Z"}]}))]
 pub(crate) struct WarningJson {
     #[schema(example = "W-00c0ffee00c0ffee")]
@@ -81,6 +100,14 @@ pub(crate) struct WarningJson {
     note: Option<String>,
     case: Option<String>,
     cleared_at: Option<String>,
+    /// Why it is not shown: parent, shelf or group; null when it is.
+    held: Option<HeldJson>,
+    /// How often its cause came back soon after it was gone.
+    reopened: u64,
+    /// Its alarm came and went so fast that its off delay was lengthened.
+    chattering: bool,
+    /// It has stood for more than a day.
+    stale: bool,
     /// Case type it proposes.
     proposes: Option<String>,
     simulated: bool,
@@ -116,6 +143,11 @@ pub(crate) fn warning_json(areas: &AreaTree, row: &WarningRow) -> WarningJson {
         note: row.note.clone(),
         case: row.case.as_ref().map(ToString::to_string),
         cleared_at: row.cleared_at.map(Timestamp::to_rfc3339),
+        held: row.held.map(held_json),
+        reopened: row.reopened,
+        chattering: row.chattering,
+        stale: row.cleared_at.is_none()
+            && clock::now().since(row.raised_at) > Goals::default().stale_ms,
         proposes: facts.proposes.clone(),
         simulated: facts.simulated,
         evidence: facts
@@ -142,12 +174,14 @@ pub(crate) fn warning_text(areas: &AreaTree, row: &WarningRow) -> String {
 pub(crate) struct WarningQuery {
     /// Only in this area and below.
     area: Option<String>,
-    /// open (default: neither answered nor cleared), answered, cleared, all.
+    /// open (default: neither answered nor cleared, and shown), answered, cleared, held, odd (standing for over a day, chattering, or back again and again), all.
     state: Option<String>,
     /// Only this severity or worse, 1 to 4.
     severity_min: Option<u8>,
     /// Only of this rule.
     rule: Option<String>,
+    /// Only those held back by this warning or shelf.
+    held_by: Option<String>,
     /// Raised at or after (RFC 3339).
     from: Option<String>,
     /// Raised before (RFC 3339).
@@ -169,6 +203,8 @@ pub(crate) async fn list_warnings(
         "open" | "" => WarningView::Open,
         "answered" => WarningView::Answered,
         "cleared" => WarningView::Cleared,
+        "held" => WarningView::Held,
+        "odd" => WarningView::Odd(clock::now().plus_ms(-Goals::default().stale_ms)),
         "all" => WarningView::All,
         other => return Err(Problem::bad_query(format!("state={other}"))),
     };
@@ -181,9 +217,11 @@ pub(crate) async fn list_warnings(
         view,
         severity_min: severity.transpose()?,
         rule: query.rule.filter(|r| !r.is_empty()),
+        held_by: query.held_by.filter(|h| !h.is_empty()),
         from: time("from", query.from.as_deref())?,
         to: time("to", query.to.as_deref())?,
         page,
+        ..WarningFilter::default()
     };
     let page = city.records.warnings().list(&filter).await?;
     Ok(Json(Page {
@@ -193,7 +231,8 @@ pub(crate) async fn list_warnings(
     }))
 }
 
-async fn visible(city: &City, caller: &Caller, id: &str) -> Answer<WarningRow> {
+/// The warning with that id, if the caller may see it.
+pub(crate) async fn visible(city: &City, caller: &Caller, id: &str) -> Answer<WarningRow> {
     let missing = || Problem::not_found(format!("warning {id}"));
     let parsed = WarningId::parse(id).ok_or_else(missing)?;
     let row = city.records.warnings().find(parsed).await?;

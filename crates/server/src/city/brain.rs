@@ -10,11 +10,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use chengmai_engine::{AlarmStep, ClosedWindow, Engine, Event, StreamSpec};
+use chengmai_engine::{AlarmStep, Catalog, ClosedWindow, Engine, Event, StreamSpec};
 use chengmai_model::stream::Registration;
 use chengmai_model::{AreaId, KindId, StreamId, Timestamp};
 use chengmai_store::disk::Disk;
-use chengmai_store::order::{Reached, place};
+use chengmai_store::order::{Reached, Step, place};
 use chengmai_store::snapshot;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::{Sender, UnboundedSender, WeakSender};
@@ -27,7 +27,7 @@ use super::hub::{Hub, Payload};
 use super::layout::DataFolder;
 use super::marks::{MARKS_PART, Marks};
 use super::registry::{Registry, Saving};
-use super::sequencer::{Message, Work};
+use super::sequencer::{Message, RulesChange, Work};
 
 /// Name of the engine's blocks in a snapshot.
 pub(crate) const ENGINE_PART: &str = "engine";
@@ -97,9 +97,14 @@ impl Brain {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            let tick = if let Some(Work::Tick { now, .. }) = work { Some(now) } else { None };
-            if let Some(work) = work {
-                self.step(work);
+            let tick = match &work {
+                Some(Work::Step(Step::Tick { now, .. })) => Some(*now),
+                _ => None,
+            };
+            match work {
+                Some(Work::Step(step)) => self.step(step),
+                Some(Work::Rules(change)) => self.change_rules(change),
+                None => {}
             }
             self.thaw();
             if tick.is_some_and(|now| now.since(self.last_snapshot) >= self.snapshot_ms) {
@@ -148,14 +153,14 @@ impl Brain {
     }
 
     /// One step, in journal order.
-    pub(crate) fn step(&mut self, work: Work) {
-        match work {
-            Work::Registrations { sequence, list } => {
+    pub(crate) fn step(&mut self, step: Step) {
+        match step {
+            Step::Registrations { sequence, list } => {
                 self.register(&list);
                 self.to_archive(Frame { sequence, ..Frame::default() });
                 self.last_sequence = sequence;
             }
-            Work::Readings { sequence, position, received_at, readings } => {
+            Step::Readings { sequence, position, received_at, readings } => {
                 let mut events = Vec::new();
                 let began = Instant::now();
                 self.engine.write().apply(position, received_at, &readings, &mut events);
@@ -165,8 +170,31 @@ impl Brain {
                 self.to_archive(Frame { sequence, received_at, readings, windows });
                 self.last_sequence = sequence;
             }
-            Work::Tick { sequence, now } => self.tick(sequence, now),
+            Step::Order { sequence, at, order } => {
+                let mut events = Vec::new();
+                self.engine.write().order(at, &order, &mut events);
+                let windows = self.pass_on(at, events);
+                self.to_archive(Frame { sequence, received_at: at, readings: Vec::new(), windows });
+                self.last_sequence = sequence;
+            }
+            Step::Tick { sequence, now } => self.tick(sequence, now),
         }
+    }
+
+    fn change_rules(&self, change: RulesChange) {
+        let taken = self.adopt(*change.catalog);
+        // Whoever asked may have gone; the change is on record and holds.
+        let _ = change.done.send(taken.then_some(self.last_sequence));
+    }
+
+    /// Other rules from here on, for the engine and for whoever decides on what it says.
+    pub(crate) fn adopt(&self, catalog: Catalog) -> bool {
+        if let Err(error) = self.engine.write().adopt(catalog.clone()) {
+            tracing::error!(%error, "the rules were not changed");
+            return false;
+        }
+        let _ = self.decisions.send(Decision::Rules(Box::new(catalog)));
+        true
     }
 
     /// Numbers of the registry become numbers of the engine: same order, same number, and where the
@@ -248,11 +276,15 @@ impl Brain {
                     );
                 }
                 Event::Warning(change) => {
-                    let raised = change.step == chengmai_model::warning::WarningStep::Raised;
+                    let raised = change.step == chengmai_model::warning::WarningStep::Raised
+                        && change.held.is_none();
                     counters::add(&self.counters.warnings, u64::from(raised));
                     // The receiver lives as long as the program; at the very end nobody decides.
                     let _ =
                         self.decisions.send(Decision::Warning { change: Box::new(change), now });
+                }
+                Event::Tally(tally) => {
+                    let _ = self.decisions.send(Decision::Tally(tally));
                 }
                 Event::Device(_) => {}
             }
@@ -262,8 +294,8 @@ impl Brain {
     }
 
     /// Readings that the engine has seen before the snapshot it was restored from.
-    pub(crate) fn archive_only(&self, work: Work) {
-        if let Work::Readings { sequence, received_at, readings, .. } = work {
+    pub(crate) fn archive_only(&self, step: Step) {
+        if let Step::Readings { sequence, received_at, readings, .. } = step {
             self.to_archive(Frame { sequence, received_at, readings, windows: Vec::new() });
         }
     }

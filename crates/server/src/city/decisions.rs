@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use chengmai_engine::answer::escalation;
 use chengmai_engine::case::{FilingRequest, file};
-use chengmai_engine::{Catalog, RuleDef, RuleOrigin};
+use chengmai_engine::{AlarmTally, Catalog, RuleDef, RuleOrigin};
 use chengmai_model::case::{Case, CaseId, CaseSource};
 use chengmai_model::city::City as Profile;
 use chengmai_model::warning::{Subject, WarningChange};
-use chengmai_model::{Actor, AreaId, AreaPath, AreaTree, Severity, Timestamp};
+use chengmai_model::{Actor, AreaId, AreaPath, AreaTree, Severity, Text, Timestamp};
+use chengmai_store::records::alarm_load::TallyRow;
 use chengmai_store::records::cases::{CaseFilter, CaseStateFilter};
 use chengmai_store::records::warnings::{
     WarningEvidence, WarningFacts, WarningFilter, WarningRow, WarningState, WarningStepRow,
@@ -31,6 +32,8 @@ use crate::api::cases::case_text;
 use crate::api::warnings::warning_text;
 use crate::clock;
 
+/// What a group warning says its subject is.
+pub(crate) const GROUP: &str = "group";
 /// Steps that one transaction takes at most.
 const GROUP_MAX: usize = 256;
 /// Time between looks at unanswered warnings.
@@ -43,6 +46,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) enum Decision {
     /// A step of a warning, with the journal's time.
     Warning { change: Box<WarningChange>, now: Timestamp },
+    /// What became of the alarms of a slot.
+    Tally(AlarmTally),
+    /// The rules that later steps are named by.
+    Rules(Box<Catalog>),
     /// Say when everything before this is decided and stored.
     Barrier(std::sync::mpsc::SyncSender<()>),
 }
@@ -64,7 +71,7 @@ pub(crate) struct Decisions {
 
 impl Decisions {
     /// Runs until every sender is gone.
-    pub(crate) async fn run(self, mut inbox: UnboundedReceiver<Decision>) {
+    pub(crate) async fn run(mut self, mut inbox: UnboundedReceiver<Decision>) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -85,18 +92,21 @@ impl Decisions {
         }
     }
 
-    async fn decide(&self, group: Vec<Decision>) {
+    async fn decide(&mut self, group: Vec<Decision>) {
         let mut steps = Vec::new();
+        let mut tallies = Vec::new();
         let mut barriers = Vec::new();
         for decision in group {
             match decision {
                 Decision::Warning { change, now } => steps.push((self.step(&change), now)),
+                Decision::Tally(tally) => tallies.push(self.tally(&tally)),
+                Decision::Rules(catalog) => self.catalog = *catalog,
                 Decision::Barrier(done) => barriers.push(done),
             }
         }
         // The journal holds what these steps follow from; until the database takes them nothing
         // after them may be decided either.
-        while let Err(error) = self.apply(&steps).await {
+        while let Err(error) = self.apply(&steps, &tallies).await {
             tracing::error!(%error, "warnings could not be stored; trying again");
             tokio::time::sleep(RETRY_AFTER).await;
         }
@@ -106,7 +116,14 @@ impl Decisions {
         }
     }
 
-    async fn apply(&self, steps: &[(WarningStepRow, Timestamp)]) -> Result<(), RecordsError> {
+    async fn apply(
+        &self,
+        steps: &[(WarningStepRow, Timestamp)],
+        tallies: &[TallyRow],
+    ) -> Result<(), RecordsError> {
+        if !tallies.is_empty() {
+            self.records.alarm_load().add(tallies).await?;
+        }
         if steps.is_empty() {
             return Ok(());
         }
@@ -121,6 +138,19 @@ impl Decisions {
         Ok(())
     }
 
+    fn tally(&self, tally: &AlarmTally) -> TallyRow {
+        TallyRow {
+            start: tally.start,
+            area: AreaPath::of(&self.areas, tally.operator),
+            rule: self.catalog.rules()[usize::from(tally.rule)].id.clone(),
+            alarms: tally.alarms,
+            shown: tally.shown,
+            under_parent: tally.under_parent,
+            shelved: tally.shelved,
+            collapsed: tally.collapsed,
+        }
+    }
+
     /// A step of the engine in the words of people.
     fn step(&self, change: &WarningChange) -> WarningStepRow {
         let rule = &self.catalog.rules()[usize::from(change.rule)];
@@ -133,6 +163,8 @@ impl Decisions {
             area: AreaPath::of(&self.areas, change.area),
             at: change.at,
             answer_due: Some(change.at.plus_ms(limit)),
+            held: change.held,
+            chattering: change.chattering,
             facts: self.facts(change, rule),
         }
     }
@@ -170,6 +202,18 @@ impl Decisions {
                     device.simulated(),
                 )
             }
+            Subject::Group { pack } => {
+                let id = self.catalog.pack(pack).head.id.clone();
+                let position = self.areas.get(change.area).row.center;
+                let unit = match &rule.origin {
+                    RuleOrigin::Readings { kind, .. } => self.catalog.kind(*kind).kind.unit.clone(),
+                    RuleOrigin::Indicator(index) => {
+                        self.catalog.indicators()[usize::from(*index)].def.unit.clone()
+                    }
+                };
+                let made_up = change.evidence.iter().any(|e| name_of(e.stream).0.spec().simulated);
+                (GROUP, id, position, unit, None, self.simulated || made_up)
+            }
             Subject::Indicator { indicator, area } => {
                 let def = &self.catalog.indicators()[usize::from(indicator)].def;
                 let position = self.areas.get(area).row.center;
@@ -180,7 +224,7 @@ impl Decisions {
         };
         WarningFacts {
             rule: rule.id.clone(),
-            rule_name: rule.name.clone(),
+            rule_name: self.name(change, rule),
             pack: self.catalog.pack(rule.pack).head.id.clone(),
             label: self.profile.severity_name(change.severity),
             subject_kind: subject_kind.to_owned(),
@@ -189,10 +233,20 @@ impl Decisions {
             value: change.value,
             unit,
             kind,
-            proposes: rule.files.clone(),
+            proposes: rule.files.clone().filter(|_| subject_kind != GROUP),
             simulated,
             evidence,
         }
+    }
+
+    /// What a warning is called: its rule, or for a group its pack and what came first.
+    fn name(&self, change: &WarningChange, rule: &RuleDef) -> Text {
+        let Subject::Group { pack } = change.subject else { return rule.name.clone() };
+        let pack = &self.catalog.pack(pack).head.name;
+        Text::new(
+            format!("{}：多条预警合并（首条：{}）", pack.zh, rule.name.zh),
+            format!("{}: many warnings as one (first: {})", pack.en, rule.name.en),
+        )
     }
 
     /// Files a case without waiting for a person, where the rule says so.
@@ -207,7 +261,9 @@ impl Decisions {
             return Ok(());
         }
         let Some(row) = self.records.warnings().find(step.id).await? else { return Ok(()) };
-        let open = matches!(row.state, WarningState::Raised | WarningState::Confirmed);
+        let open = matches!(row.state, WarningState::Raised | WarningState::Confirmed)
+            && row.held.is_none()
+            && row.facts.subject_kind != GROUP;
         let case_type = rule.files.as_deref().and_then(|id| self.catalog.case_type(id));
         let (true, None, Some(case_type)) = (open, &row.case, case_type) else { return Ok(()) };
         let agency = self.agencies.route(&case_type.def.lead, &row.area);
@@ -348,7 +404,8 @@ pub(crate) fn publish_case(
 }
 
 fn note_warning(book: &Book, areas: &AreaTree, row: &WarningRow) {
-    let area = areas.find(row.area.code()).filter(|_| row.cleared_at.is_none());
+    let counts = row.cleared_at.is_none() && row.held.is_none();
+    let area = areas.find(row.area.code()).filter(|_| counts);
     let answered = row.answered_at.is_some();
     let state = area.map(|area| OpenWarning { area, severity: row.severity, answered });
     book.warning(&row.id.to_string(), state);

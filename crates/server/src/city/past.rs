@@ -4,11 +4,11 @@
 use chengmai_model::time::MINUTE_MS;
 use chengmai_model::{Reading, Timestamp};
 use chengmai_store::journal::{EntryRef, Journal};
+use chengmai_store::order::Step;
 use parking_lot::RwLock;
 
 use super::brain::Brain;
 use super::registry::Registry;
-use super::sequencer::Work;
 
 /// Time between ticks.
 const TICK_MS: i64 = 5 * MINUTE_MS;
@@ -30,7 +30,7 @@ impl<'a> Past<'a> {
     pub(crate) fn registered(&mut self) -> anyhow::Result<()> {
         let list = self.brain.registry.write().take_pending();
         let sequence = self.journal.append(EntryRef::Registrations(&list))?;
-        self.brain.step(Work::Registrations { sequence, list });
+        self.brain.step(Step::Registrations { sequence, list });
         Ok(())
     }
 
@@ -44,7 +44,7 @@ impl<'a> Past<'a> {
         let position = self.journal.next_position();
         let entry = EntryRef::Readings { position, received_at: now, readings: &readings };
         let sequence = self.journal.append(entry)?;
-        let work = Work::Readings { sequence, position, received_at: now, readings };
+        let work = Step::Readings { sequence, position, received_at: now, readings };
         self.brain.step(work);
         if now.since(self.ticked_at) < TICK_MS {
             return Ok(self.journal.commit()?);
@@ -52,7 +52,7 @@ impl<'a> Past<'a> {
         self.ticked_at = now;
         let sequence = self.journal.append(EntryRef::Tick { now })?;
         self.journal.commit()?;
-        self.brain.step(Work::Tick { sequence, now });
+        self.brain.step(Step::Tick { sequence, now });
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use chengmai_model::error::{self, ErrorCode};
 use chengmai_model::stream::{DeviceSpec, ID_LEN_MAX, Registration};
 use chengmai_model::{AreaCode, AreaId, AreaTree, DeviceId, StreamId, Text, Timestamp};
 use chengmai_wire::devices::DeviceRow;
+use chengmai_wire::setpoints::SetpointRow;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
@@ -334,6 +335,33 @@ impl Registry {
         Ok(known.is_none())
     }
 
+    /// New set-points of a known device. They hold from the moment the engine hears of them.
+    ///
+    /// # Errors
+    /// [`error::UNKNOWN_DEVICE`], [`error::UNKNOWN_KIND`], [`error::FORBIDDEN`] outside `scope`,
+    /// [`error::SETPOINT_ROW`] for a level outside the kind's range.
+    pub(crate) fn set_setpoints(
+        &mut self,
+        row: &SetpointRow,
+        scope: AreaId,
+    ) -> Result<(), Refused> {
+        let device = self.find(&row.device);
+        let device = device.ok_or_else(|| Refused::new(&error::UNKNOWN_DEVICE, &row.device))?;
+        if !self.areas.contains(scope, self.device(device).area()) {
+            return Err(Refused::new(&error::FORBIDDEN, &row.device));
+        }
+        let kind = self.kind_index(&row.kind);
+        let kind = kind.ok_or_else(|| Refused::new(&error::UNKNOWN_KIND, &row.kind))?;
+        let [low, high] = self.kind(kind).range;
+        if let Some(level) = row.levels.iter().flatten().find(|l| !(low..=high).contains(*l)) {
+            let detail = format!("{level} is outside [{low}, {high}]");
+            return Err(Refused::new(&error::SETPOINT_ROW, detail));
+        }
+        let stream = self.stream_or_add(device, kind);
+        self.pending.push(Registration::Setpoints { stream, levels: row.levels });
+        Ok(())
+    }
+
     /// Registers a device of the demo's fleet with its one kind; its stream.
     pub(crate) fn enlist(&mut self, spec: DeviceSpec, kind: &str, now: Timestamp) -> StreamId {
         let spec = DeviceSpec { position: devices::rounded(spec.position), ..spec };
@@ -401,6 +429,8 @@ impl Registry {
                 self.stream_kinds.push(kind);
                 self.devices.add_stream(*device, *id);
             }
+            // The engine's: it keeps them, in snapshots too.
+            Registration::Setpoints { .. } => {}
         }
         true
     }

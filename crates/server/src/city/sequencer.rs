@@ -12,8 +12,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use chengmai_model::Reading;
+use chengmai_engine::Catalog;
 use chengmai_model::stream::Registration;
+use chengmai_model::{Order, Reading};
 use chengmai_store::order::{Group as Commit, Refused, Step, Writer, self_contained};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot};
@@ -50,7 +51,21 @@ pub(crate) struct Batch {
 }
 
 /// One step for the brain, in journal order.
-pub(crate) type Work = Step;
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Durable.
+    Step(Step),
+    /// Rules change here; everything before was judged by the old ones.
+    Rules(RulesChange),
+}
+
+/// Rules that hold from a place of the journal on.
+#[derive(Debug)]
+pub(crate) struct RulesChange {
+    pub(crate) catalog: Box<Catalog>,
+    /// The last frame before them; nothing when they were not taken over.
+    pub(crate) done: oneshot::Sender<Option<u64>>,
+}
 
 /// Why the city does not take readings any more, once it does not.
 pub(crate) type StopReason = Arc<RwLock<Option<String>>>;
@@ -73,8 +88,12 @@ pub(crate) struct Sequencer {
 pub(crate) enum Message {
     /// Readings to make durable.
     Batch(Batch),
+    /// Other rules hold behind what is queued now.
+    Rules(RulesChange),
     /// Only registrations wait in the registry; say when they are durable.
     Registered(Waiting),
+    /// What a person tells the engine; say when it is durable.
+    Order(Order, Waiting),
     /// Everything up to this sequence is in a snapshot and in history: older segments may go.
     Forget(u64),
     /// Finish what is queued and stop.
@@ -85,6 +104,8 @@ pub(crate) enum Message {
 struct Group {
     batches: Vec<Batch>,
     registered: Vec<Waiting>,
+    orders: Vec<Order>,
+    rules: Vec<RulesChange>,
     readings: usize,
     stop: bool,
 }
@@ -135,6 +156,11 @@ impl Sequencer {
                     group.batches.push(batch);
                 }
                 Message::Registered(done) => group.registered.push(done),
+                Message::Order(order, done) => {
+                    group.orders.push(order);
+                    group.registered.push(done);
+                }
+                Message::Rules(change) => group.rules.push(change),
                 Message::Forget(sequence) => self.forget(sequence),
                 Message::Stop => group.stop = true,
             }
@@ -164,11 +190,16 @@ impl Sequencer {
         let registrations = self.take_registrations();
         let tick = tick.then_some(now);
         let began = Instant::now();
-        let work =
-            match self.writer.write(Commit { registrations, received_at: now, batches, tick }) {
-                Ok(work) => work,
-                Err(refused) => return self.refuse(*refused, acknowledge),
-            };
+        let orders = group.orders;
+        let commit = Commit { registrations, received_at: now, batches, orders, tick };
+        let work = match self.writer.write(commit) {
+            Ok(work) => work,
+            Err(refused) => {
+                self.refuse(*refused, acknowledge)?;
+                // Rules are on record elsewhere: no room for readings does not stop them.
+                return self.hand_on(group.rules.into_iter().map(Work::Rules));
+            }
+        };
         let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         counters::add(&self.counters.commit_ns, spent);
         counters::add(&self.counters.commits, 1);
@@ -187,8 +218,13 @@ impl Sequencer {
         for done in acknowledge {
             let _ = done.send(Ok(()));
         }
-        for step in work {
-            if self.brain.send(step).is_err() {
+        let rules = group.rules.into_iter().map(Work::Rules);
+        self.hand_on(work.into_iter().map(Work::Step).chain(rules))
+    }
+
+    fn hand_on(&self, work: impl Iterator<Item = Work>) -> ControlFlow<()> {
+        for work in work {
+            if self.brain.send(work).is_err() {
                 tracing::error!("the brain stopped: no more readings are taken");
                 *self.stop_reason.write() = Some("the engine thread stopped".to_owned());
                 return ControlFlow::Break(());
@@ -258,8 +294,11 @@ impl Sequencer {
 fn refuse_until_stopped(inbox: &mut mpsc::Receiver<Message>) {
     while let Some(message) = inbox.blocking_recv() {
         match message {
-            Message::Batch(Batch { done, .. }) | Message::Registered(done) => refuse(done),
-            Message::Forget(_) => {}
+            Message::Batch(Batch { done, .. })
+            | Message::Registered(done)
+            | Message::Order(_, done) => refuse(done),
+            // The sender sees its answer dropped.
+            Message::Rules(_) | Message::Forget(_) => {}
             Message::Stop => return,
         }
     }

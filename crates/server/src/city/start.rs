@@ -1,7 +1,6 @@
 //! Starting and stopping a city: open the data folder, load packs and areas, restore the snapshot,
 //! replay the journal, start the threads; and the same backwards.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -9,18 +8,15 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
-use chengmai_engine::{Engine, Settings};
+use chengmai_engine::Engine;
 use chengmai_history::sql::{Sql, SqlSettings};
 use chengmai_history::{History, HistorySettings};
 use chengmai_model::area::{AreaHistory, AreaRow};
-use chengmai_model::stream::Registration;
 use chengmai_model::{AreaPath, AreaTree, Timestamp};
-use chengmai_store::disk::{Disk, RealDisk};
 use chengmai_store::journal::{Entry, Journal, JournalSettings};
-use chengmai_store::order::{Restart, Use, Writer};
+use chengmai_store::order::{Restart, Step, Use, Writer};
 use chengmai_store::records::Records;
 use chengmai_store::records::agencies::AgencyRow;
-use chengmai_store::snapshot;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
@@ -28,22 +24,23 @@ use super::City;
 use super::agencies::Agencies;
 use super::archive::{Archive, ArchiveWork, KindKeeps};
 use super::book::Book;
-use super::brain::{Brain, ENGINE_PART, Rate, Seen};
+use super::brain::{Brain, Rate, Seen};
 use super::counters::Counters;
 use super::decisions::{Decisions, fill_book};
 use super::hub::Hub;
 use super::layout::DataFolder;
-use super::marks::{MARKS_PART, Mark, Marks};
+use super::marks::Mark;
 use super::past::Past;
-use super::registry::{Registry, Restoring, SAVED_PREFIX};
-use super::sequencer::{Message, Sequencer, Work};
+use super::registry::Registry;
+use super::restore::{Opened, restore};
+use super::rules::{Replayed, RuleBook};
+use super::sequencer::{Message, Sequencer};
 use crate::clock;
 use crate::commands::import;
 use crate::config::Config;
+use crate::http::admission::Room;
 use crate::packs::{self, Loaded};
 
-/// The registry in snapshots of version 0.1.0: a list of registrations.
-const OLD_REGISTRY_PART: &str = "registry";
 /// Bodies that may wait for the sequencer; each is at most one body long.
 const INBOX_MAX: usize = 64;
 /// Steps that may wait for the brain and the archive.
@@ -68,6 +65,7 @@ pub(crate) struct Prepared {
     agencies: Arc<Agencies>,
     journal: Journal,
     brain: Brain,
+    rules: RuleBook,
     archive_thread: JoinHandle<()>,
     history: chengmai_history::HistoryReader,
     decisions: tokio::task::JoinHandle<()>,
@@ -109,12 +107,13 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     let book = Arc::new(Book::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
     let counters = Arc::new(Counters::default());
-    let (mut opened, engine, registry) = restore(&config, &loaded, &areas, &folder)?;
+    let mut rules = Replayed::new(loaded.packs.clone(), records.rules().changes().await?);
+    let (mut opened, engine, registry) = restore(&config, &loaded, &areas, &folder, &mut rules)?;
     let engine = Arc::new(RwLock::new(engine));
     let registry = Arc::new(RwLock::new(registry));
     let decisions = Decisions {
         areas: Arc::clone(&areas),
-        catalog: loaded.catalog.clone(),
+        catalog: engine.read().catalog().clone(),
         profile: loaded.profile.clone(),
         agencies: Arc::clone(&agencies),
         registry: Arc::clone(&registry),
@@ -127,7 +126,6 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     let (decide, to_decide) = mpsc::unbounded_channel();
     let decisions = tokio::spawn(decisions.run(to_decide));
     let opening = open_archive(&loaded, &folder, &areas, &registry, &engine, &counters)?;
-    let (watermark, archived) = (opening.watermark, opening.archived);
     let mut brain = Brain {
         registry,
         engine,
@@ -136,7 +134,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         rate: Arc::new(Rate::default()),
         decisions: decide,
         archive: opening.inbox,
-        archived,
+        archived: opening.archived,
         folder: Arc::clone(&folder),
         disk: Arc::clone(&opened.disk),
         snapshot_ms: config.snapshot_ms,
@@ -147,7 +145,8 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         seen: Seen::default(),
         writing: None,
     };
-    let journal = catch_up(&folder, &opened, watermark, &mut brain)?;
+    let journal = catch_up(&folder, &opened, opening.watermark, &mut brain, &mut rules)?;
+    let rules = settle(rules, &brain, &records).await?;
     Ok(Prepared {
         config,
         loaded,
@@ -157,12 +156,25 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         agencies,
         journal,
         brain,
+        rules,
         archive_thread: opening.thread,
         history: opening.reader,
         decisions,
         book,
         started_at,
     })
+}
+
+/// What was enabled behind the last frame of the journal, or has no place in it yet, holds from now.
+async fn settle(rules: Replayed, brain: &Brain, records: &Records) -> anyhow::Result<RuleBook> {
+    let settled = rules.settle();
+    if let Some(catalog) = settled.catalog {
+        brain.adopt(catalog);
+    }
+    for change in settled.placeless {
+        records.rules().took_effect(change, brain.last_sequence).await?;
+    }
+    Ok(RuleBook::new(settled.packs))
 }
 
 /// The archive, running.
@@ -203,115 +215,13 @@ fn open_archive(
     Ok(Opening { reader, watermark, archived, inbox, thread })
 }
 
-#[derive(Debug)]
-struct Opened {
-    disk: Arc<dyn Disk>,
-    /// Last journal frame that the restored engine has seen; 0 for none.
-    snapshot_sequence: u64,
-    /// The same of the registry, which outlives a change of packs.
-    registry_sequence: u64,
-    /// Bodies taken before it, so that one sent again is known.
-    marks: Marks,
-}
-
-/// Registry and engine from the newest snapshot, or empty ones.
-fn restore(
-    config: &Config,
-    loaded: &Loaded,
-    areas: &Arc<AreaTree>,
-    folder: &DataFolder,
-) -> anyhow::Result<(Opened, Engine, Registry)> {
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let settings = Settings {
-        lateness_ms: config.lateness_ms,
-        utc_offset_ms: loaded.profile.utc_offset_ms(),
-        ..Settings::default()
-    };
-    let seed = rand_seed();
-    let empty_registry =
-        || Registry::new(Arc::clone(areas), &loaded.catalog, config.register_unknown, seed);
-    let mut registry = empty_registry();
-    let empty = || Engine::new(loaded.catalog.clone(), Arc::clone(areas), settings);
-    let mut marks = Marks::default();
-    let Some(found) = snapshot::find(&*disk, &folder.snapshots())? else {
-        let opened = Opened { disk, snapshot_sequence: 0, registry_sequence: 0, marks };
-        return Ok((opened, empty(), registry));
-    };
-    let registry_sequence = found.sequence;
-    let engine_bytes = read_snapshot(&found, &*disk, &mut registry, &mut marks)?;
-    let restored = engine_bytes
-        .map(|bytes| Engine::restore(loaded.catalog.clone(), Arc::clone(areas), settings, &bytes));
-    match restored {
-        Some(Ok(engine)) => {
-            let snapshot_sequence = registry_sequence;
-            let opened = Opened { disk, snapshot_sequence, registry_sequence, marks };
-            Ok((opened, engine, registry))
-        }
-        Some(Err(error)) => {
-            tracing::warn!(%error, "packs or areas changed: windows are derived again from the journal");
-            let opened = Opened { disk, snapshot_sequence: 0, registry_sequence, marks };
-            Ok((opened, empty(), registry))
-        }
-        None => {
-            let opened = Opened { disk, snapshot_sequence: 0, registry_sequence, marks };
-            Ok((opened, empty(), registry))
-        }
-    }
-}
-
-/// Fills the registry from a snapshot's blocks; the bytes of the engine, if it has any.
-fn read_snapshot(
-    found: &snapshot::Found,
-    disk: &dyn Disk,
-    registry: &mut Registry,
-    marks: &mut Marks,
-) -> anyhow::Result<Option<Vec<u8>>> {
-    let (mut restoring, mut columns) = (Restoring::default(), false);
-    let (mut engine, mut old) = (None::<Vec<u8>>, Vec::new());
-    let mut fault = None;
-    found.blocks(disk, |name, bytes| {
-        match name {
-            ENGINE_PART => engine.get_or_insert_default().extend_from_slice(bytes),
-            MARKS_PART => marks.restore(bytes),
-            OLD_REGISTRY_PART => old.extend_from_slice(bytes),
-            _ if name.starts_with(SAVED_PREFIX) => {
-                columns = true;
-                fault = restoring.take(name, bytes).err();
-            }
-            // A part of a later version that this one can do without.
-            _ => {}
-        }
-        if fault.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    if let Some(fault) = fault {
-        anyhow::bail!("the snapshot's registry: {fault}");
-    }
-    if columns {
-        let done = restoring.finish(registry);
-        done.map_err(|fault| anyhow::anyhow!("the snapshot's registry: {fault}"))?;
-    } else if !old.is_empty() {
-        let list: Vec<Registration> =
-            postcard::from_bytes(&old).context("the snapshot's registry")?;
-        for registration in &list {
-            registry.apply(registration);
-        }
-    }
-    Ok(engine)
-}
-
-/// A number that nobody outside can foresee.
-fn rand_seed() -> u64 {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
-    u64::from_le_bytes(bytes)
-}
-
 /// Opens the journal and gives the brain what it has not seen.
 fn catch_up(
     folder: &DataFolder,
     opened: &Opened,
     watermark: u64,
     brain: &mut Brain,
+    rules: &mut Replayed,
 ) -> anyhow::Result<Journal> {
     let dir = folder.journal();
     let settings = JournalSettings::default();
@@ -324,6 +234,13 @@ fn catch_up(
     }
     // An engine that starts anew must know every stream of the registry first.
     brain.enlist();
+    let mut engine = brain.engine.write();
+    for (stream, levels) in &opened.setpoints {
+        if stream.0 < engine.stream_count() {
+            engine.set_setpoints(*stream, levels);
+        }
+    }
+    drop(engine);
     let restart = Restart {
         registry: opened.registry_sequence,
         engine: opened.snapshot_sequence,
@@ -332,6 +249,11 @@ fn catch_up(
     let mut frames = 0_u64;
     let mut each = |sequence: u64, entry: Entry, to: Use| {
         frames += 1;
+        if to.engine
+            && let Some(catalog) = rules.before(sequence)
+        {
+            brain.adopt(catalog);
+        }
         brain.recall(sequence, entry, to);
     };
     restart.replay(&*opened.disk, &dir, recovered.next_sequence, &mut each)?;
@@ -351,18 +273,21 @@ impl Brain {
                     }
                 }
                 if to.engine {
-                    self.step(Work::Registrations { sequence, list });
+                    self.step(Step::Registrations { sequence, list });
                 }
             }
             Entry::Readings { position, received_at, readings } => {
                 if let Some(mark) = Mark::of(&readings) {
                     self.marks.lock().add(mark, received_at);
                 }
-                let work = Work::Readings { sequence, position, received_at, readings };
+                let work = Step::Readings { sequence, position, received_at, readings };
                 if to.engine { self.step(work) } else { self.archive_only(work) }
             }
-            Entry::Tick { now } if to.engine => self.step(Work::Tick { sequence, now }),
-            Entry::Tick { .. } => {}
+            Entry::Order { at, order } if to.engine => {
+                self.step(Step::Order { sequence, at, order });
+            }
+            Entry::Tick { now } if to.engine => self.step(Step::Tick { sequence, now }),
+            Entry::Order { .. } | Entry::Tick { .. } => {}
         }
     }
 }
@@ -438,6 +363,8 @@ impl Prepared {
             areas: self.areas,
             area_history: self.area_history,
             packs: self.loaded.packs,
+            rules: self.rules,
+            backtests: Arc::default(),
             profile: self.loaded.profile,
             registry: Arc::clone(&brain.registry),
             engine: Arc::clone(&brain.engine),
@@ -453,6 +380,7 @@ impl Prepared {
             started_at: self.started_at,
             mqtt: Arc::default(),
             mqtt_address: RwLock::new(None),
+            room: Room::default(),
             sequencer: inbox.clone(),
         });
         let sequencer = Sequencer {

@@ -16,6 +16,7 @@ struct Found {
     frames: u64,
     readings: u64,
     registrations: u64,
+    orders: u64,
     ticks: u64,
 }
 
@@ -27,6 +28,7 @@ pub(crate) fn run(verify: &DataOnly) -> anyhow::Result<()> {
         match entry {
             Entry::Readings { readings, .. } => found.readings += readings.len() as u64,
             Entry::Registrations(list) => found.registrations += list.len() as u64,
+            Entry::Order { .. } => found.orders += 1,
             Entry::Tick { .. } => found.ticks += 1,
         }
         ControlFlow::Continue(())
@@ -41,9 +43,9 @@ pub(crate) fn run(verify: &DataOnly) -> anyhow::Result<()> {
             other?;
         }
     }
-    let Found { frames, readings, registrations, ticks } = found;
+    let Found { frames, readings, registrations, orders, ticks } = found;
     say(format!(
-        "journal: {frames} frames sound: {readings} readings, {registrations} registrations, {ticks} ticks"
+        "journal: {frames} frames sound: {readings} readings, {registrations} registrations, {orders} orders, {ticks} ticks"
     ));
     match snapshot::latest(&RealDisk, &folder.snapshots())? {
         Some(found) => {

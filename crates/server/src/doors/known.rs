@@ -6,11 +6,11 @@
 
 use chengmai_model::{Reading, StreamId, Timestamp};
 use chengmai_wire::line_protocol::parse_number;
+use chengmai_wire::mqtt::{Publish, Usual, split_topic};
 
 use super::Permit;
 use crate::city::City;
 use crate::ingest::{check_scope, check_value};
-use crate::mqtt::{Publish, Usual, split_topic};
 
 /// Streams that one connection's memory holds at most; a device has fewer kinds.
 const STREAMS_MAX: usize = 8;

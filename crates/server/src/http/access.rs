@@ -30,12 +30,18 @@ pub(crate) enum Permission {
     DeviceManage,
     /// Confirm, dismiss and file warnings.
     WarningDecide,
+    /// Take rules and devices off the screens for a while.
+    AlarmShelve,
     /// File, dispatch, close, hand cases up, down and sideways.
     CaseDecide,
     /// Start, finish and return cases of one's agency.
     CaseHandle,
     /// Check handled cases.
     CaseCheck,
+    /// Try rules on the past, and enable them.
+    RuleManage,
+    /// Write findings of a review and give tasks.
+    ReviewWrite,
     /// Accounts and tokens.
     UserManage,
     /// Ask the history in SQL.
@@ -50,9 +56,12 @@ impl Permission {
             Self::Ingest => "ingest",
             Self::DeviceManage => "device_manage",
             Self::WarningDecide => "warning_decide",
+            Self::AlarmShelve => "alarm_shelve",
             Self::CaseDecide => "case_decide",
             Self::CaseHandle => "case_handle",
             Self::CaseCheck => "case_check",
+            Self::RuleManage => "rule_manage",
+            Self::ReviewWrite => "review_write",
             Self::UserManage => "user_manage",
             Self::Sql => "sql",
         }
@@ -60,7 +69,8 @@ impl Permission {
 }
 
 use Permission::{
-    CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, Sql, UserManage, WarningDecide,
+    AlarmShelve, CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, ReviewWrite,
+    RuleManage, Sql, UserManage, WarningDecide,
 };
 
 /// What each role may do. `ingest` is for gateways: it sends readings and sees nothing.
@@ -71,17 +81,22 @@ pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
             Ingest,
             DeviceManage,
             WarningDecide,
+            AlarmShelve,
             CaseDecide,
             CaseHandle,
             CaseCheck,
+            RuleManage,
+            ReviewWrite,
             UserManage,
             Sql,
         ],
-        Role::DutyOfficer => &[Read, WarningDecide, CaseDecide, CaseCheck, Sql],
+        Role::DutyOfficer => {
+            &[Read, WarningDecide, AlarmShelve, CaseDecide, CaseCheck, ReviewWrite, Sql]
+        }
         Role::AgencyStaff => &[Read, CaseHandle],
         Role::GridWorker => &[Read, CaseDecide, CaseCheck],
-        Role::Supervisor => &[Read, CaseCheck, Sql],
-        Role::Engineer => &[Read, DeviceManage, Ingest, Sql],
+        Role::Supervisor => &[Read, CaseCheck, ReviewWrite, Sql],
+        Role::Engineer => &[Read, DeviceManage, Ingest, RuleManage, Sql],
         Role::Viewer => &[Read],
         Role::Ingest => &[Ingest],
     }

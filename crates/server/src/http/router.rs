@@ -23,8 +23,9 @@ use utoipa_axum::routes;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, areas, case_import, case_summary, cases, device_summary, devices, events, gateway,
-    indicator_windows, indicators, latest, packs, readings, session, sql, system, users, warnings,
+    agencies, alarms, areas, backtests, case_import, case_summary, cases, device_summary, devices,
+    events, gateway, indicator_windows, indicators, latest, moments, packs, readings, reviews,
+    rules, session, setpoints, shelves, sql, system, tasks, users, warnings,
 };
 use crate::city::City;
 
@@ -78,6 +79,7 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(latest::latest_of_devices, latest::latest_of_kind))
         .routes(routes!(devices::get_device))
         .routes(routes!(devices::list_observations))
+        .routes(routes!(setpoints::import_setpoints))
         .routes(routes!(indicators::list_indicators))
         .routes(routes!(indicators::get_indicator))
         .routes(routes!(indicators::list_values))
@@ -90,6 +92,9 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(warnings::confirm_warning))
         .routes(routes!(warnings::dismiss_warning))
         .routes(routes!(warnings::file_warning))
+        .routes(routes!(alarms::get_alarm_quality))
+        .routes(routes!(shelves::list_shelved, shelves::shelve))
+        .routes(routes!(shelves::unshelve))
         .routes(routes!(packs::list_case_types))
         .routes(routes!(cases::list_cases, cases::file_case))
         .routes(routes!(case_summary::summarise_cases))
@@ -103,6 +108,19 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         // Packs, the live stream, the program itself.
         .routes(routes!(packs::list_packs))
         .routes(routes!(packs::get_pack))
+        // Rules tried and enabled, incidents looked back on.
+        .routes(routes!(rules::check_rule))
+        .routes(routes!(rules::get_rule))
+        .routes(routes!(rules::enable_rule))
+        .routes(routes!(backtests::begin_backtest))
+        .routes(routes!(backtests::get_backtest, backtests::cancel_backtest))
+        .routes(routes!(reviews::list_reviews))
+        .routes(routes!(reviews::get_review))
+        .routes(routes!(moments::get_moment))
+        .routes(routes!(reviews::add_finding))
+        .routes(routes!(tasks::add_task))
+        .routes(routes!(tasks::list_tasks))
+        .routes(routes!(tasks::finish_task))
         .routes(routes!(events::listen))
         .routes(routes!(system::get_system))
         .routes(routes!(system::healthz))

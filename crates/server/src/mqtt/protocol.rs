@@ -1,6 +1,6 @@
 //! The protocol library's side of a connection: packets in, what they mean and what to answer out.
 //!
-//! It has no socket and no clock. The plain messages that [`super::frame`] reads pass it by: it keeps
+//! It has no socket and no clock. The plain messages that [`chengmai_wire::mqtt`] reads pass it by: it keeps
 //! no state of them.
 
 use std::time::Duration;

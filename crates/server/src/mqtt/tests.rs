@@ -350,7 +350,9 @@ async fn what_breaks_the_protocol_closes_the_connection_and_is_counted() {
     let running = Running::start(Ok(Taken::default()), limits).await;
     let hello = connect(Version::V3_1_1, "token", 60).to_continuous_buffer();
     let publish = publish(Version::V3_1_1, Qos::AtLeastOnce, 1, false).to_continuous_buffer();
-    let cases: [(&str, &[&[u8]]); 6] = [
+    let unnumbered = [0x34, 5, 0, 1, b'a', 0, 0];
+    let cases: [(&str, &[&[u8]]); 7] = [
+        ("an exactly-once message of number 0, twice", &[&hello, &unnumbered, &unnumbered]),
         ("a message before the CONNECT", &[&publish]),
         ("another protocol", &[b"GET / HTTP/1.1\r\n\r\n"]),
         ("a second CONNECT", &[&hello, &hello]),

@@ -70,6 +70,7 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("get", "/api/v1/kinds", Check::Everybody("from packs")),
     ("get", "/api/v1/devices", Check::List("area")),
     ("post", "/api/v1/devices", Check::Apart),
+    ("post", "/api/v1/setpoints", Check::Apart),
     ("get", "/api/v1/devices/summary", Check::List("area")),
     ("get", "/api/v1/devices/map", Check::List("area")),
     ("get", "/api/v1/latest", Check::Apart),
@@ -87,6 +88,10 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/warnings/{id}/confirm", Check::Deed(Thing::Warning, &[])),
     ("post", "/api/v1/warnings/{id}/dismiss", Check::Deed(Thing::Warning, &[])),
     ("post", "/api/v1/warnings/{id}/file", Check::Deed(Thing::Warning, &[])),
+    ("get", "/api/v1/alarms/quality", Check::List("area")),
+    ("get", "/api/v1/alarms/shelved", Check::List("area")),
+    ("post", "/api/v1/alarms/shelved", Check::Apart),
+    ("delete", "/api/v1/alarms/shelved/{id}", Check::Apart),
     ("get", "/api/v1/case-types", Check::Everybody("from packs")),
     ("get", "/api/v1/cases", Check::List("area")),
     ("post", "/api/v1/cases", Check::Apart),
@@ -99,6 +104,19 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/sql", Check::Apart),
     ("get", "/api/v1/packs", Check::Everybody("the packs themselves")),
     ("get", "/api/v1/packs/{id}", Check::Everybody("the packs themselves")),
+    ("post", "/api/v1/rules/check", Check::Apart),
+    ("get", "/api/v1/rules/{pack}/{rule}", Check::Apart),
+    ("post", "/api/v1/rules/backtest", Check::Apart),
+    ("post", "/api/v1/rules/enable", Check::Apart),
+    ("get", "/api/v1/backtests/{id}", Check::Apart),
+    ("delete", "/api/v1/backtests/{id}", Check::Apart),
+    ("get", "/api/v1/reviews", Check::List("area")),
+    ("get", "/api/v1/reviews/{id}", Check::Thing(Thing::Warning)),
+    ("get", "/api/v1/reviews/{id}/moment", Check::Thing(Thing::Case)),
+    ("post", "/api/v1/reviews/{id}/findings", Check::Deed(Thing::Warning, &[])),
+    ("post", "/api/v1/reviews/{id}/tasks", Check::Deed(Thing::Case, &[])),
+    ("get", "/api/v1/tasks", Check::List("area")),
+    ("post", "/api/v1/tasks/{id}/done", Check::Apart),
     ("get", "/api/v1/events", Check::Apart),
     ("get", "/api/v1/system", Check::Everybody("counters of the program, no thing by name")),
     ("get", "/healthz", Check::Public),
@@ -114,6 +132,8 @@ struct Town {
     user: String,
     warning: String,
     case: String,
+    /// An improvement task of the warning's review.
+    task: i64,
 }
 
 const OWN: &str = "500103001";
@@ -140,7 +160,13 @@ impl Town {
         let (status, case) = city.post("/api/v1/cases", &city.admin, &new);
         assert_eq!(status, 200, "{case}");
         let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
-        Self { code: town, grid, device, user, warning: id(&warning), case: id(&case) }
+        let (warning, case) = (id(&warning), id(&case));
+        let task = json!({"text": town, "person": user, "due_at": "2999-01-01T00:00:00Z"});
+        let path = format!("/api/v1/reviews/{warning}/tasks");
+        let (status, task) = city.post(&path, &city.admin, &task);
+        assert_eq!(status, 200, "{task}");
+        let task = task["id"].as_i64().unwrap();
+        Self { code: town, grid, device, user, warning, case, task }
     }
 
     fn id(&self, thing: Thing) -> &str {
@@ -163,7 +189,9 @@ impl Town {
         let users = city.list("/api/v1/users", &city.admin);
         let cases = city.list(&format!("/api/v1/cases?area={}&state=all", self.code), &city.admin);
         let devices = city.list(&format!("/api/v1/devices?area={}", self.code), &city.admin);
+        let review = get(format!("/api/v1/reviews/{}", self.warning));
         json!({
+            "review": [review["findings"], review["tasks"]],
             "warning": [warning["state"], warning["answered_by"], warning["case"]],
             "case": [case["state"], case["level"], case["agency"], case["events"]],
             "device": [device["area"], device["name"], device["streams"]],
@@ -293,7 +321,8 @@ fn check_thing(world: &World, path: &str, thing: Thing) {
 
 fn check_deed(world: &World, method: &str, path: &str, thing: Thing, actions: &[&str]) {
     let World { city, token, foreign, .. } = world;
-    let body = json!({"reason": "为什么", "note": "x", "agency": "sanitation-500103", "level": "district"});
+    let body = json!({"reason": "为什么", "note": "x", "agency": "sanitation-500103", "level": "district",
+        "cause": "rule", "text": "x", "due_at": "2999-01-01T00:00:00Z"});
     for town in foreign {
         for action in if actions.is_empty() { &[""] } else { actions } {
             let asked = filled(path, town.id(thing), action);
@@ -337,6 +366,8 @@ fn a_town_user_sees_and_changes_nothing_outside_the_town() {
     newest_of_others(&world);
     make_for_others(&world);
     ask_about_others(&world);
+    shelve_for_others(&world);
+    look_back_for_others(&world);
     let after: Vec<Value> = world.foreign.iter().map(|t| t.state(&world.city)).collect();
     assert_eq!(before, after);
 }
@@ -366,9 +397,24 @@ fn write_for_others(world: &World) {
             assert_eq!(sent.1["refused"].as_array().unwrap().len(), 1, "{}", sent.1);
         }
     }
+    set_for_others(world);
     number_for_others(world, now);
     let line = format!("manhole_tilt,device={} value=3 {now}\n", own.device);
     assert_eq!(city.write(token, &line).0, 204, "the own device");
+}
+
+/// From which levels the devices of others warn is not the town's to say.
+fn set_for_others(world: &World) {
+    let World { city, token, own, foreign, .. } = world;
+    for town in foreign {
+        let csv = format!("id,kind,red\n{},river_stage,3\n", town.device);
+        let sent = city.send("POST", "/api/v1/setpoints", token, Some("text/csv"), csv.as_bytes());
+        assert_eq!((sent.0, &sent.1["set"]), (200, &json!(0)), "{}", sent.1);
+        assert_eq!(sent.1["refused"][0]["code"], "E-503", "{}", sent.1);
+    }
+    let viewer = city.account("looker", &["viewer"], own.code, None);
+    let sent = city.send("POST", "/api/v1/setpoints", &viewer, Some("text/csv"), b"id,kind\n");
+    assert_eq!(sent.0, 403, "{}", sent.1);
 }
 
 /// Newest values by name and by kind hold nothing of others.
@@ -463,6 +509,88 @@ fn ask_about_others(world: &World) {
     });
     let devices = ask("SELECT id FROM devices");
     assert_eq!(devices["rows"], json!([[own.device]]), "{devices}");
+}
+
+/// Nothing of others is shelved, no shelf of theirs or of a centre above is ended, and a device is
+/// named to nobody who may not see it.
+fn shelve_for_others(world: &World) {
+    let World { city, token, own, foreign, .. } = world;
+    let path = "/api/v1/alarms/shelved";
+    let about = |key: &str, value: &str, area: &str| {
+        let mut asked = json!({"area": area, "hours": 1.0, "reason": "检修"});
+        asked[key] = json!(value);
+        asked
+    };
+    let rule = |area: &str| about("rule", "street/manhole_open", area);
+    for area in foreign.iter().map(|t| t.code).chain(["500103", "500105", "50"]) {
+        let (status, answer) = city.post(path, token, &rule(area));
+        assert_eq!(status, 404, "a shelf in {area}: {answer}");
+    }
+    for town in foreign {
+        let (status, answer) = city.post(path, token, &about("device", &town.device, own.code));
+        assert_eq!(status, 404, "a shelf for {}: {answer}", town.device);
+        let (status, theirs) = city.post(path, &city.admin, &about("device", &town.device, "50"));
+        assert_eq!(status, 200, "{theirs}");
+        until("their shelf is there", || (!city.list(path, &city.admin).is_empty()).then_some(()));
+        let seen = city.list(path, token);
+        assert!(seen.iter().all(|s| s["device"].is_null()), "{seen:?}");
+        let one = format!("{path}/{}", theirs["id"].as_str().unwrap());
+        assert_eq!(city.send("DELETE", &one, token, None, b"").0, 404, "{one}");
+        assert_eq!(city.send("DELETE", &one, &city.admin, None, b"").0, 204, "{one}");
+        until("their shelf is gone", || city.list(path, &city.admin).is_empty().then_some(()));
+    }
+    let (status, ours) = city.post(path, token, &rule(own.code));
+    assert_eq!((status, &ours["may_end"]), (200, &json!(true)), "{ours}");
+    let one = format!("{path}/{}", ours["id"].as_str().unwrap());
+    until("the shelf is there", || (!city.list(path, token).is_empty()).then_some(()));
+    assert_eq!(city.send("DELETE", &one, token, None, b"").0, 204, "the own one");
+}
+
+/// Rules are the whole city's; what they would have done elsewhere, and others' tasks, are not told.
+fn look_back_for_others(world: &World) {
+    let World { city, token, own, foreign, .. } = world;
+    let (status, rule) = city.get("/api/v1/rules/street/manhole_open", token);
+    assert_eq!(status, 200, "a pack's rule is everybody's: {rule}");
+    let text = &rule["text"];
+    let body = json!({"pack": "street", "text": text});
+    assert_eq!(city.post("/api/v1/rules/check", token, &body).0, 200);
+    let begin = |token: &str, area: &str| {
+        let body = json!({"pack": "street", "text": text, "area": area});
+        city.post("/api/v1/rules/backtest", token, &body)
+    };
+    let areas = foreign.iter().map(|town| town.code).chain(["500103", "50"]);
+    for area in areas {
+        let (status, answer) = begin(token, area);
+        assert_eq!(status, 404, "a backtest in {area}: {answer}");
+    }
+    let ended = |path: &str, token: &str| {
+        until("the backtest ends", || {
+            let (status, body) = city.get(path, token);
+            assert_eq!(status, 200, "{body}");
+            (body["state"] == "done").then_some(body)
+        })
+    };
+    for (token, area) in [(token.as_str(), own.code), (city.admin.as_str(), foreign[0].code)] {
+        let (status, begun) = begin(token, area);
+        assert_eq!(status, 200, "{begun}");
+        let path = format!("/api/v1/backtests/{}", begun["id"].as_str().unwrap());
+        let done = ended(&path, token);
+        assert_eq!(done["result"]["streams"], json!(1), "only the devices there: {done}");
+        let seen = if area == own.code { 200 } else { 404 };
+        assert_eq!(city.get(&path, &world.token).0, seen, "the backtest of {area}");
+        let sent = city.send("DELETE", &path, &world.token, None, b"");
+        assert_eq!(sent.0, seen, "{}", sent.1);
+    }
+    let (status, answer) = city.post("/api/v1/rules/enable", token, &body);
+    assert_eq!((status, &answer["code"]), (403, &json!("E-745")), "{answer}");
+    let evidence = json!({"evidence": "x"});
+    for town in foreign {
+        let path = format!("/api/v1/tasks/{}/done", town.task);
+        let (status, answer) = city.post(&path, token, &evidence);
+        assert_eq!(status, 404, "{path}: {answer}");
+    }
+    let path = format!("/api/v1/tasks/{}/done", own.task);
+    assert_eq!(city.post(&path, token, &evidence).0, 200, "the own task");
 }
 
 #[test]

@@ -121,6 +121,7 @@ fn setup(args: &CityArgs, devices: u64, format: Format) -> Setup<'_> {
         connections: args.connections,
         format,
         limits: Limits { snapshot_s: 15, ..Limits::default() },
+        rate: None,
     }
 }
 

@@ -203,6 +203,7 @@ impl<'a> Process<'a> {
                 Entry::Readings { position, received_at, readings } => {
                     self.engine.apply(*position, *received_at, readings, &mut events);
                 }
+                Entry::Order { at, order } => self.engine.order(*at, order, &mut events),
                 Entry::Tick { now } => self.engine.tick(*now, &mut events),
             }
             self.last_sequence = sequence;
@@ -215,7 +216,7 @@ impl<'a> Process<'a> {
                     self.to_records.push_back(((sequence, warnings), change));
                     warnings += 1;
                 }
-                Event::Alarm(_) | Event::Device(_) => {}
+                Event::Alarm(_) | Event::Device(_) | Event::Tally(_) => {}
             }
         }
         if to.history {

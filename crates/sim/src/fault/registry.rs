@@ -95,6 +95,7 @@ impl Registry {
                 self.streams.push((*device, kind.clone()));
                 self.streams.len() == id.0 as usize + 1
             }
+            Registration::Setpoints { stream, .. } => (stream.0 as usize) < self.streams.len(),
         }
     }
 

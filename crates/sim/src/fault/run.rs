@@ -217,6 +217,7 @@ impl<'a> Run<'a> {
             registrations,
             received_at: Timestamp(self.now),
             batches: taken.iter().map(|request| request.readings.clone()).collect(),
+            orders: Vec::new(),
             tick,
         };
         if !process.stopped {

@@ -128,6 +128,8 @@ impl Truth {
             frames.push(Entry::Readings { position, received_at, readings });
             position += count;
         }
+        let at = group.received_at;
+        frames.extend(group.orders.iter().cloned().map(|order| Entry::Order { at, order }));
         frames.extend(group.tick.map(|now| Entry::Tick { now }));
         self.in_flight = frames;
     }
@@ -339,13 +341,14 @@ fn apply(
             effects.rows.extend(readings.iter().copied().map(Row::Reading));
             engine.apply(*position, *received_at, readings, &mut events);
         }
+        Entry::Order { at, order } => engine.order(*at, order, &mut events),
         Entry::Tick { now } => engine.tick(*now, &mut events),
     }
     for event in events {
         match event {
             Event::Window(window) => effects.rows.push(Row::Window(window)),
             Event::Warning(change) => effects.warnings.push(change),
-            Event::Alarm(_) | Event::Device(_) => {}
+            Event::Alarm(_) | Event::Device(_) | Event::Tally(_) => {}
         }
     }
     Ok(effects)
@@ -377,6 +380,7 @@ pub(crate) fn entry_of(step: &Step) -> Entry {
         Step::Readings { position, received_at, readings, .. } => {
             Entry::Readings { position, received_at, readings }
         }
+        Step::Order { at, order, .. } => Entry::Order { at, order },
         Step::Tick { now, .. } => Entry::Tick { now },
     }
 }

@@ -117,8 +117,12 @@ impl World {
 }
 
 /// Windows close after a minute, so that a short run sees many of them close.
-const SETTINGS: chengmai_engine::Settings =
-    chengmai_engine::Settings { lateness_ms: 60_000, utc_offset_ms: 0, offline_periods: 3 };
+const SETTINGS: chengmai_engine::Settings = chengmai_engine::Settings {
+    lateness_ms: 60_000,
+    utc_offset_ms: 0,
+    offline_periods: 3,
+    alarms: chengmai_engine::AlarmSettings::DEFAULT,
+};
 
 fn row((line, (code, parent, tier)): (u32, (&str, Option<&str>, Tier))) -> Result<AreaRow> {
     let checked = |code: &str| AreaCode::new(code).ok_or_else(|| anyhow!("{code} is no area code"));

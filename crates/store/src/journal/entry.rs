@@ -2,11 +2,12 @@
 //!
 //! Readings are columns: one pass each over streams, times and values, no allocation per reading.
 //! Times are offsets from the earliest in the smallest width that holds them all, which for a batch
-//! of live readings is two or four bytes instead of eight. Registrations are postcard: their shape
-//! is frozen with the number of their frame kind, so a changed `Registration` needs a new number.
+//! of live readings is two or four bytes instead of eight. Registrations and orders are postcard:
+//! their shape is frozen with the number of their frame kind, so a changed `Registration` or `Order`
+//! needs a new number.
 
 use chengmai_model::stream::Registration;
-use chengmai_model::{Reading, StreamId, Timestamp};
+use chengmai_model::{Order, Reading, StreamId, Timestamp};
 
 use crate::error::{Error, Result};
 
@@ -23,6 +24,13 @@ pub enum Entry {
         received_at: Timestamp,
         /// The readings, in order of arrival.
         readings: Vec<Reading>,
+    },
+    /// What a person told the engine: the shelving of a rule.
+    Order {
+        /// When it was told.
+        at: Timestamp,
+        /// What.
+        order: Order,
     },
     /// The engine was told the time: without it a replay would not give the same bits.
     Tick {
@@ -45,6 +53,13 @@ pub enum EntryRef<'a> {
         /// The readings, in order of arrival.
         readings: &'a [Reading],
     },
+    /// See [`Entry::Order`].
+    Order {
+        /// When it was told.
+        at: Timestamp,
+        /// What.
+        order: &'a Order,
+    },
     /// See [`Entry::Tick`].
     Tick {
         /// The time the engine was told.
@@ -58,6 +73,7 @@ pub(crate) enum FrameKind {
     Readings = 1,
     Registrations = 2,
     Tick = 3,
+    Order = 4,
 }
 
 impl FrameKind {
@@ -66,6 +82,7 @@ impl FrameKind {
             1 => Some(Self::Readings),
             2 => Some(Self::Registrations),
             3 => Some(Self::Tick),
+            4 => Some(Self::Order),
             _ => None,
         }
     }
@@ -77,6 +94,7 @@ impl EntryRef<'_> {
             Self::Registrations(_) => FrameKind::Registrations,
             Self::Readings { .. } => FrameKind::Readings,
             Self::Tick { .. } => FrameKind::Tick,
+            Self::Order { .. } => FrameKind::Order,
         }
     }
 
@@ -88,6 +106,9 @@ impl EntryRef<'_> {
             }
             Self::Readings { position, received_at, readings } => {
                 encode_readings(buffer, *position, *received_at, readings)?;
+            }
+            Self::Order { at, order } => {
+                postcard::to_io(&(at, order), &mut *buffer)?;
             }
             Self::Tick { now } => buffer.extend_from_slice(&now.0.to_le_bytes()),
         }
@@ -180,6 +201,11 @@ pub(crate) fn decode(kind: FrameKind, payload: &[u8]) -> Result<Entry, &'static 
             Ok((list, [])) => Ok(Entry::Registrations(list)),
             Ok(_) => Err("bytes behind the last registration"),
             Err(_malformed) => Err("a registration does not decode"),
+        },
+        FrameKind::Order => match postcard::take_from_bytes(payload) {
+            Ok(((at, order), [])) => Ok(Entry::Order { at, order }),
+            Ok(_) => Err("bytes behind the order"),
+            Err(_malformed) => Err("an order does not decode"),
         },
         FrameKind::Tick => <[u8; 8]>::try_from(payload)
             .map(|bytes| Entry::Tick { now: Timestamp(i64::from_le_bytes(bytes)) })

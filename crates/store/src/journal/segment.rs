@@ -16,6 +16,8 @@ pub(crate) const HEADER_BYTES: usize = 32;
 const MAGIC: [u8; 8] = *b"CMJOURNL";
 const FORMAT: u32 = 1;
 const SUFFIX: &str = ".journal";
+/// Most frames and readings that a journal can number.
+const COUNT_MAX: u64 = u64::MAX >> 1;
 
 /// What a segment says of itself before its first frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +56,12 @@ impl Header {
             bytes.copy_from_slice(&body[at..at + 8]);
             u64::from_le_bytes(bytes)
         };
-        Ok(Self { sequence: long(12), position: long(20) })
+        let header = Self { sequence: long(12), position: long(20) };
+        // No city counts that far, and counting on from there would overflow.
+        if header.sequence.max(header.position) > COUNT_MAX {
+            return Err("the segment's numbers are beyond any that a journal reaches");
+        }
+        Ok(header)
     }
 }
 
@@ -111,13 +118,9 @@ pub(crate) fn scan(
         let rest = &bytes[scan.sound_bytes..];
         let fault = match frame::decode(rest) {
             Ok(frame) if frame.sequence == scan.next_sequence => {
+                scan.next_position = position_after(&frame, scan.next_position)
+                    .map_err(|reason| Error::damaged(path, scan.sound_bytes, reason))?;
                 scan.stopped = each(scan.sound_bytes, &frame)?.is_break();
-                if frame.kind == FrameKind::Readings {
-                    let (position, count) = readings_extent(frame.payload).ok_or_else(|| {
-                        Error::damaged(path, scan.sound_bytes, "the readings have no header")
-                    })?;
-                    scan.next_position = position.saturating_add(u64::from(count));
-                }
                 if frame.place_in_commit == 0 {
                     scan.last_commit_at = scan.sound_bytes;
                 }
@@ -141,4 +144,16 @@ pub(crate) fn scan(
         break;
     }
     Ok(scan)
+}
+
+/// The position after a frame, given the one before it: readings are numbered without gaps.
+fn position_after(frame: &Frame<'_>, before: u64) -> Result<u64, &'static str> {
+    if frame.kind != FrameKind::Readings {
+        return Ok(before);
+    }
+    let (position, count) = readings_extent(frame.payload).ok_or("the readings have no header")?;
+    if position != before {
+        return Err("the numbers of the readings jump");
+    }
+    Ok(before + u64::from(count))
 }

@@ -27,6 +27,7 @@ pub fn self_contained(
                     complete.push(Registration::Update { id: *device, spec: spec_of(*device) });
                 }
             }
+            Registration::Setpoints { .. } => {}
         }
         complete.push(registration);
     }
@@ -73,6 +74,7 @@ pub fn place(
                 assert_eq!(given, *id, "registry and engine number streams alike");
                 known += 1;
             }
+            Registration::Setpoints { stream, levels } => engine.set_setpoints(*stream, levels),
         }
     }
 }

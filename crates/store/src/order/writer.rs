@@ -1,7 +1,7 @@
 //! The writing end: a group of what waits becomes frames, one commit, and then steps for the engine.
 
 use chengmai_model::stream::Registration;
-use chengmai_model::{Reading, Timestamp};
+use chengmai_model::{Order, Reading, Timestamp};
 
 use crate::error::{Error, Result};
 use crate::journal::{EntryRef, Journal};
@@ -20,6 +20,8 @@ pub struct Group {
     pub received_at: Timestamp,
     /// Readings, a batch a sender.
     pub batches: Vec<Vec<Reading>>,
+    /// What people told the engine, at the same time.
+    pub orders: Vec<Order>,
     /// The time that the engine is told behind them, if it is due.
     pub tick: Option<Timestamp>,
 }
@@ -45,6 +47,15 @@ pub enum Step {
         /// The readings.
         readings: Vec<Reading>,
     },
+    /// A person's order.
+    Order {
+        /// Its frame.
+        sequence: u64,
+        /// When it came in.
+        at: Timestamp,
+        /// The order.
+        order: Order,
+    },
     /// Time passed.
     Tick {
         /// Its frame.
@@ -60,6 +71,7 @@ impl Step {
         match self {
             Self::Registrations { sequence, .. }
             | Self::Readings { sequence, .. }
+            | Self::Order { sequence, .. }
             | Self::Tick { sequence, .. } => *sequence,
         }
     }
@@ -106,17 +118,16 @@ impl Writer {
     /// # Errors
     /// [`Refused`]: nothing of the group may be acknowledged, nor go to the engine. When it
     /// [is not passing](Refused::is_passing), neither may any later group: all are refused.
-    pub fn write(&mut self, group: Group) -> Result<Vec<Step>, Box<Refused>> {
-        let Group { registrations, received_at, batches, tick } = group;
+    pub fn write(&mut self, mut group: Group) -> Result<Vec<Step>, Box<Refused>> {
         let outcome = if self.stopped { Err(Error::Poisoned) } else { Ok(()) };
-        let mut steps = Vec::with_capacity(batches.len() + 2);
+        let mut steps = Vec::with_capacity(group.batches.len() + 2);
         let outcome = outcome
-            .and_then(|()| self.append(&registrations, received_at, batches, tick, &mut steps))
+            .and_then(|()| self.append(&mut group, &mut steps))
             .and_then(|()| self.journal.commit());
         match outcome {
             Ok(()) => Ok(steps),
             Err(error) => {
-                let refused = Refused { error, registrations };
+                let refused = Refused { error, registrations: group.registrations };
                 self.stopped |= !refused.is_passing();
                 Err(Box::new(refused))
             }
@@ -131,22 +142,20 @@ impl Writer {
         self.journal.remove_before(sequence)
     }
 
-    fn append(
-        &mut self,
-        registrations: &[Registration],
-        received_at: Timestamp,
-        batches: Vec<Vec<Reading>>,
-        tick: Option<Timestamp>,
-        steps: &mut Vec<Step>,
-    ) -> Result<()> {
-        for list in registrations.chunks(FRAME_REGISTRATIONS_MAX) {
+    fn append(&mut self, group: &mut Group, steps: &mut Vec<Step>) -> Result<()> {
+        let at = group.received_at;
+        for list in group.registrations.chunks(FRAME_REGISTRATIONS_MAX) {
             let sequence = self.journal.append(EntryRef::Registrations(list))?;
             steps.push(Step::Registrations { sequence, list: list.to_vec() });
         }
-        for batch in batches {
-            self.append_batch(received_at, batch, steps)?;
+        for batch in group.batches.drain(..) {
+            self.append_batch(at, batch, steps)?;
         }
-        if let Some(now) = tick {
+        for order in group.orders.drain(..) {
+            let sequence = self.journal.append(EntryRef::Order { at, order: &order })?;
+            steps.push(Step::Order { sequence, at, order });
+        }
+        if let Some(now) = group.tick {
             let sequence = self.journal.append(EntryRef::Tick { now })?;
             steps.push(Step::Tick { sequence, now });
         }

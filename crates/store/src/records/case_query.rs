@@ -49,6 +49,8 @@ pub struct CaseFilter {
     pub from: Option<Timestamp>,
     /// Filed before.
     pub to: Option<Timestamp>,
+    /// That were open at this moment.
+    pub open_at: Option<Timestamp>,
     /// Whose number, title, type or description holds these words, whatever their case.
     pub words: Option<String>,
     /// That this actor, or the actor's centre or agency, has in hand.
@@ -190,6 +192,10 @@ fn filtered(filter: &CaseFilter) -> Sql {
     sql.and_if("type_id =", filter.type_id.as_deref());
     sql.and_if("filed_at >=", filter.from.map(|t| t.0));
     sql.and_if("filed_at <", filter.to.map(|t| t.0));
+    if let Some(moment) = filter.open_at {
+        sql.add(" AND filed_at <= ").value(moment.0);
+        sql.add(" AND (closed_at IS NULL OR closed_at > ").value(moment.0).add(")");
+    }
     if let Some((light, now)) = filter.light {
         light_is(&mut sql, light, now);
     }

@@ -7,7 +7,7 @@ use super::sql::Sql;
 use super::{RecordsError, Result};
 
 /// What is done to reach version 1, 2, ... Each runs in one transaction.
-const MIGRATIONS: &[&str] = &[FIRST];
+const MIGRATIONS: &[&str] = &[FIRST, SCREENED_WARNINGS, LOOK_BACK];
 
 /// Brings the schema up to the newest version.
 pub(super) async fn migrate(db: &DatabaseConnection) -> Result<()> {
@@ -101,3 +101,61 @@ CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
 
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 "#;
+
+/// Why a warning is not shown, when it was, and what became of the alarms.
+const SCREENED_WARNINGS: &str = r"
+ALTER TABLE warning ADD COLUMN held TEXT CHECK (held IN ('parent', 'shelf', 'group'));
+ALTER TABLE warning ADD COLUMN held_by TEXT;
+ALTER TABLE warning ADD COLUMN reopened INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE warning ADD COLUMN chattering INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX warning_held ON warning (held_by) WHERE held_by IS NOT NULL;
+
+CREATE TABLE warning_shown (
+    warning TEXT NOT NULL REFERENCES warning (id), at INTEGER NOT NULL, until INTEGER,
+    PRIMARY KEY (warning, at)) WITHOUT ROWID;
+CREATE INDEX warning_shown_time ON warning_shown (at);
+INSERT INTO warning_shown (warning, at, until) SELECT id, raised_at, cleared_at FROM warning;
+
+CREATE TABLE alarm_tally (
+    start INTEGER NOT NULL, area_path TEXT NOT NULL, rule TEXT NOT NULL, alarms INTEGER NOT NULL,
+    shown INTEGER NOT NULL, under_parent INTEGER NOT NULL, shelved INTEGER NOT NULL,
+    collapsed INTEGER NOT NULL, PRIMARY KEY (start, area_path, rule)) WITHOUT ROWID;
+";
+
+/// Rules tried on the past and rules changed, reviews and what came of them.
+const LOOK_BACK: &str = r"
+CREATE TABLE backtest (
+    id TEXT PRIMARY KEY, pack TEXT NOT NULL, rule TEXT NOT NULL, text TEXT NOT NULL,
+    area_path TEXT NOT NULL, made_by TEXT NOT NULL, at INTEGER NOT NULL, from_at INTEGER NOT NULL,
+    to_at INTEGER NOT NULL, floods INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX backtest_text ON backtest (pack, text);
+
+CREATE TABLE rule_change (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, made_by TEXT NOT NULL,
+    pack TEXT NOT NULL, rule TEXT NOT NULL, text TEXT NOT NULL,
+    backtest TEXT NOT NULL REFERENCES backtest (id), reason TEXT, sequence INTEGER);
+CREATE TRIGGER rule_change_no_update BEFORE UPDATE ON rule_change WHEN OLD.sequence IS NOT NULL
+    OR NEW.text <> OLD.text OR NEW.pack <> OLD.pack OR NEW.rule <> OLD.rule OR NEW.id <> OLD.id
+    BEGIN SELECT RAISE(ABORT, 'rule_change is append-only'); END;
+CREATE TRIGGER rule_change_no_delete BEFORE DELETE ON rule_change
+    BEGIN SELECT RAISE(ABORT, 'rule_change is append-only'); END;
+
+CREATE TABLE finding (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, incident TEXT NOT NULL, area_path TEXT NOT NULL,
+    at INTEGER NOT NULL, made_by TEXT NOT NULL, cause TEXT NOT NULL, text TEXT NOT NULL);
+CREATE INDEX finding_incident ON finding (incident);
+CREATE TRIGGER finding_no_update BEFORE UPDATE ON finding
+    BEGIN SELECT RAISE(ABORT, 'finding is append-only'); END;
+CREATE TRIGGER finding_no_delete BEFORE DELETE ON finding
+    BEGIN SELECT RAISE(ABORT, 'finding is append-only'); END;
+
+CREATE TABLE task (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, incident TEXT NOT NULL, area_path TEXT NOT NULL,
+    text TEXT NOT NULL, agency TEXT, person TEXT, at INTEGER NOT NULL, made_by TEXT NOT NULL,
+    due_at INTEGER NOT NULL, done_at INTEGER, done_by TEXT, evidence TEXT,
+    CHECK ((agency IS NULL) <> (person IS NULL)), CHECK ((done_at IS NULL) = (evidence IS NULL)));
+CREATE INDEX task_incident ON task (incident);
+CREATE INDEX task_open ON task (due_at) WHERE done_at IS NULL;
+CREATE TRIGGER task_no_delete BEFORE DELETE ON task
+    BEGIN SELECT RAISE(ABORT, 'a task is never deleted'); END;
+";

@@ -4,15 +4,17 @@
 //! change nothing; a warning is answered once (filing a confirmed one is the second half of that
 //! answer), unless it became worse than ever after it was dismissed: then it is open again.
 
+mod steps;
+
 use chengmai_model::case::{CaseId, Refusal};
-use chengmai_model::warning::{WarningId, WarningStep};
-use chengmai_model::{AreaPath, Severity, Text, Tier, Timestamp, error};
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use chengmai_model::warning::{Held, WarningId, WarningStep};
+use chengmai_model::{AreaPath, Severity, ShelfId, Text, Tier, Timestamp, error};
+use sea_orm::{ConnectionTrait, QueryResult};
 use serde::{Deserialize, Serialize};
 
 use super::audit::{self, AuditRow};
 use super::page::{Cursor, page};
-use super::sql::{Columns, Sql, to_json};
+use super::sql::{Columns, Sql};
 use super::{Page, PageRequest, Records, Result};
 
 /// How a warning stands.
@@ -109,6 +111,10 @@ pub struct WarningStepRow {
     pub at: Timestamp,
     /// By when it must be answered if it is open after this step.
     pub answer_due: Option<Timestamp>,
+    /// Why it is not shown after this step; `None`: it is.
+    pub held: Option<Held>,
+    /// Its alarm came and went so fast that its off delay was lengthened.
+    pub chattering: bool,
     /// What is said of it now.
     pub facts: WarningFacts,
 }
@@ -144,6 +150,12 @@ pub struct WarningRow {
     pub case: Option<CaseId>,
     /// When its cause was gone.
     pub cleared_at: Option<Timestamp>,
+    /// Why it is not shown; kept when its cause is gone.
+    pub held: Option<Held>,
+    /// How often its cause came back soon after it was gone.
+    pub reopened: u64,
+    /// Its alarm came and went so fast that its off delay was lengthened.
+    pub chattering: bool,
     /// What is said of it.
     pub facts: WarningFacts,
 }
@@ -167,6 +179,11 @@ pub enum WarningView {
     Answered,
     /// Cleared, answered or not.
     Cleared,
+    /// Standing, but not shown.
+    Held,
+    /// Standing and shown, and odd as an alarm: raised before this moment, chattering, or back again
+    /// and again.
+    Odd(Timestamp),
     /// All.
     All,
 }
@@ -182,10 +199,14 @@ pub struct WarningFilter {
     pub severity_min: Option<Severity>,
     /// Of this rule.
     pub rule: Option<String>,
+    /// Held back by this warning or shelf, now or when its cause went.
+    pub held_by: Option<String>,
     /// Raised at or after.
     pub from: Option<Timestamp>,
     /// Raised before.
     pub to: Option<Timestamp>,
+    /// That stood at this moment.
+    pub stood_at: Option<Timestamp>,
     /// Which page; newest first.
     pub page: PageRequest,
 }
@@ -202,13 +223,7 @@ impl Warnings<'_> {
         let tx = self.0.begin().await?;
         let mut changed = Vec::new();
         for step in steps {
-            let new = insert(&tx, step).await?;
-            let later = match step.step {
-                WarningStep::Raised => false,
-                WarningStep::Regraded => regrade(&tx, step).await?,
-                WarningStep::Cleared => clear(&tx, step).await?,
-            };
-            if new || later {
+            if steps::write(&tx, step).await? {
                 changed.extend(find(&tx, step.id).await?);
             }
         }
@@ -274,16 +289,26 @@ impl Warnings<'_> {
     pub async fn list(&self, filter: &WarningFilter) -> Result<Page<WarningRow>> {
         let mut from = Sql::new(" FROM warning WHERE 1 = 1");
         from.within("area_path", &filter.areas);
+        if let WarningView::Odd(before) = filter.view {
+            from.add(" AND cleared_at IS NULL AND held IS NULL AND (chattering OR reopened > 1");
+            from.add(" OR raised_at < ").value(before.0).add(")");
+        }
         from.add(match filter.view {
-            WarningView::Open => " AND answered_at IS NULL AND cleared_at IS NULL",
+            WarningView::Open => " AND answered_at IS NULL AND cleared_at IS NULL AND held IS NULL",
+            WarningView::Held => " AND held IS NOT NULL AND cleared_at IS NULL",
             WarningView::Answered => " AND answered_at IS NOT NULL",
             WarningView::Cleared => " AND cleared_at IS NOT NULL",
-            WarningView::All => "",
+            WarningView::Odd(_) | WarningView::All => "",
         });
         from.and_if("severity >=", filter.severity_min.map(|s| i64::from(s.number())));
         from.and_if("rule =", filter.rule.as_deref());
+        from.and_if("held_by =", filter.held_by.as_deref());
         from.and_if("raised_at >=", filter.from.map(|t| t.0));
         from.and_if("raised_at <", filter.to.map(|t| t.0));
+        if let Some(moment) = filter.stood_at {
+            from.add(" AND raised_at <= ").value(moment.0);
+            from.add(" AND (cleared_at IS NULL OR cleared_at > ").value(moment.0).add(")");
+        }
         let total = from.with_head("SELECT count(*)").count(&self.0.read).await?;
         let mut sql = from.with_head("SELECT *");
         page(&mut sql, &filter.page, "raised_at", "id", true)?;
@@ -298,7 +323,7 @@ impl Warnings<'_> {
     /// How many warnings are neither answered nor cleared in these areas, by severity 1 to 4.
     pub async fn open_counts(&self, areas: &[AreaPath]) -> Result<[u64; 4]> {
         let mut sql = Sql::new("SELECT severity, count(*) AS n FROM warning");
-        sql.add(" WHERE answered_at IS NULL AND cleared_at IS NULL");
+        sql.add(" WHERE answered_at IS NULL AND cleared_at IS NULL AND held IS NULL");
         sql.within("area_path", areas).add(" GROUP BY severity");
         let mut counts = [0; 4];
         for row in sql.all(&self.0.read).await? {
@@ -355,59 +380,15 @@ pub(super) async fn find<C: ConnectionTrait>(db: &C, id: WarningId) -> Result<Op
     sql.value(id.to_string()).one(db).await?.as_ref().map(read).transpose()
 }
 
-async fn insert<C: ConnectionTrait>(db: &C, step: &WarningStepRow) -> Result<bool> {
-    let cleared = step.step == WarningStep::Cleared;
-    let state = if cleared { WarningState::Cleared } else { WarningState::Raised };
-    let severity = i64::from(step.severity.number());
-    let mut sql = Sql::new(
-        "INSERT INTO warning (id, rule, severity, peak_severity, area_path, state, raised_at, \
-         changed_at, answer_due, cleared_at, body) VALUES (",
-    );
-    sql.values([
-        step.id.to_string().into(),
-        step.facts.rule.clone().into(),
-        severity.into(),
-        severity.into(),
-        step.area.as_str().into(),
-        state.word().into(),
-        step.at.0.into(),
-        step.at.0.into(),
-        step.answer_due.filter(|_| !cleared).map(|t| t.0).into(),
-        Some(step.at.0).filter(|_| cleared).into(),
-        to_json(&step.facts).into(),
-    ]);
-    Ok(sql.add(") ON CONFLICT (id) DO NOTHING").run(db).await? > 0)
-}
-
-async fn regrade<C: ConnectionTrait>(db: &C, step: &WarningStepRow) -> Result<bool> {
-    let severity = i64::from(step.severity.number());
-    // The worst so far after a dismissal is news: the warning is open again. The audit keeps who
-    // dismissed it.
-    let mut sql = Sql::new("UPDATE warning SET state = 'raised', answered_by = NULL, ");
-    sql.add("answered_at = NULL, note = NULL, escalated_to = NULL WHERE state = 'dismissed' ");
-    sql.add("AND cleared_at IS NULL AND peak_severity < ").value(severity);
-    sql.add(" AND changed_at < ").value(step.at.0);
-    sql.add(" AND id = ").value(step.id.to_string());
-    sql.run(db).await?;
-
-    let mut sql = Sql::new("UPDATE warning SET severity = ");
-    sql.value(severity).add(", peak_severity = max(peak_severity, ").value(severity);
-    sql.add("), changed_at = ").value(step.at.0);
-    sql.add(", body = ").value(to_json(&step.facts));
-    sql.add(", answer_due = CASE WHEN answered_at IS NULL AND escalated_to IS NULL THEN ");
-    sql.value(step.answer_due.map(|t| t.0)).add(" ELSE answer_due END");
-    sql.add(" WHERE cleared_at IS NULL AND changed_at < ").value(step.at.0);
-    sql.add(" AND id = ").value(step.id.to_string());
-    Ok(sql.run(db).await? > 0)
-}
-
-async fn clear<C: ConnectionTrait>(db: &C, step: &WarningStepRow) -> Result<bool> {
-    let mut sql = Sql::new("UPDATE warning SET answer_due = NULL, cleared_at = ");
-    sql.value(step.at.0).add(", changed_at = ").value(step.at.0);
-    sql.add(", state = CASE WHEN answered_at IS NULL THEN 'cleared' ELSE state END");
-    sql.add(" WHERE cleared_at IS NULL AND changed_at <= ").value(step.at.0);
-    sql.add(" AND id = ").value(Value::from(step.id.to_string()));
-    Ok(sql.run(db).await? > 0)
+fn read_held(row: &QueryResult) -> Result<Option<Held>> {
+    let (word, by): (Option<String>, Option<String>) = (row.get("held")?, row.get("held_by")?);
+    let (Some(word), Some(by)) = (word, by) else { return Ok(None) };
+    let held = match word.as_str() {
+        "parent" => WarningId::parse(&by).map(Held::Parent),
+        "group" => WarningId::parse(&by).map(Held::Group),
+        _ => ShelfId::parse(&by).map(Held::Shelf),
+    };
+    held.map(Some).ok_or_else(|| super::sql::unreadable("held_by", &by))
 }
 
 fn read_severity(row: &QueryResult, column: &str) -> Result<Severity> {
@@ -432,6 +413,9 @@ fn read(row: &QueryResult) -> Result<WarningRow> {
         note: row.get("note")?,
         case: row.case_id_if("case_id")?,
         cleared_at: row.time_if("cleared_at")?,
+        held: read_held(row)?,
+        reopened: row.count("reopened")?,
+        chattering: row.get("chattering")?,
         facts: row.json("body")?,
     })
 }

@@ -37,6 +37,7 @@ pub(crate) fn as_ref(entry: &Entry) -> EntryRef<'_> {
         Entry::Readings { position, received_at, readings } => {
             EntryRef::Readings { position: *position, received_at: *received_at, readings }
         }
+        Entry::Order { at, order } => EntryRef::Order { at: *at, order },
         Entry::Tick { now } => EntryRef::Tick { now: *now },
     }
 }

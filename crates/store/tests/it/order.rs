@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chengmai_model::stream::{DeviceSpec, Registration};
-use chengmai_model::{AreaCode, DeviceId, Reading, StreamId, Timestamp};
+use chengmai_model::{AreaCode, DeviceId, Order, Reading, ShelfId, StreamId, Timestamp};
 use chengmai_store::disk::simulated::{Fuses, SimulatedDisk};
 use chengmai_store::error::Error;
 use chengmai_store::journal::{Entry, Journal, JournalSettings};
@@ -44,12 +44,13 @@ fn group(batches: &[&[f64]]) -> Group {
         registrations: vec![device],
         received_at: Timestamp(5),
         batches: batches.iter().map(|values| batch(values)).collect(),
+        orders: vec![Order::Unshelve { id: ShelfId(7), by: "u".to_owned() }],
         tick: Some(Timestamp(6)),
     }
 }
 
 #[test]
-fn a_group_becomes_registrations_then_readings_then_the_tick() {
+fn a_group_becomes_registrations_then_readings_then_orders_then_the_tick() {
     let disk = SimulatedDisk::new(1);
     let (mut writer, _) = writer(&disk, 1 << 20);
     let steps = writer.write(group(&[&[1.0, 2.0], &[], &[3.0]])).unwrap();
@@ -60,10 +61,11 @@ fn a_group_becomes_registrations_then_readings_then_the_tick() {
             Step::Readings { sequence, position, readings, .. } => {
                 format!("{sequence}: {} from {position}", readings.len())
             }
+            Step::Order { sequence, at, .. } => format!("{sequence}: order at {}", at.0),
             Step::Tick { sequence, now } => format!("{sequence}: tick {}", now.0),
         })
         .collect();
-    assert_eq!(told, ["1: 1 new", "2: 2 from 0", "3: 1 from 2", "4: tick 6"]);
+    assert_eq!(told, ["1: 1 new", "2: 2 from 0", "3: 1 from 2", "4: order at 5", "5: tick 6"]);
     assert_eq!(writer.journal().pending_bytes(), 0);
 }
 

@@ -16,9 +16,10 @@ use chengmai_model::case::{
 };
 use chengmai_model::pack::{CaseObject, CaseType, LimitRow};
 use chengmai_model::time::{HOUR_MS, MINUTE_MS};
-use chengmai_model::warning::{WarningId, WarningStep};
-use chengmai_model::{Actor, AreaPath, Role, Severity, Text, Tier, Timestamp};
+use chengmai_model::warning::{Held, WarningId, WarningStep};
+use chengmai_model::{Actor, AreaPath, Role, Severity, ShelfId, Text, Tier, Timestamp};
 use chengmai_store::records::agencies::AgencyRow;
+use chengmai_store::records::alarm_load::TallyRow;
 use chengmai_store::records::audit::AuditRow;
 use chengmai_store::records::cases::{CaseFilter, CaseOrder, CaseStateFilter};
 use chengmai_store::records::tokens::TokenKind;
@@ -127,6 +128,8 @@ fn warning_step(
         area: path(area),
         at: at(minute),
         answer_due: Some(at(minute + 5)),
+        held: None,
+        chattering: false,
         facts: WarningFacts {
             rule: "gas/methane".into(),
             rule_name: Text::new("甲烷", "Methane"),

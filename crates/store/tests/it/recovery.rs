@@ -204,3 +204,42 @@ fn a_frame_of_a_newer_program_is_refused_and_not_cut_off() {
     assert!(matches!(try_open(dir.path()), Err(Error::Damaged { offset: 32, .. })));
     assert_eq!(fs::read(&file).unwrap(), bytes);
 }
+
+#[test]
+fn a_segment_whose_numbers_end_where_numbers_end_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, _) = journal_of(dir.path(), &[1]);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[12..20].copy_from_slice(&u64::MAX.to_le_bytes());
+    bytes[HEADER + 8..HEADER + 16].copy_from_slice(&u64::MAX.to_le_bytes());
+    seal(&mut bytes);
+    fs::remove_file(&file).unwrap();
+    fs::write(dir.path().join(format!("{}.journal", u64::MAX)), bytes).unwrap();
+    assert!(matches!(try_open(dir.path()), Err(Error::Damaged { .. })));
+    let outcome = replay(&RealDisk, dir.path(), u64::MAX, &mut |_, _| ControlFlow::Continue(()));
+    assert!(matches!(outcome, Err(Error::Damaged { .. })));
+}
+
+#[test]
+fn readings_whose_numbers_jump_are_refused_whatever_their_checksum_says() {
+    for position in [1, u64::MAX] {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, _) = journal_of(dir.path(), &[1]);
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[HEADER + 24..HEADER + 32].copy_from_slice(&u64::to_le_bytes(position));
+        seal(&mut bytes);
+        fs::write(&file, &bytes).unwrap();
+        assert!(matches!(try_open(dir.path()), Err(Error::Damaged { offset: 32, .. })));
+        let outcome = replay(&RealDisk, dir.path(), 1, &mut |_, _| ControlFlow::Continue(()));
+        assert!(matches!(outcome, Err(Error::Damaged { .. })), "{outcome:?}");
+    }
+}
+
+/// Right checksums for a segment of one frame.
+fn seal(bytes: &mut [u8]) {
+    let crc = crc32c::crc32c(&bytes[..28]);
+    bytes[28..32].copy_from_slice(&crc.to_le_bytes());
+    let crc = crc32c::crc32c(&bytes[HEADER..HEADER + 20]);
+    let crc = crc32c::crc32c_append(crc, &bytes[HEADER + 24..]);
+    bytes[HEADER + 20..HEADER + 24].copy_from_slice(&crc.to_le_bytes());
+}

@@ -298,6 +298,14 @@ mod tests {
              ! line 8, byte 6: E-115 value `two` is not a number
              ! line 9, byte 1: E-101 time `2023-11-14 22:15` is neither RFC 3339 with a zone nor whole milliseconds",
         );
+        let names: Vec<String> = (0..300).map(|column| format!("c{column}")).collect();
+        let wide = names.join(",");
+        let end = wide.find("c256,").map_or(0, |at| at + 1);
+        check(
+            decode_csv,
+            &format!("{wide},device,value\n"),
+            &format!("! line 1, byte {end}: E-101 the header has more than 256 columns"),
+        );
         check(
             decode_csv,
             "device,wert\n",

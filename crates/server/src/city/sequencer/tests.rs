@@ -60,7 +60,7 @@ impl City {
         self.thread.join().unwrap();
         let mut seen = Vec::new();
         for work in self.brain {
-            if let Work::Readings { readings, .. } = work {
+            if let Work::Step(Step::Readings { readings, .. }) = work {
                 seen.push(readings[0].value);
             }
         }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use chengmai_wire::mqtt::{self, Frame, PING_LEN, PONG, Publish};
+
 use super::super::commit::{Job, Mail, Receipt};
-use super::super::frame::{self, Frame, PING_LEN, PONG, Publish};
 use super::super::packets::{Connect, Inbound};
 use super::super::peer::{Peer, Stage};
 use super::super::protocol::Ended;
@@ -111,11 +112,12 @@ impl<S: MqttSink> Worker<S> {
         while peer.has_room(&self.limits) {
             let rest = &bytes[used..];
             let open = matches!(peer.stage, Stage::Open(_));
-            let len = match frame::next(rest, peer.protocol.is_v5(), bytes_max) {
+            let len = match mqtt::next(rest, peer.protocol.is_v5(), bytes_max) {
                 Frame::Part(_) => {
                     peer.fresh = false;
                     return Ok(used);
                 }
+                Frame::Broken => return Err(Ended::Malformed),
                 Frame::Publish(publish, len)
                     if open && self.take_quickly(place, peer, &publish) =>
                 {
@@ -218,7 +220,7 @@ impl<S: MqttSink> Worker<S> {
             }
             self.answers.clear();
             for id in one.iter().filter_map(|receipt| receipt.id) {
-                self.answers.extend_from_slice(&frame::puback(id));
+                self.answers.extend_from_slice(&mqtt::puback(id));
             }
             let outcome = match result {
                 Ok(()) => Ok(()),

@@ -13,16 +13,16 @@ const POWERS_OF_TEN: [f64; DIGITS_MAX + 1] =
 
 /// A flat object of numbers.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Usual<'a> {
+pub struct Usual<'a> {
     members: [(&'a str, f64); MEMBERS_MAX],
     len: usize,
     /// `time`, where it stands.
-    pub(crate) at: Option<Timestamp>,
+    pub at: Option<Timestamp>,
 }
 
 impl<'a> Usual<'a> {
     /// Reads a payload; none when it is not of this form.
-    pub(crate) fn read(payload: &'a [u8]) -> Option<Self> {
+    pub fn read(payload: &'a [u8]) -> Option<Self> {
         let mut text = Text(payload);
         let mut usual = Self { members: [("", 0.0); MEMBERS_MAX], len: 0, at: None };
         text.expect(b'{')?;
@@ -54,7 +54,7 @@ impl<'a> Usual<'a> {
     }
 
     /// Names and numbers, in the order in which they stand.
-    pub(crate) fn members(&self) -> &[(&'a str, f64)] {
+    pub fn members(&self) -> &[(&'a str, f64)] {
         &self.members[..self.len]
     }
 }
@@ -143,7 +143,7 @@ impl<'a> Text<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::payload::{Content, Message};
+    use super::super::payload::{Content, content};
     use super::*;
 
     /// The same by the slow way, sorted by name; none where it refuses anything.
@@ -151,9 +151,8 @@ mod tests {
     type Members = (Vec<(String, u64)>, Option<Timestamp>);
 
     fn slowly(payload: &str) -> Option<Members> {
-        let message =
-            Message { topic: "chengmai/v1/m1".to_owned(), payload: payload.to_owned().into() };
-        let Ok(Content::Observations { observations, faults }) = message.content() else {
+        let said = content("chengmai/v1/m1", payload.as_bytes());
+        let Ok(Content::Observations { observations, faults }) = said else {
             return None;
         };
         let at = observations.first()?.at;

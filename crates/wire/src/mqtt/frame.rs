@@ -6,17 +6,17 @@
 
 /// A plain PUBLISH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Publish<'a> {
+pub struct Publish<'a> {
     /// Set at quality of service 1.
-    pub(crate) id: Option<u16>,
+    pub id: Option<u16>,
     /// Not yet checked to be UTF-8.
-    pub(crate) topic: &'a [u8],
-    pub(crate) payload: &'a [u8],
+    pub topic: &'a [u8],
+    pub payload: &'a [u8],
 }
 
 /// The first packet of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Frame<'a> {
+pub enum Frame<'a> {
     /// More bytes are needed, so many in all when that is known.
     Part(usize),
     /// A plain message of so many bytes.
@@ -25,21 +25,24 @@ pub(super) enum Frame<'a> {
     Ping,
     /// So many bytes for the library.
     Other(usize),
+    /// A packet that must have a number and has none. The library does not look at that, and falls
+    /// over when it answers one.
+    Broken,
 }
 
 /// Bytes of a PINGREQ.
-pub(super) const PING_LEN: usize = 2;
+pub const PING_LEN: usize = 2;
 /// The answer to one.
-pub(super) const PONG: [u8; 2] = [0xD0, 0];
+pub const PONG: [u8; 2] = [0xD0, 0];
 
 /// PUBACK of a message that was taken, the same in both versions.
-pub(super) const fn puback(id: u16) -> [u8; 4] {
+pub const fn puback(id: u16) -> [u8; 4] {
     let [high, low] = id.to_be_bytes();
     [0x40, 2, high, low]
 }
 
 /// Looks at the first packet. `v5`: the sender speaks version 5, where properties follow the topic.
-pub(super) fn next(bytes: &[u8], v5: bool, packet_bytes_max: usize) -> Frame<'_> {
+pub fn next(bytes: &[u8], v5: bool, packet_bytes_max: usize) -> Frame<'_> {
     let Some((head, rest)) = length(bytes) else {
         // Five bytes without an end are no length; fewer may still become one.
         return if bytes.len() > 4 { Frame::Other(bytes.len()) } else { Frame::Part(0) };
@@ -51,6 +54,7 @@ pub(super) fn next(bytes: &[u8], v5: bool, packet_bytes_max: usize) -> Frame<'_>
     let Some(packet) = bytes.get(..len) else { return Frame::Part(len) };
     match packet {
         [0xC0, 0] => Frame::Ping,
+        [first, ..] if number(*first, &packet[head..]) == Some(0) => Frame::Broken,
         [first, ..] if first >> 4 == 3 => match publish(*first, &packet[head..], v5) {
             Some(publish) => Frame::Publish(publish, len),
             None => Frame::Other(len),
@@ -92,6 +96,17 @@ fn publish(first: u8, body: &[u8], v5: bool) -> Option<Publish<'_>> {
         rest = after;
     }
     Some(Publish { id, topic, payload: rest })
+}
+
+/// The number of a packet whose kind has one: of a message above quality of service 0, of an
+/// acknowledgement, of a subscription or its end.
+fn number(first: u8, body: &[u8]) -> Option<u16> {
+    let from = match first >> 4 {
+        3 if first >> 1 & 3 > 0 => text(body)?.1,
+        4..=8 | 10 => body,
+        _ => return None,
+    };
+    from.first_chunk().map(|bytes| u16::from_be_bytes(*bytes))
 }
 
 /// A text with its length before it, and what comes after.
@@ -152,6 +167,7 @@ mod tests {
             match next(&bytes, v5, 48) {
                 Frame::Part(len) => prop_assert!(len == 0 || (len > bytes.len() && len <= 48)),
                 Frame::Publish(_, len) | Frame::Other(len) => prop_assert!(len <= bytes.len()),
+                Frame::Broken => prop_assert!(bytes.len() > 3),
                 Frame::Ping => prop_assert!(bytes.starts_with(&[0xC0, 0])),
             }
         }
@@ -162,17 +178,22 @@ mod tests {
         let alias = v5_0::Publish::builder().topic_name("a").unwrap();
         let alias = alias.props(vec![TopicAlias::new(1).unwrap().into()]);
         let alias = alias.payload("1").build().unwrap().to_continuous_buffer();
-        let cases: [(&str, &[u8], bool); 7] = [
+        let cases: [(&str, &[u8], bool); 6] = [
             ("a topic alias", &alias, true),
             ("exactly once", &[0x34, 6, 0, 1, b'a', 0, 1, b'1'], false),
             ("a repeat of quality 0", &[0x38, 4, 0, 1, b'a', b'1'], false),
             ("no topic", &[0x30, 3, 0, 0, b'1'], false),
-            ("packet id 0", &[0x32, 5, 0, 1, b'a', 0, 0], false),
             ("a topic longer than the packet", &[0x30, 3, 0, 9, b'a'], false),
             ("another packet", &[0xE0, 0], false),
         ];
         for (name, bytes, v5) in cases {
             assert_eq!(next(bytes, v5, MAX), Frame::Other(bytes.len()), "{name}");
+        }
+        for first in [0x32, 0x34, 0x3C] {
+            assert_eq!(next(&[first, 5, 0, 1, b'a', 0, 0], false, MAX), Frame::Broken, "number 0");
+        }
+        for first in [0x40, 0x50, 0x62, 0x70, 0x82, 0xA2] {
+            assert_eq!(next(&[first, 2, 0, 0], false, MAX), Frame::Broken, "number 0 of {first:x}");
         }
         let endless = [0x30, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F];
         assert_eq!(next(&endless, false, MAX), Frame::Other(6), "a length without end");

@@ -13,31 +13,22 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use chengmai_model::Timestamp;
 use chengmai_model::error::{ErrorCode, FIELD_NOT_NUMERIC, MALFORMED, NOT_FINITE};
-use chengmai_wire::Fault;
-use chengmai_wire::line_protocol::parse_number;
-use chengmai_wire::observations::Observation;
 use serde_json::{Map, Value};
+
+use crate::error::Fault;
+use crate::line_protocol::parse_number;
+use crate::observations::Observation;
 
 /// First two levels of all our topics.
 const PREFIX: &str = "chengmai/v1/";
 /// The topic that means line protocol; `line` is no device there.
 const LINES: &str = "chengmai/v1/line";
 
-/// One message as it came in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Message {
-    /// Its topic.
-    pub(crate) topic: String,
-    /// Its payload.
-    pub(crate) payload: Bytes,
-}
-
 /// What a message says.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Content<'a> {
+pub enum Content<'a> {
     /// Readings of one device, and what had to be refused of them.
     Observations {
         /// The readings that are well formed.
@@ -50,7 +41,7 @@ pub(crate) enum Content<'a> {
 }
 
 /// Device and kind that a topic names.
-pub(crate) fn split_topic(topic: &str) -> Option<(&str, Option<&str>)> {
+pub fn split_topic(topic: &str) -> Option<(&str, Option<&str>)> {
     let levels = topic.strip_prefix(PREFIX).filter(|_| topic != LINES)?;
     let (device, kind) = match levels.split_once('/') {
         Some((device, kind)) => (device, Some(kind)),
@@ -60,32 +51,30 @@ pub(crate) fn split_topic(topic: &str) -> Option<(&str, Option<&str>)> {
     (named && !device.is_empty()).then_some((device, kind))
 }
 
-impl Message {
-    /// Reads topic and payload.
-    ///
-    /// # Errors
-    /// The fault that refuses the message as a whole.
-    pub(crate) fn content(&self) -> Result<Content<'_>, Fault> {
-        if self.topic == LINES {
-            return Ok(Content::Lines(&self.payload));
-        }
-        match split_topic(&self.topic).ok_or_else(|| self.bad_topic())? {
-            (device, None) => several(device, &self.payload),
-            (device, Some(kind)) => {
-                let observation = single(device, kind, &self.payload)?;
-                Ok(Content::Observations { observations: vec![observation], faults: Vec::new() })
-            }
+/// Reads topic and payload of a message.
+///
+/// # Errors
+/// The fault that refuses the message as a whole.
+pub fn content<'a>(topic: &'a str, payload: &'a [u8]) -> Result<Content<'a>, Fault> {
+    if topic == LINES {
+        return Ok(Content::Lines(payload));
+    }
+    match split_topic(topic).ok_or_else(|| bad_topic(topic))? {
+        (device, None) => several(device, payload),
+        (device, Some(kind)) => {
+            let observation = single(device, kind, payload)?;
+            Ok(Content::Observations { observations: vec![observation], faults: Vec::new() })
         }
     }
+}
 
-    fn bad_topic(&self) -> Fault {
-        let topic: String = self.topic.chars().take(60).collect();
-        refuse(
-            &MALFORMED,
-            format!("主题 `{topic}` 不是 {PREFIX}设备/类型、{PREFIX}设备 或 {LINES}"),
-            format!("topic `{topic}` is not {PREFIX}device/kind, {PREFIX}device or {LINES}"),
-        )
-    }
+fn bad_topic(topic: &str) -> Fault {
+    let topic: String = topic.chars().take(60).collect();
+    refuse(
+        &MALFORMED,
+        format!("主题 `{topic}` 不是 {PREFIX}设备/类型、{PREFIX}设备 或 {LINES}"),
+        format!("topic `{topic}` is not {PREFIX}device/kind, {PREFIX}device or {LINES}"),
+    )
 }
 
 /// One reading: a bare number, or an object with `value`.
@@ -221,8 +210,7 @@ mod tests {
     use super::*;
 
     fn check(topic: &str, payload: &str, expected: &str) {
-        let message = Message { topic: topic.to_owned(), payload: payload.to_owned().into() };
-        let found = match message.content() {
+        let found = match content(topic, payload.as_bytes()) {
             Ok(Content::Lines(lines)) => format!("lines {}", String::from_utf8_lossy(lines)),
             Ok(Content::Observations { observations, faults }) => {
                 let mut parts: Vec<String> = observations

@@ -1,0 +1,73 @@
+// The shapes of devices, their streams and imports, as the server answers; read through types.ts.
+import type { Iso, Position, Severity, Text } from "./types";
+
+export type DeviceStatus = "online" | "offline" | "fault" | "never";
+
+/** From which level on a device warns, by severity. */
+export interface OwnLevels {
+  blue: number | null;
+  yellow: number | null;
+  orange: number | null;
+  red: number | null;
+}
+
+export interface DeviceStream {
+  kind: string;
+  kind_name: Text;
+  unit: string;
+  value: number | null;
+  at: Iso | null;
+  severity: Severity;
+  /** Null when no rule of the kind asks for levels of single devices. */
+  setpoints: OwnLevels | null;
+}
+
+export interface Device {
+  id: string;
+  name: string | null;
+  area: string;
+  area_name: string;
+  path: string;
+  position: Position | null;
+  agency: string | null;
+  period_ms: number;
+  simulated: boolean;
+  status: DeviceStatus;
+  fault: null | "stuck" | "out_of_range";
+  registered_at: Iso | null;
+  streams: DeviceStream[];
+}
+
+export interface Observations {
+  items: { kind: string; at: Iso; value: number }[];
+  units: Record<string, string>;
+}
+
+export interface DeviceSummary {
+  total: number;
+  online: number;
+  offline: number;
+  never: number;
+  fault: number;
+  by_kind: { kind: string; name: Text; total: number; online: number }[];
+}
+
+/** lon, lat, index into `kinds`, status (0 online, 1 offline, 2 fault, 3 never), severity, id. */
+export type DevicePoint = [number, number, number, number, number, string];
+
+export interface DeviceMap {
+  kinds: string[];
+  items: DevicePoint[];
+}
+
+export interface SetpointReport {
+  set: number;
+  refused: { line: number; code: string; reason: Text; detail: string }[];
+}
+
+export interface ImportReport {
+  registered?: number;
+  updated?: number;
+  imported?: number;
+  refused: { line: number; code: string; reason: Text }[];
+}
