@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn a_snapshot_that_fits_no_rules_leaves_all_changes_to_the_replay() {
         let mut rules = Replayed::new(packs(), vec![change(1, 14, Some(5))]);
-        assert_eq!(rules.at_snapshot(9, &catalog(15), saved_under(&catalog(3))), Err(()));
+        assert_eq!(rules.at_snapshot(9, &catalog(15), saved_under(&catalog(11))), Err(()));
         assert_eq!(rules.before(6).unwrap().rules(), catalog(14).rules());
     }
 
