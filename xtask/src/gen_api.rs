@@ -16,7 +16,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
     // Not the real web: it may not compile until its types are written, which is what we do here.
     setup::web_packages()?;
     setup::web_placeholder()?;
-    let folder = shell::build_binaries(false, &["chengmai-server"])?;
+    let folder = shell::build_with_tests()?;
     if check { self::check(&folder) } else { write(&folder) }
 }
 

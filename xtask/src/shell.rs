@@ -80,13 +80,10 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
     Ok(PathBuf::from(folder))
 }
 
-/// Builds the binaries of some packages (all when none is named) and returns the folder they are in.
+/// Builds the binaries of some packages and returns the folder they are in.
 pub(crate) fn build_binaries(release: bool, packages: &[&str]) -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--locked", "--bins"]);
-    if packages.is_empty() {
-        command.arg("--workspace");
-    }
     for package in packages {
         command.args(["--package", package]);
     }
@@ -95,6 +92,16 @@ pub(crate) fn build_binaries(release: bool, packages: &[&str]) -> Result<PathBuf
     }
     run("build the programs", &mut command)?;
     Ok(target_dir()?.join(if release { "release" } else { "debug" }))
+}
+
+/// Builds every test, and with the tests of their packages the programs; returns the folder they are in.
+/// Programs built by themselves would have other features of the libraries: most of them would be
+/// compiled a second time.
+pub(crate) fn build_with_tests() -> Result<PathBuf> {
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--locked", "--no-run"]);
+    run("build the programs and their tests", &mut command)?;
+    Ok(target_dir()?.join("debug"))
 }
 
 /// Replaces this process by the command, so that signals reach it and its exit code is ours.

@@ -62,7 +62,7 @@ fn run_suites(args: &TestArgs, report: &mut Report) -> Result<()> {
     let Some(tools) = tools else { return Ok(()) };
     // The server embeds the web, so that is built before it.
     setup::web_build()?;
-    let programs = shell::build_binaries(false, &[])?;
+    let programs = shell::build_with_tests()?;
     let ground = Ground { tools, programs, scratch };
     if wanted(Suite::Rust) {
         report.add("generated files", one_check(gen_api::check(&ground.programs)));
