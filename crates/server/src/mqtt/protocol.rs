@@ -3,6 +3,7 @@
 //! It has no socket and no clock. The plain messages that [`chengmai_wire::mqtt`] reads pass it by: it keeps
 //! no state of them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use mqtt_protocol_core::mqtt::common::Cursor;
@@ -44,6 +45,16 @@ impl From<MqttError> for Ended {
     }
 }
 
+/// Runs the library on a stranger's bytes: should these make it panic, only their connection ends,
+/// not the worker with thousands of others. Nobody sees the state that the panic left half done: a
+/// connection that ended so says no farewell and is dropped.
+fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Ended> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
+        tracing::error!("the MQTT library panicked at a packet; its connection ends");
+        Ended::Broken
+    })
+}
+
 /// State of the protocol. Answers are added to the `out` of each call.
 pub(super) struct Protocol {
     library: Box<mqtt::Connection<role::Server>>,
@@ -82,7 +93,7 @@ impl Protocol {
         bytes: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Inbound>, Ended> {
-        let events = self.library.recv(&mut Cursor::new(bytes));
+        let events = contained(|| self.library.recv(&mut Cursor::new(bytes)))?;
         let inbound = self.digest(events, out)?.map(Inbound::from);
         if let Some(Inbound::Publish { id: Some(id), exactly_once: true, .. }) = &inbound {
             self.unconfirmed.push(*id);
@@ -208,5 +219,17 @@ impl Protocol {
             _ => return false,
         };
         self.unconfirmed.contains(&id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_the_library_ends_its_connection_only() {
+        let packet: &[u8] = &[];
+        assert_eq!(contained(|| packet[0]), Err(Ended::Broken));
+        assert_eq!(contained(|| packet.len()), Ok(0));
     }
 }
