@@ -861,6 +861,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sql": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks the history in SQL. Tables: readings, windows, areas, devices, kinds, indicators; each shows only
+         *     the caller's area and below. JSON, CSV, Arrow stream or Parquet; `x-chengmai-rows` and `x-chengmai-cut`
+         *     say how much came. Closing the connection ends the work.
+         */
+        post: operations["ask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/system": {
         parameters: {
             query?: never;
@@ -3113,6 +3134,19 @@ export interface components {
             /** Format: int64 */
             refused_total: number;
         };
+        /**
+         * @description A place in a text that was sent, both counted from 1.
+         * @example {
+         *       "column": 8,
+         *       "line": 1
+         *     }
+         */
+        Place: {
+            /** Format: int64 */
+            column: number;
+            /** Format: int64 */
+            line: number;
+        };
         /** @description One window. */
         PointJson: {
             /** Format: float */
@@ -3148,6 +3182,7 @@ export interface components {
             /** @description What exactly, for this request. */
             detail: string;
             hint: components["schemas"]["TextJson"];
+            place?: components["schemas"]["Place"] | null;
             /** Format: int32 */
             status: number;
             text: components["schemas"]["TextJson"];
@@ -3680,6 +3715,64 @@ export interface components {
             unit: string;
             /** Format: double */
             value?: number | null;
+        };
+        /**
+         * @description An answer in JSON.
+         * @example {
+         *       "columns": [
+         *         {
+         *           "name": "kind",
+         *           "type": "text"
+         *         },
+         *         {
+         *           "name": "n",
+         *           "type": "integer"
+         *         }
+         *       ],
+         *       "cut": false,
+         *       "row_count": 2,
+         *       "rows": [
+         *         [
+         *           "methane",
+         *           1200
+         *         ],
+         *         [
+         *           "water_level",
+         *           800
+         *         ]
+         *       ]
+         *     }
+         */
+        SqlAnswer: {
+            columns: components["schemas"]["SqlColumn"][];
+            /** @description There were more rows than asked for. */
+            cut: boolean;
+            /** Format: int64 */
+            row_count: number;
+            /** @description A list a row, values in the order of the columns. Times are RFC 3339. */
+            rows: unknown[][];
+        };
+        /** @description A column of an answer. */
+        SqlColumn: {
+            name: string;
+            /** @description text, integer, number, boolean, time, other. */
+            type: string;
+        };
+        /**
+         * @description A question.
+         * @example {
+         *       "format": "json",
+         *       "limit": 1000,
+         *       "sql": "SELECT kind, count(*) AS n, avg(value) AS mean FROM readings WHERE at >= now() - INTERVAL '1 hour' GROUP BY kind ORDER BY n DESC"
+         *     }
+         */
+        SqlQuestion: {
+            /** @description json (default), csv, arrow, parquet. Also by `Accept`. */
+            format?: string | null;
+            /** @description Rows wanted, 1 to 1000000 (default 10000). */
+            limit?: number | null;
+            /** @description One SELECT, WITH, EXPLAIN, SHOW TABLES, SHOW COLUMNS or DESCRIBE. */
+            sql?: string;
         };
         /** @description Cases of one state. */
         StateCount: {
@@ -5605,6 +5698,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SetpointsSet"];
+                };
+            };
+        };
+    };
+    ask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SqlQuestion"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SqlAnswer"];
+                };
+            };
+            /** @description not understood, with line and column */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description too much, or a row cannot be worked out */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description others are asking */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
                 };
             };
         };
