@@ -367,7 +367,6 @@ impl Engine {
 
     /// Gives the screen what it works with.
     fn with_screen(&mut self, work: impl FnOnce(&mut Screen, &Scene<'_>)) {
-        let mut screen = std::mem::take(&mut self.screen);
         let scene = Scene {
             catalog: &self.catalog,
             areas: &self.areas,
@@ -376,8 +375,7 @@ impl Engine {
             settings: &self.settings.alarms,
             now: self.clock,
         };
-        work(&mut screen, &scene);
-        self.screen = screen;
+        work(&mut self.screen, &scene);
         self.warnings.forget_joined();
     }
 

@@ -12,6 +12,7 @@
 
 mod bounds;
 mod flood;
+mod indexed;
 mod settings;
 mod shelf;
 mod tally;
@@ -31,6 +32,7 @@ use crate::warning::{Key, NO_AREA, Warnings, free_key};
 pub(crate) use bounds::Bounds;
 pub use flood::FloodView;
 use flood::Floods;
+use indexed::{Indexed, Marked};
 pub use settings::AlarmSettings;
 use shelf::Shelves;
 pub use shelf::{ShelfView, shelf_id};
@@ -77,9 +79,9 @@ impl Scene<'_> {
 /// Everything it remembers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Screen {
-    standing: BTreeMap<Key, Standing>,
+    standing: Indexed<Standing>,
     /// Causes that went lately: identity, and the time of the last step.
-    lately: BTreeMap<Key, (WarningId, i64)>,
+    lately: Indexed<(WarningId, i64)>,
     floods: Floods,
     shelves: Shelves,
     tallies: Tallies,
@@ -94,6 +96,29 @@ struct Standing {
     last: WarningChange,
     /// When to ask anew whether it may be shown: its parent has gone, and it may go too.
     ask_at: Option<i64>,
+}
+
+/// What a standing warning is found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    AskAt(i64),
+    Held(Held),
+}
+
+impl Marked for Standing {
+    type Mark = Mark;
+
+    fn marks(&self) -> [Option<Mark>; 2] {
+        [self.ask_at.map(Mark::AskAt), self.last.held.map(Mark::Held)]
+    }
+}
+
+impl Marked for (WarningId, i64) {
+    type Mark = i64;
+
+    fn marks(&self) -> [Option<i64>; 2] {
+        [Some(self.1), None]
+    }
 }
 
 impl Screen {
@@ -145,14 +170,14 @@ impl Screen {
         for id in self.shelves.ended(scene.now) {
             self.ask_those_held(Held::Shelf(id), scene.now);
         }
-        let due = |s: &Standing| s.ask_at.is_some_and(|at| at <= scene.now);
-        let due: Vec<Key> =
-            self.standing.iter().filter(|(_, s)| due(s)).map(|(key, _)| *key).collect();
-        for key in due {
+        for key in self.standing.marked(Mark::AskAt(i64::MIN), Mark::AskAt(scene.now)) {
             self.ask(scene, key, scene.now, out);
         }
         self.floods.tick(scene, out);
-        self.lately.retain(|_, (_, at)| scene.now.saturating_sub(*at) <= scene.settings.reopen_ms);
+        let kept_from = scene.now.saturating_sub(scene.settings.reopen_ms);
+        for key in self.lately.marked(i64::MIN, kept_from.saturating_sub(1)) {
+            self.lately.remove(key);
+        }
         self.tallies.tick(scene, out);
     }
 
@@ -173,7 +198,7 @@ impl Screen {
         out: &mut Vec<Event>,
     ) {
         let own = change.id;
-        if let Some((id, ended)) = self.lately.remove(&key)
+        if let Some((id, ended)) = self.lately.remove(key)
             && change.at.0.saturating_sub(ended) <= scene.settings.reopen_ms
         {
             (change.id, change.step) = (id, WarningStep::Reopened);
@@ -195,19 +220,15 @@ impl Screen {
         change: WarningChange,
         out: &mut Vec<Event>,
     ) {
-        let Some(standing) = self.standing.get_mut(&key) else { return };
-        let last = &mut standing.last;
-        let before = last.severity;
+        let Some(Standing { last, .. }) = self.standing.get(&key) else { return };
+        let (id, held, worse) = (last.id, last.held, change.severity > last.severity);
         let at = after(change.at.0, last.at.0);
-        *last = WarningChange { id: last.id, held: last.held, at, ..change };
-        let (held, id) = (last.held, last.id);
-        out.push(Event::Warning(last.clone()));
+        let change = WarningChange { id, held, at, ..change };
+        self.standing.change(key, |standing| standing.last = change.clone());
+        out.push(Event::Warning(change));
         if held.is_some() {
             self.ask(scene, key, at.0, out);
-            return;
-        }
-        let severity = self.standing[&key].last.severity;
-        if severity > before {
+        } else if worse {
             self.silence_consequences(scene, key, out);
         } else {
             // What is worse than its cause speaks for itself.
@@ -222,7 +243,7 @@ impl Screen {
         mut change: WarningChange,
         out: &mut Vec<Event>,
     ) {
-        let Some(Standing { last, .. }) = self.standing.remove(&key) else { return };
+        let Some(Standing { last, .. }) = self.standing.remove(key) else { return };
         (change.id, change.held) = (last.id, last.held);
         change.at = after(change.at.0, last.at.0);
         change.chattering = last.chattering;
@@ -307,31 +328,37 @@ impl Screen {
         for child in shown {
             let change = &self.standing[&child].last;
             if let Some(parent) = self.parent(scene, change) {
-                self.hold(child, Held::Parent(parent), scene.now, out);
+                self.hold(child, Some(Held::Parent(parent)), scene.now, out);
             }
         }
     }
 
-    fn hold(&mut self, key: Key, held: Held, now: i64, out: &mut Vec<Event>) {
-        let Some(standing) = self.standing.get_mut(&key) else { return };
-        let last = &mut standing.last;
-        (last.step, last.held) = (WarningStep::Held, Some(held));
-        last.at = after(now, last.at.0);
-        out.push(Event::Warning(last.clone()));
+    /// Says that it is held back, or that it is not any more.
+    fn hold(&mut self, key: Key, held: Option<Held>, at: i64, out: &mut Vec<Event>) {
+        let told = self.standing.change(key, |Standing { last, .. }| {
+            last.step = if held.is_some() { WarningStep::Held } else { WarningStep::Released };
+            last.held = held;
+            last.at = after(at, last.at.0);
+            last.clone()
+        });
+        out.extend(told.map(Event::Warning));
     }
 
     fn ask_those_held(&mut self, held: Held, at: i64) {
-        for standing in self.standing.values_mut().filter(|s| s.last.held == Some(held)) {
-            standing.ask_at = Some(standing.ask_at.map_or(at, |before| before.min(at)));
+        for key in self.standing.marked(Mark::Held(held), Mark::Held(held)) {
+            self.standing.change(key, |standing| {
+                standing.ask_at = Some(standing.ask_at.map_or(at, |before| before.min(at)));
+            });
         }
     }
 
     /// Asks anew why a warning is silent, and lets it speak when nothing says so any more.
     fn ask(&mut self, scene: &Scene<'_>, key: Key, at: i64, out: &mut Vec<Event>) {
-        let Some(standing) = self.standing.get_mut(&key) else { return };
-        standing.ask_at = None;
-        let change = standing.last.clone();
-        let Some(before) = change.held else { return };
+        let asked = self.standing.change(key, |standing| {
+            standing.ask_at = None;
+            standing.last.clone()
+        });
+        let Some((before, change)) = asked.and_then(|it| Some((it.held?, it))) else { return };
         if let Held::Group(group) = before {
             let stays = flood::collapsible(scene.rule(change.rule), change.severity);
             if stays && self.floods.regrade(group, key, change.severity, at, out) {
@@ -343,12 +370,7 @@ impl Screen {
         if held == Some(before) {
             return;
         }
-        let Some(standing) = self.standing.get_mut(&key) else { return };
-        let last = &mut standing.last;
-        last.step = if held.is_some() { WarningStep::Held } else { WarningStep::Released };
-        last.held = held;
-        last.at = after(at, last.at.0);
-        out.push(Event::Warning(last.clone()));
+        self.hold(key, held, at, out);
         if held.is_none() {
             self.silence_consequences(scene, key, out);
         }
@@ -375,7 +397,7 @@ impl Screen {
                 for key in shown {
                     let change = self.standing[&key].last.clone();
                     if let Some(shelf) = self.shelves.covering(scene, key, &change) {
-                        self.hold(key, Held::Shelf(shelf), scene.now, out);
+                        self.hold(key, Some(Held::Shelf(shelf)), scene.now, out);
                         // What a shelved warning explained is not explained any more.
                         self.ask_those_held(Held::Parent(change.id), scene.now);
                     }
@@ -394,21 +416,19 @@ impl Screen {
         let number = |rule: u16| numbers.get(usize::from(rule)).copied().flatten();
         let renamed = |key: Key| Some(Key { rule: number(key.rule)?, ..key });
         let mut gone = Vec::new();
-        let mut kept = BTreeMap::new();
-        for (key, mut standing) in std::mem::take(&mut self.standing) {
+        for (key, mut standing) in self.standing.take() {
             match renamed(key) {
                 Some(key) => {
                     standing.last.rule = key.rule;
-                    kept.insert(key, standing);
+                    self.standing.insert(key, standing);
                 }
                 None => gone.push(standing.last.id),
             }
         }
-        self.standing = kept;
         for id in gone {
             self.ask_those_held(Held::Parent(id), i64::MIN);
         }
-        let lately = std::mem::take(&mut self.lately).into_iter();
+        let lately = self.lately.take().into_iter();
         self.lately = lately.filter_map(|(key, it)| Some((renamed(key)?, it))).collect();
         self.floods.renumber(renamed);
         self.tallies.renumber(number);
@@ -433,7 +453,7 @@ impl Screen {
             None => Key { cause: map(AreaId(key.cause)).0, ..key },
         };
         let mut keys = BTreeMap::new();
-        for (key, mut standing) in std::mem::take(&mut self.standing) {
+        for (key, mut standing) in self.standing.take() {
             let to = free_key(about(key), &self.standing);
             let last = &mut standing.last;
             last.area = map(last.area);
@@ -443,7 +463,7 @@ impl Screen {
             self.standing.insert(to, standing);
             keys.insert(key, to);
         }
-        let lately = std::mem::take(&mut self.lately).into_iter();
+        let lately = self.lately.take().into_iter();
         self.lately = lately.map(|(key, it)| (about(key), it)).collect();
         self.tallies.rearrange(scene, map);
         for group in self.floods.rearrange(scene, &keys, map, out) {
@@ -454,10 +474,9 @@ impl Screen {
     /// Shelves that have not ended, and how many standing warnings each holds back.
     pub(crate) fn shelves(&self, inside: &impl Fn(AreaId) -> bool) -> Vec<ShelfView> {
         let holds = |id| {
-            let of_it =
-                |last: &WarningChange| last.held == Some(Held::Shelf(id)) && inside(last.area);
-            let held = self.standing.values().filter(|standing| of_it(&standing.last));
-            held.count() as u64
+            let mark = Mark::Held(Held::Shelf(id));
+            let held = self.standing.marked(mark, mark).into_iter();
+            held.filter(|key| inside(self.standing[key].last.area)).count() as u64
         };
         self.shelves.views(holds)
     }

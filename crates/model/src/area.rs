@@ -245,19 +245,20 @@ impl AreaTree {
 
     /// From the city down to and including `id`.
     pub fn path(&self, id: AreaId) -> Vec<AreaId> {
-        let mut path = vec![id];
-        let mut at = id;
-        while at != AreaId::ROOT {
-            at = self.get(at).parent;
-            path.push(at);
-        }
+        let mut path: Vec<AreaId> = self.upwards(id).collect();
         path.reverse();
         path
     }
 
+    /// From `id` up to the city.
+    fn upwards(&self, id: AreaId) -> impl Iterator<Item = AreaId> {
+        let above = |&at: &AreaId| (at != AreaId::ROOT).then(|| self.get(at).parent);
+        std::iter::successors(Some(id), above)
+    }
+
     /// The ancestor (or itself) of `id` on `tier`, if the path passes it.
     pub fn at_tier(&self, id: AreaId, tier: Tier) -> Option<AreaId> {
-        self.path(id).into_iter().find(|&a| self.get(a).row.tier == tier)
+        self.upwards(id).filter(|&a| self.get(a).row.tier == tier).last()
     }
 
     /// Parents of all areas as a flat array, for roll-ups; `parents()[0] == 0`.

@@ -46,7 +46,7 @@ pub enum Subject {
 }
 
 /// Why a warning whose cause stands is not shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Held {
     /// It follows from this warning, which stands.
     Parent(WarningId),

@@ -9,6 +9,7 @@ use chengmai_model::warning::{Subject, WarningChange, WarningId, WarningStep};
 use chengmai_model::{AreaId, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::indexed::{Indexed, Marked};
 use super::{Bounds, Scene, after};
 use crate::catalog::RuleDef;
 use crate::event::Event;
@@ -45,7 +46,16 @@ struct Desk {
 struct Group {
     last: WarningChange,
     /// Those that stand.
-    members: BTreeMap<Key, Severity>,
+    members: Indexed<Severity>,
+}
+
+/// The last mark is the worst.
+impl Marked for Severity {
+    type Mark = Self;
+
+    fn marks(&self) -> [Option<Self>; 2] {
+        [Some(*self), None]
+    }
 }
 
 impl Desk {
@@ -83,7 +93,7 @@ impl Group {
 
     /// Follows its members: it is as bad as the worst that stands.
     fn follow(&mut self, at: i64, out: &mut Vec<Event>) {
-        let Some(severity) = self.members.values().copied().max() else { return };
+        let Some(severity) = self.members.last_mark() else { return };
         if severity != self.last.severity {
             self.last.severity = severity;
             self.say(WarningStep::Regraded, at, out);
@@ -137,7 +147,7 @@ impl Floods {
                 ..change.clone()
             };
             out.push(Event::Warning(last.clone()));
-            Group { last, members: BTreeMap::new() }
+            Group { last, members: Indexed::default() }
         });
         group.members.insert(key, change.severity);
         group.follow(scene.now, out);
@@ -166,7 +176,7 @@ impl Floods {
         let Some(group) = self.groups.values_mut().find(|group| group.last.id == id) else {
             return;
         };
-        group.members.remove(&key);
+        group.members.remove(key);
         group.follow(at, out);
     }
 
@@ -177,8 +187,8 @@ impl Floods {
         }
         self.desks.retain(|_, desk| !desk.arrivals.is_empty());
         let over = |operator: u32, group: &Group| {
-            let flood = self.desks.get(&operator).is_some_and(|desk| desk.flood_since.is_some());
-            group.members.is_empty() && !flood
+            let desk = || self.desks.get(&operator);
+            group.members.is_empty() && desk().is_none_or(|desk| desk.flood_since.is_none())
         };
         let over: Vec<(u32, u16)> =
             self.groups.iter().filter(|((o, _), g)| over(*o, g)).map(|(key, _)| *key).collect();
@@ -192,7 +202,7 @@ impl Floods {
     /// Rules have other numbers now. A group whose first rule is gone goes by another member's.
     pub(super) fn renumber(&mut self, renamed: impl Fn(Key) -> Option<Key>) {
         self.groups.retain(|_, group| {
-            let members = std::mem::take(&mut group.members).into_iter();
+            let members = group.members.take().into_iter();
             group.members = members.filter_map(|(key, s)| Some((renamed(key)?, s))).collect();
             let own = renamed(Key { rule: group.last.rule, cause: 0 });
             let rule = own.or_else(|| group.members.keys().next().copied());
@@ -222,7 +232,7 @@ impl Floods {
         for ((operator, pack), mut group) in std::mem::take(&mut self.groups) {
             let operator = of_desk(operator);
             group.last.area = AreaId(operator);
-            let members = std::mem::take(&mut group.members).into_iter();
+            let members = group.members.take().into_iter();
             group.members = members.filter_map(|(key, s)| Some((*keys.get(&key)?, s))).collect();
             match self.groups.entry((operator, pack)) {
                 Entry::Vacant(place) => {

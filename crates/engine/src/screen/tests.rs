@@ -5,12 +5,13 @@ use chengmai_model::warning::{Subject, WarningStep};
 use chengmai_model::{
     AreaCode, AreaId, DeviceId, Order, Reading, Severity, ShelfId, StreamId, Timestamp,
 };
+use proptest::prelude::*;
 
 use super::Bounds;
 use crate::testing::{
-    MIDNIGHT, area, check_script, city, engine, kind, play, register, rule, tell,
+    MIDNIGHT, area, check_script, city, engine, kind, pack, play, register, rule, settings, tell,
 };
-use crate::{AlarmTally, Engine, Event};
+use crate::{AlarmTally, Catalog, Engine, Event};
 
 /// Burst main over low pressure; both of the same kind, for the whole town.
 const BURST: &str = r#"alarm = { when = "value >= 50", clear = "value < 40" }
@@ -382,5 +383,94 @@ fn what_speaks_of_a_rule_pack_area_or_stream_that_is_none_is_not_believed() {
         Bounds { streams: 5, ..all },
     ] {
         assert!(!sound(less), "{less:?}");
+    }
+}
+
+/// Burst and low pressure, one of them alone, and both the other way about.
+fn pipes_with(variant: usize) -> Catalog {
+    let (burst, low) = (rule("burst", BURST), rule("low", LOW));
+    let alone = low.replace("[\"burst\"]", "[]");
+    let rules = [burst.clone() + &low, alone, low.replace("low", "a_low") + &burst + &low];
+    let files = [("kinds.toml", kind("k", "")), ("rules.toml", rules[variant].clone())];
+    let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+    Catalog::compile(&[pack(&files)]).unwrap()
+}
+
+#[derive(Debug, Clone)]
+enum Happens {
+    Reading(u32, f64),
+    Tick,
+    Shelve(i64),
+    Unshelve,
+    Adopt(usize),
+    TownsJoin,
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    let values = proptest::sample::select(vec![0.0, 7.0, 20.0, 46.0, 60.0]);
+    prop_oneof![
+        24 => (0u32..6, values).prop_map(|(stream, value)| Happens::Reading(stream, value)),
+        8 => Just(Happens::Tick),
+        2 => (5i64..30).prop_map(Happens::Shelve),
+        1 => Just(Happens::Unshelve),
+        1 => (0usize..3).prop_map(Happens::Adopt),
+        1 => Just(Happens::TownsJoin),
+    ]
+}
+
+fn happen(engine: &mut Engine, minute: i64, it: &Happens) -> Vec<Event> {
+    let (at, mut said) = (MIDNIGHT.plus_ms(minute * 60_000), Vec::new());
+    match *it {
+        Happens::Reading(stream, value) => {
+            let reading = Reading { stream: StreamId(stream), at, value };
+            engine.apply(u64::try_from(minute).unwrap(), at, &[reading], &mut said);
+        }
+        Happens::Tick => {}
+        Happens::Shelve(minutes) => {
+            let spec = ShelfSpec { rule: Some("p/low".to_owned()), ..spec(minute + minutes) };
+            engine.order(at, &Order::Shelve { id: ShelfId(1), spec }, &mut said);
+        }
+        Happens::Unshelve => {
+            let (id, by) = (ShelfId(1), "x".to_owned());
+            engine.order(at, &Order::Unshelve { id, by }, &mut said);
+        }
+        Happens::Adopt(variant) => engine.adopt(pipes_with(variant)).unwrap(),
+        Happens::TownsJoin => {
+            let map = |of| if of == area("T2") { area("T1") } else { of };
+            engine.rearrange(city(), map, &mut said);
+        }
+    }
+    engine.tick(at, &mut said);
+    said
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// What finds warnings is not stored: a restored screen has made it anew from all that stand.
+    #[test]
+    fn a_screen_says_what_one_says_that_has_just_walked_over_all_that_stands(
+        steps in proptest::collection::vec((0i64..3, happens()), 1..60),
+    ) {
+        let mut goes_on = Engine::new(pipes_with(0), city(), settings());
+        for town in ["T1", "T1", "T2", "T2", "T3", "T3"] {
+            register(&mut goes_on, "k", town);
+        }
+        let (mut minute, mut variant) = (0, 0);
+        for (minutes, step) in steps {
+            minute += minutes;
+            let stored = goes_on.snapshot();
+            let restored = Engine::restore(pipes_with(variant), city(), settings(), &stored);
+            let mut restored = restored.unwrap();
+            prop_assert_eq!(
+                happen(&mut goes_on, minute, &step),
+                happen(&mut restored, minute, &step),
+                "{:?}", step
+            );
+            prop_assert_eq!(goes_on.snapshot(), restored.snapshot());
+            if let Happens::Adopt(to) = step {
+                variant = to;
+            }
+        }
     }
 }
