@@ -63,8 +63,6 @@ struct Look {
 struct Phase {
     load: LoadReport,
     looks: Vec<Look>,
-    /// Readings and refusals that the server counted meanwhile.
-    counted: [f64; 2],
 }
 
 /// Measures and writes the page.
@@ -97,9 +95,10 @@ pub fn run(args: &EndureArgs) -> Result<()> {
 
 fn phase(server: &Server, setup: &Setup<'_>) -> Result<Phase> {
     say(&format!("{} connections, {} s …", setup.connections, setup.seconds));
+    // Before its warming up: what it measures is among what is counted from here on.
+    let before = counts(server)?;
     let mut loader = Loader::start(setup, server)?;
     let began = Instant::now();
-    let before = counts(server)?;
     let (done, heard) = channel();
     let (load, looks) = std::thread::scope(|threads| {
         threads.spawn(move || drop(done.send(loader.report())));
@@ -117,13 +116,12 @@ fn phase(server: &Server, setup: &Setup<'_>) -> Result<Phase> {
         }
     })?;
     let after = counts(server)?;
-    let counted = [after[0] - before[0], after[1] - before[1]];
-    let [readings, refused] = counted;
+    let [readings, refused] = [after[0] - before[0], after[1] - before[1]];
     let missing = load.readings as f64 > readings || load.refused as f64 > refused;
     ensure!(!missing, "{load:?} but the server counts {readings} readings, {refused} refusals");
     let said = line(&load);
     say(&said);
-    Ok(Phase { load, looks, counted })
+    Ok(Phase { load, looks })
 }
 
 /// Readings taken and bodies refused for want of room.
@@ -180,7 +178,7 @@ fn render(args: &EndureArgs, overload: [&Phase; 3], soak: &Phase) -> String {
             load.p50_ms,
             load.p99_ms,
             load.max_ms,
-            grouped(phase.counted[1]),
+            grouped(load.refused as f64),
             looks.iter().map(|look| look.mb).fold(0.0, f64::max),
             looks.iter().map(|look| look.handles).max().unwrap_or(0),
         );
