@@ -1,10 +1,11 @@
 //! Readings in over HTTP: what is taken, what is refused and how, and that every refusal is counted.
 
 use std::io::Write as _;
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::harness::{City, Folder, metric, now_ms};
+use crate::harness::{City, Folder, metric, now_ms, until};
 
 const GRID: &str = "500103001001001";
 
@@ -278,4 +279,36 @@ fn a_body_that_is_sent_again_counts_once_also_after_a_kill_and_through_another_d
     assert_eq!(metric(&city, "chengmai_readings_accepted_total"), 0);
     assert_eq!(city.write(&city.admin, &other).0, 204, "one more reading is another body");
     assert_eq!(metric(&city, "chengmai_readings_accepted_total"), 6);
+}
+
+#[test]
+fn a_body_for_which_there_is_no_room_is_refused_counted_and_taken_later() {
+    let (_folder, city) = city(&[]);
+    // They announce all that there is room for, and send nothing of it.
+    let holders: Vec<TcpStream> = (0..48)
+        .map(|_| {
+            let mut sender = TcpStream::connect(city.http).unwrap();
+            let (token, length) = (&city.admin, 1_023 * 1_024);
+            write!(
+                sender,
+                "POST /api/v2/write HTTP/1.1\r\nHost: city\r\nAuthorization: Bearer {token}\r\n\
+                 Content-Length: {length}\r\n\r\n"
+            )
+            .unwrap();
+            sender
+        })
+        .collect();
+    let mut second = 0;
+    let mut write = || {
+        second += 1_000;
+        city.write(
+            &city.admin,
+            &format!("methane,device=m1 value=2 {}\n", now_ms() - 600_000 + second),
+        )
+    };
+    let answer = until("there is no room", || Some(write()).filter(|(status, _)| *status != 204));
+    assert_eq!((answer.0, &answer.1["code"]), (429, &json!("E-602")), "{}", answer.1);
+    assert!(refused(&city, "overloaded") > 0);
+    drop(holders);
+    until("there is room again", || (write().0 == 204).then_some(()));
 }
