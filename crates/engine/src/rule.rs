@@ -276,6 +276,7 @@ impl RuleState {
             && self.grade.max(self.fall_to) <= 4
             && is_time(self.turning.since)
             && is_time(self.falling.since)
+            && self.turns.is_sound()
             && recent.is_some_and(|recent| recent.iter().all(|(at, _)| is_time(*at)))
     }
 

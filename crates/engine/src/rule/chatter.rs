@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Moment;
 use crate::catalog::{CompiledRule, Delay};
+use crate::limits::is_time;
 
 /// Beginnings and ends that make chattering, if they come close enough (ISA-18.2).
 const TURNS: usize = 3;
@@ -27,6 +28,13 @@ pub(super) struct Turns {
 }
 
 impl Turns {
+    /// False for what no alarm can have left behind.
+    pub(super) fn is_sound(&self) -> bool {
+        usize::from(self.len) <= TURNS
+            && self.steps <= STEPS_MAX
+            && self.at.iter().all(|&at| is_time(at))
+    }
+
     /// The alarm began or ended.
     pub(super) fn note(&mut self, moment: &Moment<'_>, rule: &CompiledRule) {
         if usize::from(self.len) == TURNS {

@@ -441,8 +441,10 @@ impl SnapshotJob {
             return !self.registry.read().has_pending();
         };
         let (done, wait) = oneshot::channel();
-        sequencer.blocking_send(Message::Registered(done)).is_ok()
-            && matches!(wait.blocking_recv(), Ok(Ok(())))
+        let said = sequencer.blocking_send(Message::Registered(done)).is_ok()
+            && matches!(wait.blocking_recv(), Ok(Ok(())));
+        // One that stops, or finds no room, answers no more; what it could not write is queued again.
+        said || !self.registry.read().has_pending()
     }
 }
 
