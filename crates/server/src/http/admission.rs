@@ -16,7 +16,7 @@ use super::extract::Body;
 use super::problem::{Answer, Problem};
 use crate::city::City;
 
-/// Room for bodies on their way to the disk, in KiB: a quarter of a second of readings.
+/// Room for bodies on their way to the disk, in KiB: some seventy bodies of 10,000 lines.
 const ROOM_KIB: usize = 48 * 1_024;
 /// How long a body waits for room.
 const PATIENCE: Duration = Duration::from_millis(400);
