@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::area::{AreaFault, AreaRow, Overlay, Recoded};
+use crate::calendar::{Calendar, WorkHours};
 use crate::pack::PackFault;
 use crate::{AreaCode, AreaTree, Severity, Text, Tier};
 
@@ -53,6 +54,8 @@ pub struct City {
     pub areas: AreaFiles,
     /// How its alarms are screened.
     pub alarms: CityAlarms,
+    /// Its working time (`calendar.toml`); without the file Monday to Friday in the city's zone.
+    pub calendar: Calendar,
 }
 
 /// How alarms are screened in this city (`[alarms]`); what is absent has the program's default.
@@ -118,6 +121,9 @@ pub struct AgencyKind {
     pub name: Text,
     /// Which areas have one.
     pub tier: Tier,
+    /// When they work: `08:00-12:00 14:00-18:00`; as the city's calendar says when absent.
+    #[serde(default)]
+    pub hours: Option<WorkHours>,
 }
 
 /// An area's name in English (`[[english]]`).
@@ -205,6 +211,12 @@ impl City {
         agencies
     }
 
+    /// When agencies of a kind work; the city's hours where the kind has none of its own.
+    pub fn work_hours(&self, agency_kind: Option<&str>) -> &WorkHours {
+        let kind = self.agency_kinds.iter().find(|kind| Some(kind.id.as_str()) == agency_kind);
+        kind.and_then(|kind| kind.hours.as_ref()).unwrap_or(self.calendar.default_hours())
+    }
+
     /// An area's name in English, where the city gives one.
     pub fn english_name(&self, code: &AreaCode) -> Option<&str> {
         self.english.iter().find(|e| e.code == *code).map(|e| e.name.as_str())
@@ -263,10 +275,12 @@ impl Default for City {
                 source: String::new(),
             },
             alarms: CityAlarms::default(),
+            calendar: Calendar::default(),
         }
     }
 }
 
 mod areas;
+mod calendar;
 mod geojson;
 mod read;

@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod area;
 pub mod area_path;
+pub mod calendar;
 pub mod case;
 pub mod city;
 pub mod error;

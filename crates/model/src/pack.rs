@@ -449,6 +449,7 @@ impl Pack {
 
 mod check;
 pub(crate) mod document;
+mod forms;
 pub(crate) mod parse;
 mod rule_text;
 pub(crate) mod shape;

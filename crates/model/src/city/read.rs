@@ -6,7 +6,8 @@
 use serde::Deserialize;
 
 use super::{
-    AgencyKind, AreaFiles, City, CityAlarms, CityHead, EnglishName, Section, SeverityName, TierName,
+    AgencyKind, AreaFiles, City, CityAlarms, CityHead, EnglishName, Section, SeverityName,
+    TierName, calendar,
 };
 use crate::area::{Overlay, Recoded};
 use crate::pack::PackFault;
@@ -74,8 +75,14 @@ const RECODED: Shape = Shape {
         must("source", Of::Line),
     ],
 };
-const AGENCY_KIND: Shape =
-    Shape { keys: &[must("id", Of::Id), must("name", Of::Table(&TEXT)), must("tier", TIER)] };
+const AGENCY_KIND: Shape = Shape {
+    keys: &[
+        must("id", Of::Id),
+        must("name", Of::Table(&TEXT)),
+        must("tier", TIER),
+        may("hours", Of::Hours),
+    ],
+};
 const ENGLISH: Shape = Shape { keys: &[must("code", Of::Line), must("name", Of::Line)] };
 const AREAS: Shape = Shape {
     keys: &[
@@ -124,6 +131,8 @@ pub(super) fn read(files: &[(String, String)]) -> Result<City, Vec<PackFault>> {
     if let Some((city, document)) = &city {
         check(city, document, &mut faults);
     }
+    let zone = city.as_ref().and_then(|(city, document)| zone(city, document, &mut faults));
+    let calendar = calendar::read(files, &zone.unwrap_or(jiff::tz::TimeZone::UTC), &mut faults);
     let found = faults.sorted();
     match (head, city) {
         (Some((head, _)), Some((city, _))) if found.is_empty() => Ok(City {
@@ -141,6 +150,7 @@ pub(super) fn read(files: &[(String, String)]) -> Result<City, Vec<PackFault>> {
             english: city.english,
             areas: city.areas,
             alarms: city.alarms,
+            calendar,
         }),
         _ => Err(found),
     }
@@ -182,6 +192,28 @@ fn check(city: &CityFile, document: &Document<'_>, faults: &mut Faults) {
             );
         }
     }
+}
+
+/// The city's zone, when there is one of that name.
+fn zone(
+    city: &CityFile,
+    document: &Document<'_>,
+    faults: &mut Faults,
+) -> Option<jiff::tz::TimeZone> {
+    let name = &city.city.time_zone;
+    let zone = jiff::tz::TimeZone::get(name).ok();
+    if zone.is_none() {
+        faults.add(
+            FILE,
+            document.line("city", 0, "time_zone"),
+            (format!("没有时区 `{name}`"), format!("there is no time zone `{name}`")),
+            (
+                "写 IANA 名称，例如 \"Asia/Shanghai\"",
+                "write an IANA name such as \"Asia/Shanghai\"",
+            ),
+        );
+    }
+    zone
 }
 
 /// Top down, codes longer from tier to tier, the root's length that of the first.

@@ -9,7 +9,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::Keep;
 use super::document::{Document, find};
+use super::forms::{is_class, is_color, is_delay, is_id, is_recheck, is_version};
 use super::parse::Faults;
+use crate::calendar::{WorkHours, parse_days};
 use crate::case::parse_limit_ms;
 use crate::time::parse_duration_ms;
 
@@ -44,6 +46,10 @@ pub(crate) enum Of {
     Recheck,
     /// `4 work_hour`.
     Limit,
+    /// `08:00-12:00 14:00-18:00`.
+    Hours,
+    /// `2026-10-01` or `2026-10-01..2026-10-07`.
+    Days,
     /// `05-02`.
     Class,
     /// `#RRGGBB`.
@@ -354,6 +360,8 @@ impl Of {
             Self::Delay => is_delay(text),
             Self::Recheck => is_recheck(text),
             Self::Limit => parse_limit_ms(text).is_some(),
+            Self::Hours => WorkHours::parse(text).is_some(),
+            Self::Days => parse_days(text).is_some(),
             Self::Class => is_class(text),
             Self::Color => is_color(text),
             Self::Choice(words) => words.contains(&text),
@@ -373,6 +381,8 @@ impl Of {
             Self::Delay => ("时长或读数个数", "a duration or a number of readings"),
             Self::Recheck => ("“m 次中的 n 次”复核条件", "an `n of m within` condition"),
             Self::Limit => ("处置时限", "a handling limit"),
+            Self::Hours => ("工作时间", "working hours"),
+            Self::Days => ("日期或日期区间", "a date, or a first and last one"),
             Self::Class => ("分类代码", "a class code"),
             Self::Color => ("颜色", "a colour"),
             Self::Number => ("数值", "a number"),
@@ -407,6 +417,8 @@ impl Of {
             Self::Delay => "\"2 readings\"",
             Self::Recheck => "\"2 of 3 within 10m\"",
             Self::Limit => "\"4 work_hour\"",
+            Self::Hours => "\"08:00-12:00 14:00-18:00\"",
+            Self::Days => "\"2026-10-01..2026-10-07\"",
             Self::Class => "\"05-02\"",
             Self::Color => "\"#2A9D8F\"",
             Self::Number => "10",
@@ -456,41 +468,4 @@ fn is_number(value: &DeValue<'_>) -> bool {
         DeValue::Float(number) => number.as_str().parse().is_ok_and(f64::is_finite),
         _ => false,
     }
-}
-
-fn is_id(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-}
-
-fn is_version(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('.').collect();
-    parts.len() == 3 && parts.iter().all(|part| part.parse::<u32>().is_ok())
-}
-
-fn is_delay(text: &str) -> bool {
-    match text.strip_suffix(" readings").or_else(|| text.strip_suffix(" reading")) {
-        Some(count) => count.parse::<u32>().is_ok_and(|count| count >= 1),
-        None => parse_duration_ms(text).is_some_and(|ms| ms > 0),
-    }
-}
-
-fn is_recheck(text: &str) -> bool {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let [need, "of", among, "within", time] = words[..] else { return false };
-    let (Ok(need), Ok(among)) = (need.parse::<u32>(), among.parse::<u32>()) else { return false };
-    (1..=among).contains(&need) && parse_duration_ms(time).is_some_and(|ms| ms > 0)
-}
-
-fn is_class(text: &str) -> bool {
-    text.len() == 5
-        && text
-            .bytes()
-            .enumerate()
-            .all(|(n, b)| if n == 2 { b == b'-' } else { b.is_ascii_digit() })
-}
-
-fn is_color(text: &str) -> bool {
-    text.len() == 7
-        && text.strip_prefix('#').is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }

@@ -1,3 +1,4 @@
 //! Tests of `model` against the packs as they are committed.
 
+mod calendar;
 mod chongqing;
