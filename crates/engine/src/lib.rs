@@ -13,6 +13,7 @@ pub mod answer;
 pub mod backtest;
 pub mod case;
 pub mod catalog;
+pub mod clock;
 pub mod engine;
 pub mod event;
 pub mod indicator;
