@@ -1,11 +1,28 @@
-//! Ratings 评价: on-time rates with numerator and denominator, and five stars per agency with the
-//! evidence behind them. Pure arithmetic over counts; counting is the records database's work.
+//! Ratings 评价: rates with numerator and denominator, composites, and stars with the evidence behind
+//! them. Pure arithmetic; what is kept where is the records database's work.
 //!
-//! Formula of the stars (our default weights; the field's own composite in domain terms is alike):
+//! [`formulas`] counts what happened to cases in a period, [`composite`] weighs it as a pack says,
+//! [`evidence`] and [`stars`] say who is proved to be among the best, [`weights`] how much an order owes
+//! to its weights, [`policy`] whether a measure changed anything.
+//!
+//! In this file: the summary of an agency's cases as its page shows it. Formula of its score (our default weights; the field's own composite in domain terms is alike):
 //! score = 100 × (0.60 × on-time + 0.25 × (1 − rework) + 0.15 × (1 − open overdue share)),
 //! 90 and more 5 stars, 80 4, 70 3, 60 2, less 1; fewer than five cases: no stars.
 
 use chengmai_model::Text;
+
+pub mod composite;
+pub mod draws;
+pub mod evidence;
+pub mod facts;
+pub mod formulas;
+pub mod policy;
+pub mod posterior;
+pub mod stars;
+pub mod weights;
+
+mod probability;
+mod ranks;
 
 /// Fewer cases than this are not enough evidence for stars.
 pub const EVIDENCE_CASES_MIN: u64 = 5;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::area::{AreaFault, AreaRow, Overlay, Recoded};
 use crate::calendar::{Calendar, WorkHours};
 use crate::pack::PackFault;
+use crate::pack::rating::Ratings;
 use crate::{AreaCode, AreaTree, Severity, Text, Tier};
 
 /// `pack.toml` of the city's pack, table `[pack]`.
@@ -56,6 +57,8 @@ pub struct City {
     pub alarms: CityAlarms,
     /// Its working time (`calendar.toml`); without the file Monday to Friday in the city's zone.
     pub calendar: Calendar,
+    /// How its areas, agencies and posts are judged (`ratings.toml`).
+    pub ratings: Ratings,
 }
 
 /// How alarms are screened in this city (`[alarms]`); what is absent has the program's default.
@@ -276,6 +279,7 @@ impl Default for City {
             },
             alarms: CityAlarms::default(),
             calendar: Calendar::default(),
+            ratings: Ratings::default(),
         }
     }
 }

@@ -451,6 +451,7 @@ mod check;
 pub(crate) mod document;
 mod forms;
 pub(crate) mod parse;
+pub mod rating;
 mod rule_text;
 pub(crate) mod shape;
 

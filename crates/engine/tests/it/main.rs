@@ -20,4 +20,8 @@ mod rollup;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod star_rules;
+#[cfg(test)]
+mod stars;
+#[cfg(test)]
 mod storm;

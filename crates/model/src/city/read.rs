@@ -13,6 +13,7 @@ use crate::area::{Overlay, Recoded};
 use crate::pack::PackFault;
 use crate::pack::document::Document;
 use crate::pack::parse::{Faults, toml_file};
+use crate::pack::rating;
 use crate::pack::shape::{Of, Shape, TEXT, TIER, may, must};
 use crate::{AreaCode, Severity, Text};
 
@@ -133,9 +134,10 @@ pub(super) fn read(files: &[(String, String)]) -> Result<City, Vec<PackFault>> {
     }
     let zone = city.as_ref().and_then(|(city, document)| zone(city, document, &mut faults));
     let calendar = calendar::read(files, &zone.unwrap_or(jiff::tz::TimeZone::UTC), &mut faults);
+    let ratings = rating::read(files, &mut faults);
     let found = faults.sorted();
-    match (head, city) {
-        (Some((head, _)), Some((city, _))) if found.is_empty() => Ok(City {
+    match (head, city, ratings) {
+        (Some((head, _)), Some((city, _)), Some(ratings)) if found.is_empty() => Ok(City {
             head: head.pack,
             name: city.city.name,
             root: city.city.root,
@@ -151,6 +153,7 @@ pub(super) fn read(files: &[(String, String)]) -> Result<City, Vec<PackFault>> {
             areas: city.areas,
             alarms: city.alarms,
             calendar,
+            ratings,
         }),
         _ => Err(found),
     }

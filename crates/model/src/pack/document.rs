@@ -55,6 +55,11 @@ impl<'t> Document<'t> {
         head.and_then(|head| find(head, key)).map_or(0, |(byte, _)| self.line_at(byte))
     }
 
+    /// Line of a table of the file's top level; 0 when it is not there.
+    pub(crate) fn line_of_table(&self, name: &str) -> u32 {
+        find(self.root.get_ref(), name).map_or(0, |(byte, _)| self.line_at(byte))
+    }
+
     /// Line of a key, as `grade.1.when` inside the `index`-th table of `list`; of the nearest table
     /// around it when the key is absent.
     pub(crate) fn line(&self, list: &str, index: usize, path: &str) -> u32 {
