@@ -5,7 +5,8 @@
 //! [`evidence`] and [`stars`] say who is proved to be among the best, [`weights`] how much an order owes
 //! to its weights, [`policy`] whether a measure changed anything.
 //!
-//! In this file: the summary of an agency's cases as its page shows it. Formula of its score (our default weights; the field's own composite in domain terms is alike):
+//! In this file: the summary of an agency's cases as its page shows it. Formula of its score (our
+//! default weights; the field's own composite in domain terms is alike):
 //! score = 100 × (0.60 × on-time + 0.25 × (1 − rework) + 0.15 × (1 − open overdue share)),
 //! 90 and more 5 stars, 80 4, 70 3, 60 2, less 1; fewer than five cases: no stars.
 
