@@ -12,8 +12,9 @@ mod rule_terms;
 
 use std::ops::Range;
 
+use chengmai_model::calendar::Calendar;
 use chengmai_model::pack::{CaseType, Indicator, Keep, Kind, Layer, Pack, PackFault, PackHead};
-use chengmai_model::pack::{Period, Rule, Scenario};
+use chengmai_model::pack::{Period, Plan, Procedure, Rule, Scenario};
 use chengmai_model::time::MINUTE_MS;
 use chengmai_model::{KindId, Severity, Text, Tier};
 use foldhash::fast::FixedState;
@@ -23,6 +24,7 @@ pub(crate) use rollup_terms::{Load, SHARES, SlotTerm};
 pub(crate) use rule_terms::{CompiledRule, Delay, ReadingTerm};
 
 use crate::accumulator::Layout;
+use crate::case::CaseRules;
 use crate::expr::values::ValueSet;
 use crate::limits::KINDS_MAX;
 use crate::setpoint::Bounds;
@@ -37,6 +39,8 @@ pub struct Catalog {
     indicators: Vec<IndicatorDef>,
     rules: Vec<RuleDef>,
     case_types: Vec<CaseTypeDef>,
+    procedures: Vec<Procedure>,
+    plans: Vec<Plan>,
     windows: Vec<WindowDef>,
     fingerprint: u64,
 }
@@ -284,6 +288,13 @@ impl Catalog {
     /// The type of case with that id.
     pub fn case_type(&self, id: &str) -> Option<&CaseTypeDef> {
         self.case_types.iter().find(|case| case.def.id == id)
+    }
+
+    /// What cases are decided by: the types, procedures and plans of all packs, with a calendar. Agencies
+    /// are added by whoever knows them.
+    pub fn case_rules(&self, calendar: Calendar) -> CaseRules {
+        let types = self.case_types.iter().map(|case_type| &case_type.def);
+        CaseRules::new(calendar, types, &self.procedures, &self.plans, [])
     }
 
     /// The number of the kind with that name, added if no pack declares it: no unit, any finite

@@ -25,10 +25,12 @@ pub enum Role {
     Viewer,
     /// A gateway that sends readings.
     Ingest,
+    /// 公众: a citizen with the tracking link of a report. No account has this role.
+    Citizen,
 }
 
 impl Role {
-    /// All roles, in the order shown to people.
+    /// All roles that an account may have, in the order shown to people.
     pub const ALL: [Self; 8] = [
         Self::Admin,
         Self::DutyOfficer,
@@ -51,6 +53,7 @@ impl Role {
             Self::Engineer => "engineer",
             Self::Viewer => "viewer",
             Self::Ingest => "ingest",
+            Self::Citizen => "citizen",
         }
     }
 

@@ -144,6 +144,11 @@ impl Calendar {
         i64::from(limit.amount) * unit_ms
     }
 
+    /// The midnight at which the day of a moment ends.
+    pub fn end_of_day(&self, at: Timestamp) -> Timestamp {
+        Timestamp(self.days.midnight_after(at.0))
+    }
+
     /// True when the agency works at a moment.
     pub fn is_working(&self, at: Timestamp, hours: &WorkHours) -> bool {
         self.days.line(hours, Counting::Hours).holds(at.0)

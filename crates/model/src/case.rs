@@ -11,224 +11,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorCode;
 use crate::pack::LimitRow;
-use crate::time::{DAY_MS, HOUR_MS};
 use crate::{AreaPath, Role, Text, Tier, Timestamp};
 
+mod act;
+mod circumstances;
+mod clock;
 mod event;
 mod id;
 mod import;
+mod words;
 
-pub use event::{CaseEvent, CaseStep, Command, CommandKind, Filing};
+pub use act::{CaseStep, Command, CommandKind, Photo, is_open_to_the_public};
+pub use circumstances::{
+    Admission, Appeal, Aside, Circumstances, FiredPlan, Part, PartState, Petition, ReportDue, Ruling,
+    Satisfaction, Verdict, Wish,
+};
+pub use clock::{ClockRow, StageClock, StageLimits, default_limit};
+pub use event::{CaseEvent, Filing};
 pub use id::CaseId;
 pub use import::{ImportedCase, ImportedStatus};
-
-/// Where a case stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CaseState {
-    /// 已立案: waits for dispatch.
-    Filed,
-    /// 已派遣: lies with the agency.
-    Dispatched,
-    /// 处置中: the agency is at it.
-    Handling,
-    /// 处置完成: waits for the check.
-    Handled,
-    /// 已回退: the agency gave it back; waits for dispatch.
-    Returned,
-    /// 返工: failed the check; back with the same agency.
-    Rework,
-    /// 核查通过: waits for closing.
-    Checked,
-    /// 已结案.
-    Closed,
-}
-
-impl CaseState {
-    /// All states, in the order of the short loop.
-    pub const ALL: [Self; 8] = [
-        Self::Filed,
-        Self::Dispatched,
-        Self::Handling,
-        Self::Handled,
-        Self::Returned,
-        Self::Rework,
-        Self::Checked,
-        Self::Closed,
-    ];
-
-    /// Its word: `filed`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Filed => "filed",
-            Self::Dispatched => "dispatched",
-            Self::Handling => "handling",
-            Self::Handled => "handled",
-            Self::Returned => "returned",
-            Self::Rework => "rework",
-            Self::Checked => "checked",
-            Self::Closed => "closed",
-        }
-    }
-
-    /// From its word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.word() == word)
-    }
-
-    /// Its name as shown to people.
-    pub fn name(self) -> Text {
-        match self {
-            Self::Filed => Text::new("已立案，待派遣", "Filed, to be dispatched"),
-            Self::Dispatched => Text::new("已派遣，待处置", "Dispatched, to be handled"),
-            Self::Handling => Text::new("处置中", "Being handled"),
-            Self::Handled => Text::new("处置完成，待核查", "Handled, to be checked"),
-            Self::Returned => Text::new("已回退，待重新派遣", "Returned, to be dispatched again"),
-            Self::Rework => Text::new("返工", "Rework"),
-            Self::Checked => Text::new("核查通过，待结案", "Checked, to be closed"),
-            Self::Closed => Text::new("已结案", "Closed"),
-        }
-    }
-}
-
-/// Which clock runs. Each limit is its own; a case's whole limit is their sum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// 派遣.
-    Dispatch,
-    /// 处置.
-    Handle,
-    /// 核查.
-    Check,
-    /// 结案.
-    Close,
-}
-
-impl Stage {
-    /// Its word: `dispatch`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Dispatch => "dispatch",
-            Self::Handle => "handle",
-            Self::Check => "check",
-            Self::Close => "close",
-        }
-    }
-}
-
-/// The running clock of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StageClock {
-    /// What it measures.
-    pub stage: Stage,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it runs out.
-    pub due_at: Timestamp,
-}
-
-/// Colour of a clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Light {
-    /// Less than 80 % of the limit used.
-    Green,
-    /// 80 % or more used.
-    Yellow,
-    /// Overdue.
-    Red,
-}
-
-impl Light {
-    /// Its word: `green`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Green => "green",
-            Self::Yellow => "yellow",
-            Self::Red => "red",
-        }
-    }
-
-    /// From its word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Green, Self::Yellow, Self::Red].into_iter().find(|l| l.word() == word)
-    }
-}
-
-impl StageClock {
-    /// Share of the limit used at `now`: 0 at the start, 1 when due, more when overdue.
-    pub fn used_share(&self, now: Timestamp) -> f64 {
-        let limit = self.due_at.since(self.started_at).max(1);
-        now.since(self.started_at).max(0) as f64 / limit as f64
-    }
-
-    /// Its colour at `now`. Whole numbers only, so that the database can ask the same question.
-    pub fn light(&self, now: Timestamp) -> Light {
-        let (used, limit) = (now.since(self.started_at), self.due_at.since(self.started_at));
-        if now > self.due_at {
-            Light::Red
-        } else if used.saturating_mul(10) >= limit.saturating_mul(8) {
-            Light::Yellow
-        } else {
-            Light::Green
-        }
-    }
-}
-
-/// How long each stage may take, in milliseconds, frozen into the case when it is filed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StageLimits {
-    /// Filed or returned until dispatched.
-    pub dispatch_ms: i64,
-    /// Dispatched until handled: the row's limit 处置时限.
-    pub handle_ms: i64,
-    /// Handled until checked.
-    pub check_ms: i64,
-    /// Checked until closed.
-    pub close_ms: i64,
-}
-
-impl StageLimits {
-    /// The limit of one stage.
-    pub const fn of(&self, stage: Stage) -> i64 {
-        match stage {
-            Stage::Dispatch => self.dispatch_ms,
-            Stage::Handle => self.handle_ms,
-            Stage::Check => self.check_ms,
-            Stage::Close => self.close_ms,
-        }
-    }
-
-    /// The whole loop: a case each of whose stages is in time is itself in time.
-    pub const fn total_ms(&self) -> i64 {
-        self.dispatch_ms
-            .saturating_add(self.handle_ms)
-            .saturating_add(self.check_ms)
-            .saturating_add(self.close_ms)
-    }
-}
-
-/// Milliseconds of a handling limit as packs write it: `1 urgent_hour`, `4 work_hour`, `5 work_day`,
-/// `2 natural_day`; at least 1, at most 9,999.
-///
-/// All limits run by the wall clock for now: an urgent or work hour is 60 minutes and a work or
-/// natural day 24 hours, nights and holidays included. Working-time calendars come later; then
-/// `work_hour` and `work_day` will pause outside working time.
-pub fn parse_limit_ms(text: &str) -> Option<i64> {
-    let mut words = text.split_ascii_whitespace();
-    let (amount, unit) = (words.next()?, words.next()?);
-    if words.next().is_some() || amount.len() > 4 || !amount.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let amount: i64 = amount.parse().ok().filter(|&n| n > 0)?;
-    let unit_ms = match unit {
-        "urgent_hour" | "work_hour" => HOUR_MS,
-        "work_day" | "natural_day" => DAY_MS,
-        _ => return None,
-    };
-    Some(amount * unit_ms)
-}
+pub use words::{CaseSource, CaseState, EventLevel, Light, PhotoKind, ReportForm, Stage};
 
 /// Which centre owns a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -311,32 +113,6 @@ pub struct Holder {
     pub area: AreaPath,
 }
 
-/// Where a case came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CaseSource {
-    /// A warning, confirmed by a person or filed by rule.
-    Warning,
-    /// A duty officer or grid worker.
-    DutyOfficer,
-    /// A file of another system's cases.
-    Import,
-    /// A citizen.
-    Public,
-}
-
-impl CaseSource {
-    /// Its word: `duty_officer`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Warning => "warning",
-            Self::DutyOfficer => "duty_officer",
-            Self::Import => "import",
-            Self::Public => "public",
-        }
-    }
-}
-
 /// The row of the filing and closing standard that a case cites, as it stood when it was filed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CitedRow {
@@ -352,14 +128,20 @@ pub struct CitedRow {
 pub struct Case {
     /// Its number.
     pub id: CaseId,
-    /// What it was filed with; never changes.
+    /// What it was filed with; before that, what it was reported with.
     pub filing: Filing,
-    /// Who filed it.
+    /// Who filed it; before that, who reported it.
     pub filed_by: String,
-    /// When it was filed.
+    /// When it was filed; before that, when it was reported.
     pub filed_at: Timestamp,
-    /// When the whole loop must be closed; `None` only for imports whose source states none.
+    /// When it first became known here.
+    #[serde(default)]
+    pub reported_at: Option<Timestamp>,
+    /// When the whole loop must be closed; `None` before filing, and for imports whose source states none.
     pub due_at: Option<Timestamp>,
+    /// The same as it was when it was filed: what was first promised stays visible.
+    #[serde(default)]
+    pub first_due_at: Option<Timestamp>,
     /// Where it stands.
     pub state: CaseState,
     /// Which centre owns it.
@@ -370,16 +152,37 @@ pub struct Case {
     pub agency: Option<String>,
     /// Who has it in hand. Of a closed case: the centre that closed it.
     pub holder: Holder,
-    /// The running clock; `None` once closed.
+    /// The running clock; `None` once it has come to its end.
     pub clock: Option<StageClock>,
-    /// When it was closed.
+    /// Clocks that have ended, in order.
+    #[serde(default)]
+    pub clocks: Vec<ClockRow>,
+    /// When it came to its end: closed, closed by force, not accepted, cancelled.
     pub closed_at: Option<Timestamp>,
     /// Of a closed case with a limit: closed no later than [`Self::due_at`].
     pub on_time: Option<bool>,
     /// How often agencies gave it back.
     pub returns: u32,
-    /// How often it failed the check.
+    /// How often it failed the check, or the reporter said it was not fixed.
     pub reworks: u32,
+    /// How often it was given more time.
+    #[serde(default)]
+    pub delays: u32,
+    /// How often somebody urged 催办.
+    #[serde(default)]
+    pub urges: u32,
+    /// How often it was put under supervision 督办.
+    #[serde(default)]
+    pub supervisions: u32,
+    /// How many more people reported the same.
+    #[serde(default)]
+    pub joined: u32,
+    /// How often it was reopened.
+    #[serde(default)]
+    pub reopens: u32,
+    /// The rarer facts.
+    #[serde(default)]
+    pub circumstances: Circumstances,
     /// Number of its last event, from 1.
     pub seq: u32,
     /// When its last event happened.
@@ -427,40 +230,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_run_by_the_wall_clock() {
-        assert_eq!(parse_limit_ms("1 urgent_hour"), Some(HOUR_MS));
-        assert_eq!(parse_limit_ms("4 work_hour"), Some(4 * HOUR_MS));
-        assert_eq!(parse_limit_ms(" 5  work_day "), Some(5 * DAY_MS));
-        assert_eq!(parse_limit_ms("2 natural_day"), Some(2 * DAY_MS));
-        for bad in [
-            "",
-            "1",
-            "hour",
-            "0 work_day",
-            "-1 work_day",
-            "1 hour",
-            "1 work_day x",
-            "12345 work_day",
-        ] {
-            assert_eq!(parse_limit_ms(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_light_turns_yellow_at_four_fifths_and_red_after_the_limit() {
-        let clock = StageClock {
-            stage: Stage::Handle,
-            started_at: Timestamp(1_000),
-            due_at: Timestamp(2_000),
-        };
-        let at = |ms| clock.light(Timestamp(ms));
-        assert_eq!([at(0), at(1_000), at(1_799)], [Light::Green; 3]);
-        assert_eq!([at(1_800), at(2_000)], [Light::Yellow; 2]);
-        assert_eq!(at(2_001), Light::Red);
-        assert!((clock.used_share(Timestamp(1_420)) - 0.42).abs() < 1e-12);
-    }
-
-    #[test]
     fn a_level_fits_only_areas_it_has_a_centre_for() {
         let district = AreaPath::parse("/50/500103/").unwrap();
         let grid = AreaPath::parse("/50/500103/500103001/500103001001/500103001001001/").unwrap();
@@ -473,15 +242,13 @@ mod tests {
 
     #[test]
     fn words_read_back() {
-        for state in CaseState::ALL {
+        for &state in CaseState::ALL {
             assert_eq!(CaseState::from_word(state.word()), Some(state));
             assert_eq!(serde_json::to_value(state).unwrap(), state.word());
         }
-        for kind in CommandKind::ALL {
+        for &kind in CommandKind::ALL {
             assert_eq!(CommandKind::from_word(kind.word()), Some(kind));
-        }
-        for step in CaseStep::ALL {
-            assert_eq!(serde_json::to_value(step).unwrap(), step.word());
+            assert!(CaseStep::ALL.contains(&kind.step()));
         }
         for role in Role::ALL {
             assert_eq!(Role::from_word(role.word()), Some(role));

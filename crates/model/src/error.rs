@@ -118,6 +118,26 @@ catalogue! {
         "该预警已有人处理" / "this warning was already answered" ; "查看处理人与意见" / "see who answered it and how"
     CASE_FILE = 407 "case_file" 400
         "案件文件的一行无效" / "a row of the case file is not valid" ; "按行号更正后重新导入该行；已导入的不会重复" / "mend the lines named and import the file again; cases already imported are not doubled"
+    PHOTO_REQUIRED = 408 "photo_required" 422
+        "必须附带时间和位置的照片" / "a photo with time and position is required" ; "按提示拍照后重试" / "take the photo named and try again"
+    OUTSIDE_DUTIES = 409 "outside_duties" 422
+        "不在该单位的权责清单内" / "not on that agency's list of duties" ; "派给清单内的单位，或由中心准入并写明原因" / "choose an agency whose duty it is, or have the centre admit the task with a reason"
+    LIMIT_REQUIRED = 410 "limit_required" 422
+        "必须写明时间" / "a time is required" ; "写明时长（如 2 work_day）或日期" / "give a length (such as 2 work_day) or a day"
+    PETITION = 411 "petition" 409
+        "与待批申请不符" / "does not fit what was asked for" ; "刷新后查看待批申请" / "reload and look at what waits for an answer"
+    PARTS_OPEN = 412 "parts_open" 409
+        "协同任务未完成" / "parts of other agencies are not done" ; "等待协同单位完成，或由中心撤销" / "wait for the agencies named, or have the centre drop their parts"
+    RULING_FINAL = 413 "ruling_final" 409
+        "权责已由上级裁定" / "the centre above has ruled whose task it is" ; "由裁定的单位办理" / "the agency named in the ruling does it"
+    NOTHING_TO_APPEAL = 414 "nothing_to_appeal" 409
+        "没有可申诉或待审的记录" / "nothing to appeal against or to review" ; "查看案件的计时记录" / "look at the clocks of the case"
+    SAME_PERSON = 415 "same_person" 403
+        "须由另一人办理" / "another person must do this" ; "请同级或上级的其他人员办理" / "ask a colleague"
+    TOO_LATE = 416 "too_late" 409
+        "已超过可反映的期限" / "too late for this step" ; "请重新上报" / "report it anew"
+    NO_PLAN = 417 "no_plan" 422
+        "没有适用的预案，或已在执行" / "no such plan, or one is already in force" ; "选择场景包中的预案" / "choose a plan of a pack"
     SIGN_IN = 501 "sign_in" 401
         "请先登录" / "sign in first" ; "登录或携带有效令牌" / "sign in, or send a valid token"
     BAD_CREDENTIALS = 502 "bad_credentials" 401

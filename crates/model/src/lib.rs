@@ -3,6 +3,9 @@
 //! What it is not: it performs no I/O, reads no clock, knows no wire format and no database.
 //! Everything here is plain data with the checks that make bad values unrepresentable.
 
+#[macro_use]
+mod words;
+
 pub mod actor;
 pub mod area;
 pub mod area_path;

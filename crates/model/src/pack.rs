@@ -5,10 +5,13 @@
 //! line and fix for every fault. Meaning (expressions, references between packs) is checked by
 //! `engine::catalog`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Limit;
+use crate::case::{CommandKind, PhotoKind, Stage};
 use crate::time::parse_duration_ms;
 use crate::{Severity, Text, Tier};
 
@@ -327,6 +330,18 @@ pub struct CaseType {
     pub helpers: Vec<String>,
     /// Rows of the filing and closing standard 立结案标准.
     pub limits: Vec<LimitRow>,
+    /// Its own procedure; the standard one if absent.
+    #[serde(default)]
+    pub procedure: Option<String>,
+    /// The plan 预案 for emergencies of this type.
+    #[serde(default)]
+    pub plan: Option<String>,
+    /// Photos that a step needs, by the word of the step: `{ finish = ["after"] }`.
+    #[serde(default)]
+    pub photos: BTreeMap<CommandKind, Vec<PhotoKind>>,
+    /// Limits of the stages besides handling: `{ verify = "4 work_hour" }`; our defaults if absent.
+    #[serde(default)]
+    pub stages: BTreeMap<Stage, Limit>,
 }
 
 /// Component 部件 or event 事件 of GB/T 30428.2.
@@ -391,6 +406,10 @@ pub struct Pack {
     pub rules: Vec<Rule>,
     /// `cases.toml`.
     pub case_types: Vec<CaseType>,
+    /// `cases.toml`, procedures of its own.
+    pub procedures: Vec<Procedure>,
+    /// `cases.toml`, plans 预案.
+    pub plans: Vec<Plan>,
     /// `layers.toml`.
     pub layers: Vec<Layer>,
     /// `scenarios/*.txt`.
@@ -451,9 +470,11 @@ mod check;
 pub(crate) mod document;
 mod forms;
 pub(crate) mod parse;
+mod procedure;
 pub mod rating;
 mod rule_text;
 pub(crate) mod shape;
 
 pub use parse::parse;
+pub use procedure::{ClockMove, HolderKind, Move, Plan, Procedure, Who};
 pub use rule_text::{RULE_TEXT_BYTES_MAX, RULES_FILE};

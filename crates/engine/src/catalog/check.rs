@@ -2,9 +2,10 @@
 //! can never ring, grades that no alarm can reach. And the one pass that tells each kind what its
 //! rules need of it.
 
-use chengmai_model::Severity;
+use chengmai_model::calendar::Calendar;
 use chengmai_model::pack::{Better, Indicator, Pack, PackFault};
 use chengmai_model::time::parse_duration_ms;
+use chengmai_model::{Severity, Text};
 
 use super::rollup_terms::unknown_kind;
 use super::rule_terms::ReadingTerm;
@@ -392,6 +393,22 @@ pub(super) fn bad_range() -> Problem {
         ("range 须为两个由小到大的有限数", "range must be two finite numbers, the lower one first"),
         ("例如 range = [0, 100]", "such as range = [0, 100]"),
     )
+}
+
+/// Procedures that lead nowhere, and procedures and plans that no pack declares.
+pub(super) fn procedures(packs: &[Pack], catalog: &Catalog, faults: &mut Faults<'_>) {
+    for (id, what) in catalog.case_rules(Calendar::default()).faults() {
+        let has = |pack: &&Pack| {
+            pack.procedures.iter().any(|procedure| procedure.id == id)
+                || pack.case_types.iter().any(|case_type| case_type.id == id)
+        };
+        let pack = packs.iter().find(has).map_or("", |pack| pack.head.id.as_str());
+        let fix = Text::new(
+            "对照 docs/guides/adding-a-pack.md 中的流程一节",
+            "see the part on procedures in docs/guides/adding-a-pack.md",
+        );
+        faults.add(Place::item(pack, "cases.toml", &id), Problem { what, fix });
+    }
 }
 
 pub(super) fn declared_twice(name: &str) -> Problem {

@@ -32,12 +32,15 @@ pub(super) fn compile(packs: &[Pack]) -> Result<Catalog, Vec<PackFault>> {
         indicators: Vec::new(),
         rules: Vec::new(),
         case_types: Vec::new(),
+        procedures: Vec::new(),
+        plans: Vec::new(),
         windows: Vec::new(),
         fingerprint: fingerprint(packs),
     };
     check::needs(packs, &mut faults);
     add_kinds(packs, &mut catalog, &mut faults);
     add_case_types(packs, &mut catalog, &mut faults);
+    check::procedures(packs, &catalog, &mut faults);
     check::layers(packs, &catalog, &mut faults);
     let formulas = add_indicators(packs, &mut catalog, &mut faults);
     add_rules(packs, &mut catalog, &mut faults);
@@ -134,6 +137,10 @@ fn add_kinds(packs: &[Pack], catalog: &mut Catalog, faults: &mut Faults<'_>) {
 }
 
 fn add_case_types(packs: &[Pack], catalog: &mut Catalog, faults: &mut Faults<'_>) {
+    for pack in packs {
+        catalog.procedures.extend(pack.procedures.iter().cloned());
+        catalog.plans.extend(pack.plans.iter().cloned());
+    }
     for (index, pack) in packs.iter().enumerate() {
         for def in &pack.case_types {
             if catalog.case_type(&def.id).is_some() {

@@ -74,6 +74,8 @@ pub(super) fn play(catalog: &Catalog, text: &str) -> Result<Vec<Group>, Mismatch
             Item::Nothing
             | Item::Area(_)
             | Item::Agency { .. }
+            | Item::Date(_)
+            | Item::Day { .. }
             | Item::Device { .. }
             | Item::Setpoints { .. } => {}
             Item::Act { time, action } => {

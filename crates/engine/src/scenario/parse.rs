@@ -3,6 +3,10 @@
 //! Not here: doing what the lines say (`world`).
 
 use chengmai_model::Severity;
+use chengmai_model::calendar::{Limit, WorkHours};
+use chengmai_model::case::{
+    CaseSource, CommandKind, EventLevel, PhotoKind, ReportForm, Stage,
+};
 use chengmai_model::stream::Levels;
 use chengmai_model::time::parse_duration_ms;
 
@@ -13,8 +17,12 @@ pub(super) enum Item {
     Nothing,
     /// `area CQ > YZ > JLP`: codes from the city down.
     Area(Vec<String>),
-    /// `agency yz_gas gas_company at YZ`.
-    Agency { id: String, kind: String, area: String },
+    /// `agency yz_gas gas_company at YZ [hours 09:00-12:00,13:00-17:00]`.
+    Agency { id: String, kind: String, area: String, hours: Option<WorkHours> },
+    /// `date 2026-09-30`: the day whose midnight is `t=0`.
+    Date(jiff::civil::Date),
+    /// `holiday 2026-10-01`, `workday 2026-10-10`.
+    Day { date: jiff::civil::Date, work: bool },
     /// `device m1 methane at G3 every 1m`.
     Device { id: String, kind: String, area: String, period_ms: Option<i64> },
     /// `setpoints v1 yellow=178 red=180.5`.
@@ -47,14 +55,43 @@ pub(super) enum Action {
     FileWarning { warning: usize, row: Option<usize> },
     /// `file exposed_rubbish at G3 row 0`.
     FileType { case_type: String, area: String, row: usize },
+    /// `report exposed_rubbish at G3 from public by anna`: something that is not filed yet.
+    Report { case_type: String, area: String, source: CaseSource, by: Option<String> },
     /// A step of a case: `dispatch K1 to yz_gas by YZ`.
-    Command {
-        case: usize,
-        step: Step,
-        to: Option<String>,
-        by: Option<String>,
-        reason: Option<String>,
-    },
+    Command { case: usize, kind: CommandKind, said: Box<Said> },
+}
+
+/// What is said along with a step.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Said {
+    /// `to WHOM`: an agency, an area or a level.
+    pub(super) to: Option<String>,
+    /// `by WHOM`: a centre's area, an agency, or `ROLE:NAME`.
+    pub(super) by: Option<String>,
+    /// `because REASON`, last.
+    pub(super) reason: Option<String>,
+    /// `type CASE_TYPE`.
+    pub(super) case_type: Option<String>,
+    /// `row 0`.
+    pub(super) row: Option<usize>,
+    /// `for 2 work_day`.
+    pub(super) limit: Option<Limit>,
+    /// `until 3d`, after the start.
+    pub(super) until_ms: Option<i64>,
+    /// `level II`.
+    pub(super) level: Option<EventLevel>,
+    /// `form phone`.
+    pub(super) form: Option<ReportForm>,
+    /// `plan gas_emergency`.
+    pub(super) plan: Option<String>,
+    /// `into K1`.
+    pub(super) into: Option<usize>,
+    /// `stage handle`.
+    pub(super) stage: Option<Stage>,
+    /// `stars 5`.
+    pub(super) stars: Option<u8>,
+    /// `photo after`, taken there and then.
+    pub(super) photos: Vec<PhotoKind>,
 }
 
 /// A reading, or a straight line of readings over a time that repeats.
@@ -65,21 +102,6 @@ pub(super) struct Observed {
     pub(super) to: f64,
     /// How long after the measurement it comes in.
     pub(super) late_ms: i64,
-}
-
-/// Steps of a case as scenarios write them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    Dispatch,
-    Start,
-    Finish,
-    Return,
-    CheckPass,
-    CheckFail,
-    Close,
-    Up,
-    Down,
-    Sideways,
 }
 
 /// A line that cannot be read, with what would be right.
@@ -96,11 +118,21 @@ fn item(line: &str) -> Result<Item, String> {
     match words.as_slice() {
         [] => Ok(Item::Nothing),
         ["area", path @ ..] => area(path),
-        ["agency", id, kind, "at", area] => Ok(Item::Agency {
+        ["agency", id, kind, "at", area, rest @ ..] => Ok(Item::Agency {
             id: (*id).to_owned(),
             kind: (*kind).to_owned(),
             area: (*area).to_owned(),
+            hours: match rest {
+                [] => None,
+                ["hours", text] => Some(
+                    WorkHours::parse(text).ok_or_else(|| format!("`{text}` are no working hours"))?,
+                ),
+                _ => return Err("write `agency ID KIND at AREA [hours 09:00-17:00]`".to_owned()),
+            },
         }),
+        ["date", day] => Ok(Item::Date(date(day)?)),
+        ["holiday", day] => Ok(Item::Day { date: date(day)?, work: false }),
+        ["workday", day] => Ok(Item::Day { date: date(day)?, work: true }),
         ["device", id, kind, "at", area, rest @ ..] => Ok(Item::Device {
             id: (*id).to_owned(),
             kind: (*kind).to_owned(),
@@ -168,36 +200,62 @@ fn action(words: &[&str]) -> Result<Action, String> {
         ["dismiss", warning, ..] => {
             number(warning, 'W').map(|warning| Action::Answer { warning, confirm: false })
         }
+        ["file", case, rest @ ..] if number(case, 'K').is_some() => {
+            command(case, CommandKind::File, rest)?
+        }
         ["file", what, rest @ ..] => Some(file(what, rest)?),
-        ["check", case, "pass", rest @ ..] => command(case, Step::CheckPass, rest)?,
-        ["check", case, "fail", rest @ ..] => command(case, Step::CheckFail, rest)?,
-        [verb, case, rest @ ..] => match step(verb) {
-            Some(step) => command(case, step, rest)?,
+        ["report", what, "at", area, rest @ ..] => Some(report(what, area, rest)?),
+        ["check", case, "pass", rest @ ..] => command(case, CommandKind::CheckPass, rest)?,
+        ["check", case, "fail", rest @ ..] => command(case, CommandKind::CheckFail, rest)?,
+        ["verify", case, "pass", rest @ ..] => command(case, CommandKind::VerifyPass, rest)?,
+        ["verify", case, "fail", rest @ ..] => command(case, CommandKind::VerifyFail, rest)?,
+        [verb, case, rest @ ..] => match kind(verb) {
+            Some(kind) => command(case, kind, rest)?,
             None => None,
         },
         _ => None,
     };
     action.ok_or_else(|| {
         format!(
-            "`{}` is not known; use obs, tick, confirm, dismiss, file, dispatch, start, finish, \
-             return, check, close, up, down or sideways",
-            words.join(" ")
+            "`{}` is not known; use obs, tick, confirm, dismiss, report, verify pass, check pass, up, \
+             down, sideways or a step: {}",
+            words.join(" "),
+            CommandKind::WORDS.join(", ")
         )
     })
 }
 
-fn step(verb: &str) -> Option<Step> {
-    Some(match verb {
-        "dispatch" => Step::Dispatch,
-        "start" => Step::Start,
-        "finish" => Step::Finish,
-        "return" => Step::Return,
-        "close" => Step::Close,
-        "up" => Step::Up,
-        "down" => Step::Down,
-        "sideways" => Step::Sideways,
-        _ => return None,
-    })
+/// Commands by their words in the API; the three between centres also by short ones.
+fn kind(verb: &str) -> Option<CommandKind> {
+    match verb {
+        "up" => Some(CommandKind::HandUp),
+        "down" => Some(CommandKind::HandDown),
+        "sideways" => Some(CommandKind::HandSideways),
+        _ => CommandKind::from_word(verb),
+    }
+}
+
+fn date(word: &str) -> Result<jiff::civil::Date, String> {
+    word.parse().map_err(|_| format!("`{word}` is not a day such as 2026-10-01"))
+}
+
+fn report(what: &str, area: &str, mut rest: &[&str]) -> Result<Action, String> {
+    let (mut source, mut by) = (CaseSource::Public, None);
+    while let [word, value, after @ ..] = rest {
+        match *word {
+            "from" => {
+                source = CaseSource::from_word(value)
+                    .ok_or_else(|| format!("`{value}` is no source; use {}", CaseSource::WORDS.join(", ")))?;
+            }
+            "by" => by = Some((*value).to_owned()),
+            _ => break,
+        }
+        rest = after;
+    }
+    if !rest.is_empty() {
+        return Err("write `report CASE_TYPE at AREA [from SOURCE] [by NAME]`".to_owned());
+    }
+    Ok(Action::Report { case_type: what.to_owned(), area: area.to_owned(), source, by })
 }
 
 fn observed(text: &str) -> Result<Observed, String> {
@@ -236,27 +294,57 @@ fn file(what: &str, rest: &[&str]) -> Result<Action, String> {
     }
 }
 
-fn command(case: &str, step: Step, mut rest: &[&str]) -> Result<Option<Action>, String> {
+fn command(case: &str, kind: CommandKind, mut rest: &[&str]) -> Result<Option<Action>, String> {
     let Some(case) = number(case, 'K') else { return Ok(None) };
-    let (mut to, mut by, mut reason) = (None, None, None);
+    let mut said = Said::default();
     while let [word, value, after @ ..] = rest {
-        match *word {
-            "to" => to = Some((*value).to_owned()),
-            "by" => by = Some((*value).to_owned()),
-            "because" => {
-                reason = Some(rest[1..].join(" "));
-                rest = &[];
-                break;
-            }
-            _ => break,
-        }
         rest = after;
+        match *word {
+            "to" => said.to = Some((*value).to_owned()),
+            "by" => said.by = Some((*value).to_owned()),
+            "type" => said.case_type = Some((*value).to_owned()),
+            "plan" => said.plan = Some((*value).to_owned()),
+            "row" => said.row = Some(whole(value)?),
+            "stars" => said.stars = Some(whole(value)?),
+            "into" => said.into = Some(number(value, 'K').ok_or("write `into K1`")?),
+            "until" => said.until_ms = Some(duration(value)?),
+            "level" => said.level = Some(named(value, EventLevel::WORDS, EventLevel::from_word)?),
+            "form" => said.form = Some(named(value, ReportForm::WORDS, ReportForm::from_word)?),
+            "stage" => said.stage = Some(named(value, Stage::WORDS, Stage::from_word)?),
+            "photo" => said.photos.push(named(value, PhotoKind::WORDS, PhotoKind::from_word)?),
+            "for" => {
+                let unit = after.first().ok_or("write `for 2 work_day`")?;
+                let limit = Limit::parse(&format!("{value} {unit}"));
+                said.limit = Some(limit.ok_or("write `for 2 work_day`")?);
+                rest = &after[1..];
+            }
+            "because" => {
+                let mut words = vec![*value];
+                words.extend(after);
+                said.reason = Some(words.join(" "));
+                rest = &[];
+            }
+            _ => return Err(along_with()),
+        }
     }
-    if rest.is_empty() {
-        Ok(Some(Action::Command { case, step, to, by, reason }))
-    } else {
-        Err("after the case come `to WHOM`, `by WHOM` and last `because REASON`".to_owned())
+    if !rest.is_empty() {
+        return Err(along_with());
     }
+    Ok(Some(Action::Command { case, kind, said: Box::new(said) }))
+}
+
+fn along_with() -> String {
+    "after the case come `to WHOM`, `by WHOM`, `type`, `row`, `for`, `until`, `level`, `form`, `plan`, \
+     `into`, `stage`, `stars`, `photo` and last `because REASON`"
+        .to_owned()
+}
+
+fn whole<T: std::str::FromStr>(word: &str) -> Result<T, String> {
+    word.parse().map_err(|_| format!("`{word}` is not a number here"))
+}
+
+fn named<T>(word: &str, words: &[&str], read: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+    read(word).ok_or_else(|| format!("`{word}` is none of {}", words.join(", ")))
 }
 
 /// `W1`, `K2`: the number behind the letter, from 1.
@@ -311,11 +399,6 @@ mod tests {
             "Act { time: Some(Times { first_ms: 0, last_ms: 300000, every_ms: 60000 }), action: \
              Observe([Observed { device: \"m1\", from: 1.0, to: 6.0, late_ms: 0 }]) }",
         );
-        check(
-            "return K2 by yz_gas because 不属本单位 管辖",
-            "Act { time: None, action: Command { case: 2, step: Return, to: None, by: \
-             Some(\"yz_gas\"), reason: Some(\"不属本单位 管辖\") } }",
-        );
         check("expect   none", r#"Expect("none")"#);
     }
 
@@ -326,10 +409,7 @@ mod tests {
         check("t=5m..1m every 1m tick", "1: `5m..1m` does not run forward");
         check("obs m1 NaN", "1: `NaN` is not a number");
         check("file gas_leak", "1: write `file W1 [row 0]` or `file CASE_TYPE at AREA row 0`");
-        check(
-            "jump K1",
-            "1: `jump K1` is not known; use obs, tick, confirm, dismiss, file, dispatch, start, \
-             finish, return, check, close, up, down or sideways",
-        );
+        assert!(parse("jump K1").unwrap_err().1.contains("`jump K1` is not known"));
+        assert!(parse("return K1 loudly now").unwrap_err().1.contains("after the case come"));
     }
 }

@@ -29,11 +29,20 @@ pub(super) fn case_event(event: &CaseEvent, after: &Case) -> String {
             let due = format_duration(due);
             format!(" type={type_id} row={row} level={level} agency={agency} due={due}")
         }
-        CaseStep::Dispatched => format!(" agency={agency}"),
+        CaseStep::Reported => {
+            let type_id = &after.filing.type_id;
+            format!(" type={type_id} level={level} agency={agency}")
+        }
+        CaseStep::Dispatched | CaseStep::Arbitrated => format!(" agency={agency}"),
+        CaseStep::Granted | CaseStep::Resumed | CaseStep::PlanFired | CaseStep::StoodDown => {
+            let due = after.due_at.map_or(0, |due| due.since(after.filed_at));
+            format!(" {} level={level} agency={agency} due={}", after.state.word(), format_duration(due))
+        }
+        CaseStep::Unmerged | CaseStep::Reopened => format!(" {}", after.state.word()),
         CaseStep::HandedUp | CaseStep::HandedDown | CaseStep::HandedSideways => {
             format!(" level={level} centre={}", after.holder.area.code())
         }
-        CaseStep::Closed => match after.on_time {
+        CaseStep::Closed | CaseStep::ForceClosed => match after.on_time {
             Some(true) => " on_time".to_owned(),
             Some(false) => " late".to_owned(),
             None => String::new(),

@@ -5,18 +5,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chengmai_model::case::{Case, CaseEvent, CaseId, CaseSource, Refusal};
+use chengmai_model::calendar::{Calendar, CalendarYear, WorkHours};
+use chengmai_model::case::{Case, CaseEvent, CaseId, CaseSource, CommandKind, Refusal};
 use chengmai_model::time::{HOUR_MS, MINUTE_MS, format_duration};
 use chengmai_model::warning::{Subject, WarningChange, WarningId, WarningStep};
 use chengmai_model::{
-    Actor, AreaId, AreaPath, AreaTree, DeviceId, Reading, Severity, StreamId, Tier, Timestamp,
+    Actor, AreaId, AreaPath, AreaTree, DeviceId, Reading, Role, Severity, StreamId, Tier, Timestamp,
 };
 
-use super::parse::{Action, Item, Step, Times};
+use super::parse::{Action, Item, Said, Times};
 use super::people::{self, Agency};
 use super::{Mismatch, areas, show};
 use crate::answer::{ANSWER_LIMITS_MS, escalation};
-use crate::case::{self, FilingRequest};
+use crate::case::{self, AgencyRule, CaseRules, FilingRequest, ReportRequest};
 use crate::event::{AlarmStep, DeviceStep};
 use crate::{Catalog, Engine, Event, Settings, StreamSpec};
 
@@ -40,6 +41,45 @@ struct Standing {
     filed: bool,
 }
 
+/// The moment that the lines call `t=0`.
+fn start_of(items: &[Item]) -> Timestamp {
+    let given = items.iter().find_map(|item| match item {
+        Item::Date(date) => Some(*date),
+        _ => None,
+    });
+    let midnight = given.and_then(|date| date.to_zoned(zone()).ok());
+    midnight.map_or(START, |at| Timestamp(at.timestamp().as_millisecond()))
+}
+
+/// Eight hours east of Greenwich, all year.
+fn zone() -> jiff::tz::TimeZone {
+    jiff::tz::TimeZone::fixed(jiff::tz::offset(8))
+}
+
+/// Monday to Friday, 8 to 12 and 14 to 18, and the days that the lines name.
+fn rules(catalog: &Catalog, items: &[Item]) -> CaseRules {
+    let (mut off, mut work) = (Vec::new(), Vec::new());
+    for item in items {
+        match item {
+            Item::Day { date, work: true } => work.push(*date),
+            Item::Day { date, work: false } => off.push(*date),
+            _ => {}
+        }
+    }
+    let year = CalendarYear {
+        year: 2026,
+        source: "scenario".to_owned(),
+        off,
+        work,
+        provisional: false,
+    };
+    let weekend = [jiff::civil::Weekday::Saturday, jiff::civil::Weekday::Sunday];
+    let hours = WorkHours::usual_hours();
+    let calendar = Calendar::new(&zone(), &weekend, hours, "scenario", vec![year])
+        .unwrap_or_else(|| Calendar::plain(&zone()));
+    catalog.case_rules(calendar)
+}
+
 /// Everything of one scenario.
 #[derive(Debug)]
 pub(super) struct World<'c> {
@@ -50,6 +90,9 @@ pub(super) struct World<'c> {
     agencies: Vec<Agency>,
     warnings: Vec<Standing>,
     cases: Vec<Case>,
+    rules: CaseRules,
+    /// `t=0`.
+    start: Timestamp,
     now: Timestamp,
     /// Readings given so far: the position in a journal that does not exist.
     position: u64,
@@ -65,6 +108,7 @@ impl<'c> World<'c> {
     /// The city that the lines declare.
     pub(super) fn new(catalog: &'c Catalog, items: &[Item]) -> Result<Self, Mismatch> {
         let areas = Arc::new(areas::tree(items)?);
+        let start = start_of(items);
         let settings = Settings { utc_offset_ms: UTC_OFFSET_MS, ..Settings::default() };
         let mut world = Self {
             catalog,
@@ -74,7 +118,9 @@ impl<'c> World<'c> {
             agencies: Vec::new(),
             warnings: Vec::new(),
             cases: Vec::new(),
-            now: START,
+            rules: rules(catalog, items),
+            start,
+            now: start,
             position: 0,
             unsettled: false,
             happened: Vec::new(),
@@ -88,8 +134,10 @@ impl<'c> World<'c> {
 
     fn declare(&mut self, item: &Item) -> Result<(), String> {
         match item {
-            Item::Agency { id, kind, area } => {
+            Item::Agency { id, kind, area, hours } => {
                 let area = people::path_of(&self.areas, area)?;
+                let rule = AgencyRule { kind: kind.clone(), area: area.clone(), hours: hours.clone() };
+                self.rules.set_agency(id, rule);
                 self.agencies.push(Agency { id: id.clone(), kind: kind.clone(), area });
             }
             Item::Device { id, kind, area, period_ms } => {
@@ -109,7 +157,12 @@ impl<'c> World<'c> {
                 let known = self.devices.get(device).ok_or("that device is not declared above")?;
                 self.engine.set_setpoints(known.0, levels);
             }
-            Item::Nothing | Item::Area(_) | Item::Act { .. } | Item::Expect(_) => {}
+            Item::Nothing
+            | Item::Area(_)
+            | Item::Date(_)
+            | Item::Day { .. }
+            | Item::Act { .. }
+            | Item::Expect(_) => {}
         }
         Ok(())
     }
@@ -124,7 +177,7 @@ impl<'c> World<'c> {
         let mut at = time.first_ms;
         let whole = (time.last_ms - time.first_ms).max(1) as f64;
         loop {
-            self.move_to(START.plus_ms(at))?;
+            self.move_to(self.start.plus_ms(at))?;
             self.act_now(action, (at - time.first_ms) as f64 / whole)?;
             at += time.every_ms;
             if at > time.last_ms {
@@ -153,9 +206,10 @@ impl<'c> World<'c> {
                 let actor = Actor::program(area.clone());
                 self.file(case_type, *row, area, None, &actor)
             }
-            Action::Command { case, step, to, by, reason } => {
-                self.command(*case, *step, [to.as_deref(), by.as_deref(), reason.as_deref()])
+            Action::Report { case_type, area, source, by } => {
+                self.report(case_type, area, *source, by.as_deref())
             }
+            Action::Command { case, kind, said } => self.command(*case, *kind, said),
         }
     }
 
@@ -340,7 +394,7 @@ impl<'c> World<'c> {
         let agency = people::agency_for(&self.agencies, &case_type.def.lead, &area);
         let standing = warning.map(|index| &self.warnings[index]);
         let request = FilingRequest {
-            case_type: &case_type.def,
+            type_id: &case_type.def.id,
             row,
             area,
             position: None,
@@ -353,7 +407,7 @@ impl<'c> World<'c> {
             source: standing.map_or(CaseSource::DutyOfficer, |_| CaseSource::Warning),
             simulated: false,
         };
-        match case::file(&request, actor, self.now) {
+        match case::file(&request, actor, self.now, &self.rules) {
             Ok(events) => {
                 if let Some(index) = warning {
                     self.warnings[index].answered = true;
@@ -417,19 +471,15 @@ impl<'c> World<'c> {
         }
     }
 
-    fn command(
-        &mut self,
-        number: usize,
-        step: Step,
-        [to, by, reason]: [Option<&str>; 3],
-    ) -> Result<(), String> {
+    fn command(&mut self, number: usize, kind: CommandKind, said: &Said) -> Result<(), String> {
         let case = number
             .checked_sub(1)
             .and_then(|index| self.cases.get(index))
             .ok_or_else(|| format!("there is no K{number} yet"))?;
-        let command = people::command(&self.areas, step, to, reason);
-        let actor = people::actor(&self.areas, case, step, by);
-        match case::decide(case, &command, &actor, self.now) {
+        let times = (self.start, self.now);
+        let command = people::command(&self.areas, &self.cases, kind, said, times)?;
+        let actor = people::actor(&self.areas, case, kind, said.by.as_deref());
+        match case::decide(case, &command, &actor, self.now, &self.rules) {
             Ok(events) => {
                 for event in events {
                     let case = &mut self.cases[number - 1];
@@ -438,7 +488,42 @@ impl<'c> World<'c> {
                     self.say(text);
                 }
             }
-            Err(refusal) => self.refused(&format!("{} K{number}", command.kind.word()), &refusal),
+            Err(refusal) => self.refused(&format!("{} K{number}", kind.word()), &refusal),
+        }
+        Ok(())
+    }
+
+    fn report(
+        &mut self,
+        case_type: &str,
+        area: &str,
+        source: CaseSource,
+        by: Option<&str>,
+    ) -> Result<(), String> {
+        let area = people::path_of(&self.areas, area)?;
+        let known = self.catalog.case_type(case_type);
+        if known.is_none() && case_type != case::UNSORTED {
+            return Err(format!("there is no case type `{case_type}`"));
+        }
+        let agency = known.map(|t| people::agency_for(&self.agencies, &t.def.lead, &area));
+        let name = by.unwrap_or("reporter").to_owned();
+        let city = area.ancestor(1).unwrap_or_else(|| area.clone());
+        let actor = Actor { name: name.clone(), roles: vec![Role::Citizen], area: city, agency: None };
+        let request = ReportRequest {
+            type_id: known.map(|t| t.def.id.as_str()),
+            area,
+            position: None,
+            description: String::new(),
+            agency,
+            reporter: source.is_public().then_some(name),
+            source,
+            external: None,
+            photos: Vec::new(),
+            simulated: false,
+        };
+        match case::report(&request, &actor, self.now, &self.rules) {
+            Ok(events) => self.filed(&events),
+            Err(refusal) => self.refused("report", &refusal),
         }
         Ok(())
     }
@@ -455,10 +540,10 @@ impl<'c> World<'c> {
     /// What happened since the last time this was asked; with its time where that is not now.
     pub(super) fn take_happened(&mut self) -> Vec<String> {
         self.quiet.clear();
-        let now = self.now;
+        let (now, start) = (self.now, self.start);
         let happened = std::mem::take(&mut self.happened);
         let timed = |(at, text): (Timestamp, String)| {
-            if at == now { text } else { format!("{text} at={}", format_duration(at.since(START))) }
+            if at == now { text } else { format!("{text} at={}", format_duration(at.since(start))) }
         };
         happened.into_iter().map(timed).collect()
     }

@@ -10,6 +10,8 @@ mod anomaly;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod determinism;
 #[cfg(test)]
 mod packs;

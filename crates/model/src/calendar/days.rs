@@ -119,6 +119,11 @@ impl Days {
         Self { zone, weekend, shapes, special, before }
     }
 
+    /// The midnight at which the day of a moment ends.
+    pub(super) fn midnight_after(&self, moment: i64) -> i64 {
+        self.zone.instant((self.zone.day(moment) + 1) * DAY_MS)
+    }
+
     pub(super) fn is_weekend(&self, weekday: usize) -> bool {
         self.weekend[weekday]
     }

@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 
 use super::document::Document;
 use super::shape::{self, Shape, did_you_mean, nearest};
-use super::{CaseType, Indicator, Kind, Layer, Pack, PackFault, PackHead, Rule, Scenario, check};
+use super::{
+    CaseType, Indicator, Kind, Layer, Pack, PackFault, PackHead, Plan, Procedure, Rule, Scenario, check,
+};
 use crate::Text;
 
 /// The files a pack may have besides `scenarios/*.txt`.
@@ -66,6 +68,8 @@ pub fn parse(files: &[(String, String)]) -> Result<Pack, Vec<PackFault>> {
             indicators: indicators.0.indicator,
             rules: rules.0.rule,
             case_types: cases.0.case,
+            procedures: cases.0.procedure,
+            plans: cases.0.plan,
             layers: layers.0.layer,
             scenarios,
             readme,
@@ -135,6 +139,10 @@ struct RuleFile {
 #[derive(Deserialize, Default)]
 struct CaseFile {
     case: Vec<CaseType>,
+    #[serde(default)]
+    procedure: Vec<Procedure>,
+    #[serde(default)]
+    plan: Vec<Plan>,
 }
 
 #[derive(Deserialize, Default)]
