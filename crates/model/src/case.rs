@@ -23,8 +23,8 @@ mod words;
 
 pub use act::{CaseStep, Command, CommandKind, Photo, is_open_to_the_public};
 pub use circumstances::{
-    Admission, Appeal, Aside, Circumstances, FiredPlan, Part, PartState, Petition, ReportDue, Ruling,
-    Satisfaction, Verdict, Wish,
+    Admission, Appeal, Aside, Circumstances, FiredPlan, Part, PartState, Petition, ReportDue,
+    Ruling, Satisfaction, Verdict, Wish,
 };
 pub use clock::{ClockRow, StageClock, StageLimits, default_limit};
 pub use event::{CaseEvent, Filing};

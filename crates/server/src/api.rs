@@ -5,6 +5,8 @@ pub(crate) mod alarms;
 pub(crate) mod areas;
 pub(crate) mod backtests;
 pub(crate) mod case_import;
+pub(crate) mod case_more;
+pub(crate) mod case_steps;
 pub(crate) mod case_summary;
 pub(crate) mod cases;
 pub(crate) mod device_summary;

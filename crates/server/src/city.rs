@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chengmai_engine::case::CaseRules;
 use chengmai_engine::{Catalog, Engine};
 use chengmai_history::sql::Sql;
 use chengmai_history::{HistoryReader, ReadingsQuery, WindowPoint, WindowsQuery};
@@ -76,6 +77,7 @@ pub(crate) struct City {
     pub(crate) sql: Sql,
     pub(crate) records: Records,
     pub(crate) agencies: Arc<Agencies>,
+    pub(crate) case_rules: Arc<CaseRules>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) book: Arc<Book>,
     pub(crate) counters: Arc<Counters>,
@@ -204,7 +206,7 @@ impl City {
 
     /// Tells the screens how a case stands.
     pub(crate) fn publish_case(&self, case: &Case) {
-        decisions::publish_case(&self.hub, &self.book, &self.areas, &self.agencies, case);
+        decisions::publish_case(&self.hub, &self.book, self.shown(), case);
     }
 
     /// Readings of some streams of a device, oldest first: hot tail and history together, the

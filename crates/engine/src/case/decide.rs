@@ -210,11 +210,7 @@ pub(super) const fn role_of(holder: HolderKind) -> Role {
 }
 
 /// The row that answers the command in the case's state.
-fn find_row<'a>(
-    case: &Case,
-    command: &Command,
-    rules: &'a CaseRules,
-) -> Result<&'a Move, Refusal> {
+fn find_row<'a>(case: &Case, command: &Command, rules: &'a CaseRules) -> Result<&'a Move, Refusal> {
     let row = rules.table(&case.filing.type_id).row(case.state, command);
     row.filter(|row| has_room(row, case)).ok_or_else(|| not_now(case, command.kind))
 }

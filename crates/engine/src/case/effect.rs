@@ -34,12 +34,11 @@ pub(super) fn apply_to(step: &Step<'_>, after: &mut After) -> Result<(), Refusal
         Ask::TakeCheck => after.circumstances.checker = Some(step.actor.name.clone()),
         Ask::CheckPass | Ask::CheckFail => checked(step, after)?,
         Ask::Refuse | Ask::Cancel => end_without_verdict(after),
-        Ask::ForceClose => after.circumstances.petition = None,
+        Ask::ForceClose | Ask::HandUp | Ask::HandDown => after.circumstances.petition = None,
         Ask::AskDelay | Ask::AskSuspend | Ask::Dispute => ask(step, after)?,
         Ask::Grant => grant(step, after)?,
         Ask::Deny => deny(step, after)?,
         Ask::Resume | Ask::Unmerge => back(step, after)?,
-        Ask::HandUp | Ask::HandDown => after.circumstances.petition = None,
         Ask::Admit => admit(step, after)?,
         Ask::Involve => involve(step, after)?,
         Ask::StartPart | Ask::FinishPart | Ask::RefusePart => part(step, after)?,
@@ -54,7 +53,12 @@ pub(super) fn apply_to(step: &Step<'_>, after: &mut After) -> Result<(), Refusal
         Ask::Merge => merge(step, after)?,
         Ask::Rate => rate(step, after)?,
         Ask::Reopen => reopen(step, after)?,
-        Ask::Accept | Ask::Start | Ask::Close | Ask::Supervise | Ask::Urge | Ask::Join
+        Ask::Accept
+        | Ask::Start
+        | Ask::Close
+        | Ask::Supervise
+        | Ask::Urge
+        | Ask::Join
         | Ask::Remark => {}
     }
     Ok(())
@@ -79,8 +83,7 @@ pub(super) fn is_open(case: &Case, actor: &Actor, ask: CommandKind) -> bool {
         Ask::Arbitrate => pending.is_some_and(|p| matches!(p.wish, Wish::Dispute { .. })),
         Ask::Finish => parts_are_done(case).is_ok(),
         Ask::StartPart => own_part(&[PartState::Waiting]),
-        Ask::FinishPart => own_part(&[PartState::Working, PartState::Waiting]),
-        Ask::RefusePart => own_part(&[PartState::Working, PartState::Waiting]),
+        Ask::FinishPart | Ask::RefusePart => own_part(&[PartState::Working, PartState::Waiting]),
         Ask::DropPart => !circumstances.parts.is_empty(),
         Ask::Appeal => breach(case, actor, None).is_some(),
         Ask::UpholdAppeal | Ask::RejectAppeal => {
@@ -206,7 +209,11 @@ fn ask(step: &Step<'_>, after: &mut After) -> Result<(), Refusal> {
 
 fn wanted_limit(command: &Command) -> Result<Limit, Refusal> {
     command.limit.filter(|limit| limit.amount > 0).ok_or_else(|| {
-        Refusal::new(&error::LIMIT_REQUIRED, "须写明时间，如 2 个工作日", "say how long, such as `2 work_day`")
+        Refusal::new(
+            &error::LIMIT_REQUIRED,
+            "须写明时间，如 2 个工作日",
+            "say how long, such as `2 work_day`",
+        )
     })
 }
 
@@ -313,10 +320,11 @@ fn reopen(step: &Step<'_>, after: &mut After) -> Result<(), Refusal> {
     }
     // The first promise and its breach stay on record; what is promised now runs from now.
     let (calendar, agency) = (&step.rules.calendar, after.agency.as_deref());
-    let due = [Stage::Handle, Stage::Check, Stage::Close].into_iter().fold(step.at, |from, stage| {
-        let hours = step.rules.stage_hours(stage, agency);
-        calendar.due(from, step.rules.limit_of(step.case, stage), hours)
-    });
+    let due =
+        [Stage::Handle, Stage::Check, Stage::Close].into_iter().fold(step.at, |from, stage| {
+            let hours = step.rules.stage_hours(stage, agency);
+            calendar.due(from, step.rules.limit_of(step.case, stage), hours)
+        });
     after.due_at = after.due_at.map(|before| before.max(due));
     after.circumstances.satisfaction = None;
     Ok(())

@@ -31,10 +31,8 @@ pub fn imported(
 ) -> Vec<CaseEvent> {
     let stated_ms = case.due_at.map(|due| due.since(case.opened_at)).filter(|&ms| ms > 0);
     let minutes = stated_ms.map(|ms| u32::try_from(ms / MINUTE_MS + 1).unwrap_or(u32::MAX));
-    let handle = minutes.map_or(HANDLE_LIMIT, |amount| Limit {
-        amount,
-        unit: LimitUnit::UrgentMinute,
-    });
+    let handle =
+        minutes.map_or(HANDLE_LIMIT, |amount| Limit { amount, unit: LimitUnit::UrgentMinute });
     let level = Level::Town.fitting(area);
     let filing = Filing {
         type_id: case.kind.clone(),

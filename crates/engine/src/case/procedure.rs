@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use chengmai_model::Text;
 use chengmai_model::case::{CaseState, Command, CommandKind};
 use chengmai_model::pack::{ClockMove, Move, Procedure, Who};
-use chengmai_model::Text;
 
 /// The standard procedure, from its file.
 static STANDARD: LazyLock<Table> = LazyLock::new(|| {
@@ -39,7 +39,8 @@ impl Table {
         }
         let own: BTreeSet<CommandKind> = procedure.moves.iter().map(|row| row.ask).collect();
         moves.retain(|row| {
-            !row.from.is_empty() && (!procedure.without.contains(&row.ask) || own.contains(&row.ask))
+            !row.from.is_empty()
+                && (!procedure.without.contains(&row.ask) || own.contains(&row.ask))
         });
         Self { moves }
     }
@@ -90,7 +91,10 @@ impl Table {
             }
             if row.who.is_empty() {
                 let ask = row.ask.word();
-                faults.push(Text::new(format!("`{ask}`：没有人可以操作"), format!("`{ask}`: nobody may do it")));
+                faults.push(Text::new(
+                    format!("`{ask}`：没有人可以操作"),
+                    format!("`{ask}`: nobody may do it"),
+                ));
             }
         }
         faults
@@ -136,8 +140,8 @@ impl Table {
 
     /// Whether a person who is no member of staff may take a step of this kind.
     pub fn is_open_to_citizens(&self, ask: CommandKind) -> bool {
-        self.moves
-            .iter()
-            .any(|row| row.ask == ask && row.who.iter().any(|w| matches!(w, Who::Reporter | Who::Public)))
+        self.moves.iter().any(|row| {
+            row.ask == ask && row.who.iter().any(|w| matches!(w, Who::Reporter | Who::Public))
+        })
     }
 }

@@ -169,7 +169,9 @@ impl CaseRules {
                 let en = format!("case type {} names {id}, which no pack declares", case_type.id);
                 (case_type.id.clone(), Text::new(zh, en))
             };
-            if let Some(id) = case_type.procedure.as_deref().filter(|id| !self.tables.contains_key(*id)) {
+            if let Some(id) =
+                case_type.procedure.as_deref().filter(|id| !self.tables.contains_key(*id))
+            {
                 faults.push(missing("流程", id));
             }
             if let Some(id) = case_type.plan.as_deref().filter(|id| !self.plans.contains_key(*id)) {

@@ -63,10 +63,9 @@ fn not_holder(who: Who, case: &Case, owner: &AreaPath) -> Refusal {
                 owner.code()
             ),
         ),
-        Who::CentreAbove => (
-            "须由上级中心办理".to_owned(),
-            "a centre above the owning one must do this".to_owned(),
-        ),
+        Who::CentreAbove => {
+            ("须由上级中心办理".to_owned(), "a centre above the owning one must do this".to_owned())
+        }
         Who::Agency | Who::Member => {
             let agency = case.agency.as_deref().unwrap_or("-");
             (format!("案件由 {agency} 办理"), format!("the case is in the hands of {agency}"))

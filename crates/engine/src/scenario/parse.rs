@@ -4,9 +4,7 @@
 
 use chengmai_model::Severity;
 use chengmai_model::calendar::{Limit, WorkHours};
-use chengmai_model::case::{
-    CaseSource, CommandKind, EventLevel, PhotoKind, ReportForm, Stage,
-};
+use chengmai_model::case::{CaseSource, CommandKind, EventLevel, PhotoKind, ReportForm, Stage};
 use chengmai_model::stream::Levels;
 use chengmai_model::time::parse_duration_ms;
 
@@ -125,7 +123,8 @@ fn item(line: &str) -> Result<Item, String> {
             hours: match rest {
                 [] => None,
                 ["hours", text] => Some(
-                    WorkHours::parse(text).ok_or_else(|| format!("`{text}` are no working hours"))?,
+                    WorkHours::parse(text)
+                        .ok_or_else(|| format!("`{text}` are no working hours"))?,
                 ),
                 _ => return Err("write `agency ID KIND at AREA [hours 09:00-17:00]`".to_owned()),
             },
@@ -244,8 +243,9 @@ fn report(what: &str, area: &str, mut rest: &[&str]) -> Result<Action, String> {
     while let [word, value, after @ ..] = rest {
         match *word {
             "from" => {
-                source = CaseSource::from_word(value)
-                    .ok_or_else(|| format!("`{value}` is no source; use {}", CaseSource::WORDS.join(", ")))?;
+                source = CaseSource::from_word(value).ok_or_else(|| {
+                    format!("`{value}` is no source; use {}", CaseSource::WORDS.join(", "))
+                })?;
             }
             "by" => by = Some((*value).to_owned()),
             _ => break,

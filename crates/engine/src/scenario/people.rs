@@ -35,10 +35,17 @@ pub(super) fn path_of(areas: &AreaTree, code: &str) -> Result<AreaPath, String> 
 const fn usual_role(kind: CommandKind) -> Role {
     use CommandKind as Ask;
     match kind {
-        Ask::Start | Ask::Finish | Ask::Return | Ask::AskDelay | Ask::AskSuspend | Ask::Resume
-        | Ask::Dispute | Ask::Appeal | Ask::StartPart | Ask::FinishPart | Ask::RefusePart => {
-            Role::AgencyStaff
-        }
+        Ask::Start
+        | Ask::Finish
+        | Ask::Return
+        | Ask::AskDelay
+        | Ask::AskSuspend
+        | Ask::Resume
+        | Ask::Dispute
+        | Ask::Appeal
+        | Ask::StartPart
+        | Ask::FinishPart
+        | Ask::RefusePart => Role::AgencyStaff,
         Ask::CheckPass | Ask::CheckFail | Ask::TakeCheck | Ask::VerifyPass | Ask::VerifyFail => {
             Role::GridWorker
         }

@@ -36,7 +36,11 @@ pub(super) fn case_event(event: &CaseEvent, after: &Case) -> String {
         CaseStep::Dispatched | CaseStep::Arbitrated => format!(" agency={agency}"),
         CaseStep::Granted | CaseStep::Resumed | CaseStep::PlanFired | CaseStep::StoodDown => {
             let due = after.due_at.map_or(0, |due| due.since(after.filed_at));
-            format!(" {} level={level} agency={agency} due={}", after.state.word(), format_duration(due))
+            format!(
+                " {} level={level} agency={agency} due={}",
+                after.state.word(),
+                format_duration(due)
+            )
         }
         CaseStep::Unmerged | CaseStep::Reopened => format!(" {}", after.state.word()),
         CaseStep::HandedUp | CaseStep::HandedDown | CaseStep::HandedSideways => {

@@ -66,13 +66,8 @@ fn rules(catalog: &Catalog, items: &[Item]) -> CaseRules {
             _ => {}
         }
     }
-    let year = CalendarYear {
-        year: 2026,
-        source: "scenario".to_owned(),
-        off,
-        work,
-        provisional: false,
-    };
+    let year =
+        CalendarYear { year: 2026, source: "scenario".to_owned(), off, work, provisional: false };
     let weekend = [jiff::civil::Weekday::Saturday, jiff::civil::Weekday::Sunday];
     let hours = WorkHours::usual_hours();
     let calendar = Calendar::new(&zone(), &weekend, hours, "scenario", vec![year])
@@ -136,7 +131,8 @@ impl<'c> World<'c> {
         match item {
             Item::Agency { id, kind, area, hours } => {
                 let area = people::path_of(&self.areas, area)?;
-                let rule = AgencyRule { kind: kind.clone(), area: area.clone(), hours: hours.clone() };
+                let rule =
+                    AgencyRule { kind: kind.clone(), area: area.clone(), hours: hours.clone() };
                 self.rules.set_agency(id, rule);
                 self.agencies.push(Agency { id: id.clone(), kind: kind.clone(), area });
             }
@@ -508,7 +504,8 @@ impl<'c> World<'c> {
         let agency = known.map(|t| people::agency_for(&self.agencies, &t.def.lead, &area));
         let name = by.unwrap_or("reporter").to_owned();
         let city = area.ancestor(1).unwrap_or_else(|| area.clone());
-        let actor = Actor { name: name.clone(), roles: vec![Role::Citizen], area: city, agency: None };
+        let actor =
+            Actor { name: name.clone(), roles: vec![Role::Citizen], area: city, agency: None };
         let request = ReportRequest {
             type_id: known.map(|t| t.def.id.as_str()),
             area,

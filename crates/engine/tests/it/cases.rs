@@ -29,8 +29,14 @@ fn catalog() -> Catalog {
     }
 }
 
-/// The files, each cut into its common beginning and its scenarios with their titles.
-fn files() -> Vec<(PathBuf, String, Vec<(String, String)>)> {
+/// A file: its common beginning, and its scenarios with their titles.
+struct File {
+    path: PathBuf,
+    head: String,
+    scenarios: Vec<(String, String)>,
+}
+
+fn files() -> Vec<File> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -44,11 +50,11 @@ fn files() -> Vec<(PathBuf, String, Vec<(String, String)>)> {
         for line in text.lines() {
             match (line.strip_prefix("== "), scenarios.last_mut()) {
                 (Some(title), _) => scenarios.push((title.to_owned(), String::new())),
-                (None, Some((_, body))) => *body += &format!("{line}\n"),
-                (None, None) => head += &format!("{line}\n"),
+                (None, Some((_, body))) => body.extend([line, "\n"]),
+                (None, None) => head.extend([line, "\n"]),
             }
         }
-        (path, head, scenarios)
+        File { path, head, scenarios }
     };
     paths.into_iter().map(cut).collect()
 }
@@ -58,14 +64,15 @@ fn every_scenario_of_a_case_comes_true() {
     let catalog = catalog();
     let update = std::env::var_os("UPDATE_EXPECT").is_some();
     let (mut count, mut wrong) = (0, Vec::new());
-    for (path, head, scenarios) in files() {
+    for File { path, head, scenarios } in files() {
         let mut whole = head.clone();
         for (title, body) in &scenarios {
             count += 1;
             let text = format!("{head}{body}");
             if update {
-                let text = scenario::rewrite(&catalog, &text).unwrap_or_else(|e| panic!("{title}: {e}"));
-                whole += &format!("== {title}\n{}", &text[head.len()..]);
+                let text =
+                    scenario::rewrite(&catalog, &text).unwrap_or_else(|e| panic!("{title}: {e}"));
+                whole.extend(["== ", title, "\n", &text[head.len()..]]);
             } else if let Err(mismatch) = scenario::run(&catalog, &text) {
                 let file = path.file_name().unwrap().to_string_lossy().into_owned();
                 wrong.push(format!("{file}, {title} (lines count from the file's beginning and this one's):\n{mismatch}"));
@@ -83,7 +90,7 @@ fn every_scenario_of_a_case_comes_true() {
 fn every_command_state_and_refusal_of_cases_has_a_scenario() {
     let text: String = files()
         .iter()
-        .flat_map(|(_, _, scenarios)| scenarios.iter().map(|(_, body)| body.clone()))
+        .flat_map(|file| file.scenarios.iter().map(|(_, body)| body.clone()))
         .collect();
     let words: BTreeSet<&str> = text.split_whitespace().collect();
     for &kind in CommandKind::ALL {
@@ -112,7 +119,11 @@ fn every_command_state_and_refusal_of_cases_has_a_scenario() {
         error::NOT_FOUND,
     ];
     for code in codes {
-        assert!(words.contains(code.label().as_str()), "no scenario is refused with {}", code.label());
+        assert!(
+            words.contains(code.label().as_str()),
+            "no scenario is refused with {}",
+            code.label()
+        );
     }
 }
 

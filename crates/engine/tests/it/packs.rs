@@ -74,7 +74,11 @@ fn check(name: &str) {
     assert_eq!(catalog.pack(0).counts.rules, pack.rules.len());
     for case in &pack.case_types {
         for row in &case.limits {
-            assert!(chengmai_model::calendar::Limit::parse(&row.handle).is_some(), "{}", row.handle);
+            assert!(
+                chengmai_model::calendar::Limit::parse(&row.handle).is_some(),
+                "{}",
+                row.handle
+            );
         }
     }
 }

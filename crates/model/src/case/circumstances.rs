@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::words::{CaseState, EventLevel, ReportForm, Stage};
 use super::{CaseId, Level, StageClock};
-use crate::calendar::Limit;
 use crate::Timestamp;
+use crate::calendar::Limit;
 
 /// The rarer facts about a case.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CaseSource, CaseState, CaseStep, Circumstances, CitedRow, ClockRow, Holder, Level, Photo, StageClock,
-    StageLimits,
+    CaseSource, CaseState, CaseStep, Circumstances, CitedRow, ClockRow, Holder, Level, Photo,
+    StageClock, StageLimits,
 };
 use crate::warning::WarningId;
 use crate::{AreaPath, Severity, Text, Timestamp};

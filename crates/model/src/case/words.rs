@@ -53,11 +53,7 @@ impl CaseState {
     pub const fn is_before_filing(self) -> bool {
         matches!(
             self,
-            Self::Reported
-                | Self::Accepted
-                | Self::Verified
-                | Self::Unverified
-                | Self::NotAccepted
+            Self::Reported | Self::Accepted | Self::Verified | Self::Unverified | Self::NotAccepted
         )
     }
 }

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use super::document::Document;
 use super::shape::{self, Shape, did_you_mean, nearest};
 use super::{
-    CaseType, Indicator, Kind, Layer, Pack, PackFault, PackHead, Plan, Procedure, Rule, Scenario, check,
+    CaseType, Indicator, Kind, Layer, Pack, PackFault, PackHead, Plan, Procedure, Rule, Scenario,
+    check,
 };
 use crate::Text;
 

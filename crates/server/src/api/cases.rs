@@ -1,25 +1,25 @@
-//! Cases 案件: list, detail with its history, filing, every step of the loop. What is allowed is decided in `engine::case`; here it is asked and stored.
+//! Cases 案件 as they are shown: lists, and one with its history. Steps are in `case_steps`, the rarer facts in
+//! `case_more`. What is allowed is decided in `engine::case`.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use chengmai_engine::case::{FilingRequest, allowed, decide, file};
-use chengmai_model::case::{
-    Case, CaseEvent, CaseId, CaseSource, CaseState, Command, CommandKind, Level, Light,
-};
-use chengmai_model::{Actor, AreaPath, AreaTree, Severity, Timestamp, error};
+use chengmai_engine::case::{CaseRules, allowed};
+use chengmai_model::case::{Case, CaseEvent, CaseId, CaseState, CommandKind, Light, StageClock};
+use chengmai_model::{Actor, AreaTree, Timestamp};
 use chengmai_store::records::PageRequest;
 use chengmai_store::records::cases::{CaseFilter, CaseOrder, CaseStateFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::case_more::{CircumstancesJson, ClockRowJson, PhotoJson, circumstances_json};
 use super::packs::RowJson;
 use crate::city::agencies::Agencies;
 use crate::city::{City, path_names};
 use crate::clock;
 use crate::http::access::{Caller, Permission};
-use crate::http::extract::{JsonBody, QueryOf};
+use crate::http::extract::QueryOf;
 use crate::http::list::{LIMIT_MAX, Page, time};
 use crate::http::problem::{Answer, Problem, TextJson};
 
@@ -34,10 +34,17 @@ pub(crate) struct HolderJson {
 /// The running clock.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ClockJson {
-    /// dispatch, handle, check, close.
+    /// accept, verify, file, dispatch, handle, review, check, close, follow.
     stage: &'static str,
+    stage_name: TextJson,
     started_at: String,
+    /// When 80 % of its time is used.
+    yellow_at: String,
     due_at: String,
+    /// What it may take, such as `4 work_hour`; null when only the deadline is known.
+    limit: Option<String>,
+    /// How often it was extended.
+    extended: usize,
     /// 0 at the start, 1 when due.
     used_share: f64,
     /// green, yellow from 80 %, red overdue.
@@ -54,7 +61,7 @@ pub(crate) struct ClockJson {
     "level": "district", "holder": {"role": "agency_staff", "agency": "gas_company-500103", "area": "500103"},
     "filed_at": "2026-11-21T03:04:05.678Z", "filed_by": "chengmai", "due_at": "2026-11-21T07:34:05.678Z",
     "overdue": false, "closed_at": null, "on_time": null, "warning": null, "source": "warning",
-    "external": null, "returns": 0, "reworks": 0, "simulated": false, "actions": ["finish", "return"]}))]
+    "external": null, "returns": 0, "reworks": 0, "delays": 0, "urges": 0, "supervisions": 0, "joined": 0, "reopens": 0, "circumstances": {}, "simulated": false, "actions": ["finish", "return"]}))]
 pub(crate) struct CaseJson {
     #[schema(example = "500103-20261121-00001")]
     id: String,
@@ -81,7 +88,11 @@ pub(crate) struct CaseJson {
     holder: HolderJson,
     filed_at: String,
     filed_by: String,
+    /// When it first became known here; null for imports of the first version.
+    reported_at: Option<String>,
     due_at: Option<String>,
+    /// The deadline as it was first promised.
+    first_due_at: Option<String>,
     overdue: bool,
     clock: Option<ClockJson>,
     closed_at: Option<String>,
@@ -92,18 +103,54 @@ pub(crate) struct CaseJson {
     external: Option<String>,
     returns: u32,
     reworks: u32,
+    delays: u32,
+    urges: u32,
+    supervisions: u32,
+    /// How many more people reported the same.
+    joined: u32,
+    reopens: u32,
+    circumstances: CircumstancesJson,
     simulated: bool,
     /// Steps the caller may take now.
     actions: Vec<&'static str>,
 }
 
+/// What a case is shown with: names, and what may be done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    pub(crate) areas: &'a AreaTree,
+    pub(crate) agencies: &'a Agencies,
+    pub(crate) rules: &'a CaseRules,
+}
+
+impl City {
+    /// What cases of this city are shown with.
+    pub(crate) fn shown(&self) -> Shown<'_> {
+        Shown { areas: &self.areas, agencies: &self.agencies, rules: &self.case_rules }
+    }
+}
+
+pub(crate) fn clock_json(clock: &StageClock, now: Timestamp) -> ClockJson {
+    ClockJson {
+        stage: clock.stage.word(),
+        stage_name: clock.stage.name().into(),
+        started_at: clock.started_at.to_rfc3339(),
+        yellow_at: clock.yellow_at().to_rfc3339(),
+        due_at: clock.due_at.to_rfc3339(),
+        limit: clock.limit.map(|limit| limit.to_string()),
+        extended: clock.extended.len(),
+        used_share: clock.used_share(now),
+        light: clock.light(now).word(),
+    }
+}
+
 pub(crate) fn case_json(
-    areas: &AreaTree,
-    agencies: &Agencies,
+    shown: Shown<'_>,
     case: &Case,
     actor: Option<&Actor>,
     now: Timestamp,
 ) -> CaseJson {
+    let Shown { areas, agencies, rules } = shown;
     let filing = &case.filing;
     let area = areas.find(case.area.code());
     let agency = case.agency.as_deref().and_then(|id| agencies.get(id));
@@ -132,15 +179,11 @@ pub(crate) fn case_json(
         },
         filed_at: case.filed_at.to_rfc3339(),
         filed_by: case.filed_by.clone(),
+        reported_at: case.reported_at.map(Timestamp::to_rfc3339),
         due_at: case.due_at.map(Timestamp::to_rfc3339),
+        first_due_at: case.first_due_at.map(Timestamp::to_rfc3339),
         overdue: case.is_overdue(now),
-        clock: case.clock.map(|clock| ClockJson {
-            stage: clock.stage.word(),
-            started_at: clock.started_at.to_rfc3339(),
-            due_at: clock.due_at.to_rfc3339(),
-            used_share: clock.used_share(now),
-            light: clock.light(now).word(),
-        }),
+        clock: case.clock.as_ref().map(|clock| clock_json(clock, now)),
         closed_at: case.closed_at.map(Timestamp::to_rfc3339),
         on_time: case.on_time,
         warning: filing.warning.map(|w| w.to_string()),
@@ -148,21 +191,22 @@ pub(crate) fn case_json(
         external: filing.external.clone(),
         returns: case.returns,
         reworks: case.reworks,
+        delays: case.delays,
+        urges: case.urges,
+        supervisions: case.supervisions,
+        joined: case.joined,
+        reopens: case.reopens,
+        circumstances: circumstances_json(&case.circumstances, agencies, now),
         simulated: filing.simulated,
         actions: actor
-            .map(|actor| allowed(case, actor).into_iter().map(CommandKind::word).collect())
+            .map(|actor| allowed(case, actor, rules).into_iter().map(CommandKind::word).collect())
             .unwrap_or_default(),
     }
 }
 
 /// A case as JSON text, for the live stream.
-pub(crate) fn case_text(
-    areas: &AreaTree,
-    agencies: &Agencies,
-    case: &Case,
-    now: Timestamp,
-) -> String {
-    serde_json::to_string(&case_json(areas, agencies, case, None, now)).unwrap_or_default()
+pub(crate) fn case_text(shown: Shown<'_>, case: &Case, now: Timestamp) -> String {
+    serde_json::to_string(&case_json(shown, case, None, now)).unwrap_or_default()
 }
 
 /// Limit and cursor as the records database takes them.
@@ -181,7 +225,7 @@ pub(crate) fn page_request(limit: Option<usize>, cursor: Option<String>) -> Answ
 pub(crate) struct CaseQuery {
     /// Only in this area and below.
     area: Option<String>,
-    /// open, closed, or one state: filed, dispatched, handling, handled, returned, rework, checked.
+    /// open, closed, or one state: reported, accepted, verified, filed, dispatched, handling, ...
     state: Option<String>,
     /// Only this agency's.
     agency: Option<String>,
@@ -247,9 +291,7 @@ pub(crate) async fn list_cases(
     let page = city.records.cases().list(&filter).await?;
     let rows = page.items.iter();
     Ok(Json(Page {
-        items: rows
-            .map(|case| case_json(&city.areas, &city.agencies, case, Some(&actor), now))
-            .collect(),
+        items: rows.map(|case| case_json(city.shown(), case, Some(&actor), now)).collect(),
         next_cursor: page.next_cursor,
         total: page.total,
     }))
@@ -274,6 +316,7 @@ pub(crate) struct EventJson {
     used_ms: Option<i64>,
     /// Whether that stage was overdue when it ended.
     overdue: Option<bool>,
+    photos: Vec<PhotoJson>,
 }
 
 fn event_json(agencies: &Agencies, event: CaseEvent) -> EventJson {
@@ -293,6 +336,7 @@ fn event_json(agencies: &Agencies, event: CaseEvent) -> EventJson {
         level: event.level.word(),
         used_ms: event.used_ms,
         overdue: event.overdue,
+        photos: event.photos.iter().map(PhotoJson::new).collect(),
     }
 }
 
@@ -302,6 +346,10 @@ pub(crate) struct CaseDetail {
     #[serde(flatten)]
     case: CaseJson,
     events: Vec<EventJson>,
+    /// Clocks that have ended: what every on-time figure comes from.
+    clocks: Vec<ClockRowJson>,
+    /// Open cases that were merged into this one.
+    children: Vec<String>,
 }
 
 /// The case with that id, if the caller may see it.
@@ -312,12 +360,15 @@ pub(crate) async fn visible(city: &City, caller: &Caller, id: &str) -> Answer<Ca
     case.filter(|case| caller.user.area.contains(&case.area)).ok_or_else(missing)
 }
 
-async fn detail(city: &City, caller: &Caller, case: &Case) -> Answer<Json<CaseDetail>> {
+pub(crate) async fn detail(city: &City, caller: &Caller, case: &Case) -> Answer<Json<CaseDetail>> {
     let events = city.records.cases().events(&case.id).await?;
+    let children = city.records.cases().merged_into(&case.id).await?;
     let actor = caller.actor();
     Ok(Json(CaseDetail {
-        case: case_json(&city.areas, &city.agencies, case, Some(&actor), clock::now()),
+        case: case_json(city.shown(), case, Some(&actor), clock::now()),
         events: events.into_iter().map(|e| event_json(&city.agencies, e)).collect(),
+        clocks: case.clocks.iter().map(|row| ClockRowJson::new(row, &city.agencies)).collect(),
+        children: children.iter().map(|child| child.id.to_string()).collect(),
     }))
 }
 
@@ -332,124 +383,5 @@ pub(crate) async fn get_case(
 ) -> Answer<Json<CaseDetail>> {
     caller.need(Permission::Read)?;
     let case = visible(&city, &caller, &id).await?;
-    detail(&city, &caller, &case).await
-}
-
-/// What is needed to file a case.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(example = json!({"type": "exposed_rubbish", "row": 0, "area": "500103", "description": "路口垃圾堆积"}))]
-pub(crate) struct NewCase {
-    r#type: String,
-    /// Row of the type's filing standard.
-    row: usize,
-    /// Where; or give a position.
-    area: Option<String>,
-    #[schema(value_type = Option<Vec<f64>>)]
-    position: Option<[f64; 2]>,
-    description: Option<String>,
-    agency: Option<String>,
-    severity: Option<u8>,
-}
-
-/// File a case, citing a row of the filing standard.
-#[utoipa::path(post, path = "/api/v1/cases", tag = "cases", request_body = NewCase,
-    responses((status = 200, body = CaseDetail)))]
-pub(crate) async fn file_case(
-    State(city): State<Arc<City>>,
-    caller: Caller,
-    JsonBody(new): JsonBody<NewCase>,
-) -> Answer<Json<CaseDetail>> {
-    caller.need(Permission::CaseDecide)?;
-    let case_type = city.case_type(&new.r#type)?;
-    let area = match (&new.area, new.position) {
-        (Some(code), _) if !code.is_empty() => caller.scope(Some(code))?,
-        (_, Some(position)) => {
-            let found = city.areas.locate(position).filter(|&a| caller.sees(a));
-            found.ok_or_else(|| Problem::not_found(format!("area at {position:?}")))?
-        }
-        _ => return Err(Problem::new(&error::BAD_BODY, "give area or position")),
-    };
-    let area = AreaPath::of(&city.areas, area);
-    let agency = city.agency_for(new.agency.as_deref(), &case_type.lead, &area)?;
-    let severity = new.severity.map(|number| {
-        Severity::new(number)
-            .ok_or_else(|| Problem::new(&error::BAD_BODY, format!("severity {number}")))
-    });
-    let now = clock::now();
-    let request = FilingRequest {
-        case_type,
-        row: new.row,
-        area: area.clone(),
-        position: new.position,
-        level: None,
-        severity: severity.transpose()?,
-        title: None,
-        description: new.description.unwrap_or_default(),
-        agency,
-        warning: None,
-        source: CaseSource::DutyOfficer,
-        simulated: city.config.simulated,
-    };
-    let events = file(&request, &caller.actor(), now)?;
-    let draft = CaseId::draft(&area, city.profile.local_date(now));
-    let filed = city.records.cases().file(draft, &events, None).await?;
-    city.publish_case(&filed.case);
-    detail(&city, &caller, &filed.case).await
-}
-
-/// What is said along with a step. Which parts a step needs: `dispatch` agency (proposed one if
-/// absent); `return`, `check_fail`, `hand_*` reason; `hand_*` level or area.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"note": "已到场", "agency": "gas_company-500103"}))]
-pub(crate) struct StepBody {
-    note: Option<String>,
-    reason: Option<String>,
-    agency: Option<String>,
-    /// city, district, town.
-    level: Option<String>,
-    /// The centre's area, for `hand_down` and `hand_sideways`.
-    area: Option<String>,
-}
-
-/// Take a step: dispatch, start, finish, return, `check_pass`, `check_fail`, close, `hand_up`,
-/// `hand_down`, `hand_sideways`. The case's `actions` name those allowed now.
-#[utoipa::path(post, path = "/api/v1/cases/{id}/{action}", tag = "cases",
-    params(("id" = String, Path, example = "500103-20261121-00001"),
-        ("action" = String, Path, example = "dispatch")),
-    request_body = StepBody, responses((status = 200, body = CaseDetail)))]
-pub(crate) async fn act_on_case(
-    State(city): State<Arc<City>>,
-    caller: Caller,
-    Path((id, action)): Path<(String, String)>,
-    JsonBody(body): JsonBody<StepBody>,
-) -> Answer<Json<CaseDetail>> {
-    caller.need(Permission::Read)?;
-    let kind = CommandKind::from_word(&action)
-        .ok_or_else(|| Problem::not_found(format!("action {action}")))?;
-    let case = visible(&city, &caller, &id).await?;
-    let some = |text: Option<String>| text.filter(|t| !t.trim().is_empty());
-    let level = some(body.level).map(|word| {
-        Level::from_word(&word).ok_or_else(|| Problem::new(&error::BAD_BODY, word.clone()))
-    });
-    let area = some(body.area).map(|code| {
-        let area = city.areas.find(&code);
-        area.map(|a| AreaPath::of(&city.areas, a))
-            .ok_or_else(|| Problem::new(&error::UNKNOWN_AREA, code.clone()))
-    });
-    let agency = some(body.agency);
-    if let Some(agency) = &agency {
-        city.known_agency(agency, &case.area)?;
-    }
-    let command = Command {
-        kind,
-        note: some(body.note),
-        reason: some(body.reason),
-        agency,
-        level: level.transpose()?,
-        area: area.transpose()?,
-    };
-    let events = decide(&case, &command, &caller.actor(), clock::now())?;
-    let case = city.records.cases().append(&case, &events).await?;
-    city.publish_case(&case);
     detail(&city, &caller, &case).await
 }

@@ -259,10 +259,7 @@ pub(crate) async fn get_review(
     Ok(Json(ReviewJson {
         id,
         warning: told.warning.as_ref().map(|w| warning_json(&city.areas, w)),
-        case: told
-            .case
-            .as_ref()
-            .map(|(case, _)| case_json(&city.areas, &city.agencies, case, Some(&actor), now)),
+        case: told.case.as_ref().map(|(case, _)| case_json(city.shown(), case, Some(&actor), now)),
         area: told.area.code().to_owned(),
         area_name: city.area_name(told.area.code()),
         from: from.to_rfc3339(),

@@ -355,7 +355,7 @@ pub(crate) async fn file_warning(
     };
     let agency = city.agency_for(body.agency.as_deref(), &case_type.lead, &row.area)?;
     let request = FilingRequest {
-        case_type,
+        type_id: &case_type.id,
         row: body.row.unwrap_or(proposed_row),
         area: row.area.clone(),
         position: row.facts.position,
@@ -369,7 +369,7 @@ pub(crate) async fn file_warning(
         simulated: row.facts.simulated,
     };
     let now = clock::now();
-    let events = file(&request, &caller.actor(), now)?;
+    let events = file(&request, &caller.actor(), now, &city.case_rules)?;
     let draft = CaseId::draft(&row.area, city.profile.local_date(now));
     let filed = city.records.cases().file(draft, &events, body.note.as_deref()).await?;
     city.publish_case(&filed.case);
@@ -378,6 +378,6 @@ pub(crate) async fn file_warning(
     let actor = caller.actor();
     Ok(Json(FiledJson {
         warning: warning_json(&city.areas, &row),
-        case: case_json(&city.areas, &city.agencies, &filed.case, Some(&actor), now),
+        case: case_json(city.shown(), &filed.case, Some(&actor), now),
     }))
 }

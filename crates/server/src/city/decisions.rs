@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chengmai_engine::answer::escalation;
-use chengmai_engine::case::{FilingRequest, file};
+use chengmai_engine::case::{CaseRules, FilingRequest, file};
 use chengmai_engine::{AlarmTally, Catalog, RuleDef, RuleOrigin};
 use chengmai_model::case::{Case, CaseId, CaseSource};
 use chengmai_model::city::City as Profile;
@@ -28,7 +28,7 @@ use super::agencies::Agencies;
 use super::book::{Book, OpenCase, OpenWarning};
 use super::hub::{Hub, Payload};
 use super::registry::Registry;
-use crate::api::cases::case_text;
+use crate::api::cases::{Shown, case_text};
 use crate::api::warnings::warning_text;
 use crate::clock;
 
@@ -61,6 +61,7 @@ pub(crate) struct Decisions {
     pub(crate) catalog: Catalog,
     pub(crate) profile: Profile,
     pub(crate) agencies: Arc<Agencies>,
+    pub(super) case_rules: Arc<CaseRules>,
     pub(crate) registry: Arc<RwLock<Registry>>,
     /// The whole city is made up.
     pub(crate) simulated: bool,
@@ -268,7 +269,7 @@ impl Decisions {
         let (true, None, Some(case_type)) = (open, &row.case, case_type) else { return Ok(()) };
         let agency = self.agencies.route(&case_type.def.lead, &row.area);
         let request = FilingRequest {
-            case_type: &case_type.def,
+            type_id: &case_type.def.id,
             row: rule.files_row,
             area: row.area.clone(),
             position: row.facts.position,
@@ -282,7 +283,7 @@ impl Decisions {
             simulated: row.facts.simulated,
         };
         let actor = Actor::program(AreaPath::of(&self.areas, AreaId::ROOT));
-        let events = match file(&request, &actor, now) {
+        let events = match file(&request, &actor, now, &self.case_rules) {
             Ok(events) => events,
             Err(refusal) => {
                 tracing::error!(%refusal, rule = rule.id, "a rule proposes a case it cannot file");
@@ -335,7 +336,8 @@ impl Decisions {
     }
 
     fn publish_case(&self, case: &Case) {
-        publish_case(&self.hub, &self.book, &self.areas, &self.agencies, case);
+        let shown = Shown { areas: &self.areas, agencies: &self.agencies, rules: &self.case_rules };
+        publish_case(&self.hub, &self.book, shown, case);
     }
 }
 
@@ -390,16 +392,10 @@ pub(crate) fn publish_warning(hub: &Hub, book: &Book, areas: &AreaTree, row: &Wa
 }
 
 /// Tells the book and the screens how a case stands.
-pub(crate) fn publish_case(
-    hub: &Hub,
-    book: &Book,
-    areas: &AreaTree,
-    agencies: &Agencies,
-    case: &Case,
-) {
-    note_case(book, areas, case);
-    if let Some(area) = areas.find(case.area.code()) {
-        hub.publish(area, Payload::Case(case_text(areas, agencies, case, clock::now()).into()));
+pub(crate) fn publish_case(hub: &Hub, book: &Book, shown: Shown<'_>, case: &Case) {
+    note_case(book, shown.areas, case);
+    if let Some(area) = shown.areas.find(case.area.code()) {
+        hub.publish(area, Payload::Case(case_text(shown, case, clock::now()).into()));
     }
 }
 

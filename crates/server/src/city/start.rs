@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use chengmai_engine::Engine;
+use chengmai_engine::case::{AgencyRule, CaseRules};
 use chengmai_history::sql::{Sql, SqlSettings};
 use chengmai_history::{History, HistorySettings};
 use chengmai_model::area::{AreaHistory, AreaRow};
@@ -63,6 +64,7 @@ pub(crate) struct Prepared {
     area_history: Arc<AreaHistory>,
     records: Records,
     agencies: Arc<Agencies>,
+    case_rules: Arc<CaseRules>,
     journal: Journal,
     brain: Brain,
     rules: RuleBook,
@@ -104,6 +106,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     tracing::info!(areas = areas.len(), packs = loaded.packs.len(), "areas and packs are loaded");
     let records = Records::open(&folder.records()).await?;
     let agencies = Arc::new(sync_agencies(&records, &loaded, &areas).await?);
+    let case_rules = Arc::new(case_rules(&loaded, &agencies));
     let book = Arc::new(Book::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
     let counters = Arc::new(Counters::default());
@@ -116,6 +119,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         catalog: engine.read().catalog().clone(),
         profile: loaded.profile.clone(),
         agencies: Arc::clone(&agencies),
+        case_rules: Arc::clone(&case_rules),
         registry: Arc::clone(&registry),
         simulated: config.simulated,
         records: records.clone(),
@@ -154,6 +158,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         area_history: Arc::new(area_history),
         records,
         agencies,
+        case_rules,
         journal,
         brain,
         rules,
@@ -292,6 +297,21 @@ impl Brain {
     }
 }
 
+/// What cases of this city are decided by.
+fn case_rules(loaded: &Loaded, agencies: &Agencies) -> CaseRules {
+    let profile = &loaded.profile;
+    let mut rules = loaded.catalog.case_rules(profile.calendar.clone());
+    for agency in agencies.iter() {
+        let rule = AgencyRule {
+            kind: agency.kind.clone(),
+            area: agency.area.clone(),
+            hours: Some(profile.work_hours(Some(&agency.kind)).clone()),
+        };
+        rules.set_agency(&agency.id, rule);
+    }
+    rules
+}
+
 async fn sync_agencies(
     records: &Records,
     loaded: &Loaded,
@@ -330,6 +350,11 @@ impl Prepared {
 
     pub(crate) fn records(&self) -> &Records {
         &self.records
+    }
+
+    /// What cases are decided by.
+    pub(crate) fn case_rules(&self) -> &CaseRules {
+        &self.case_rules
     }
 
     pub(crate) fn loaded(&self) -> &Loaded {
@@ -372,6 +397,7 @@ impl Prepared {
             history: self.history,
             records: self.records,
             agencies: self.agencies,
+            case_rules: self.case_rules,
             hub: Arc::clone(&brain.hub),
             book: self.book,
             counters: Arc::clone(&brain.counters),

@@ -213,7 +213,7 @@ fn past_events(prepared: &Prepared, past: &PastCase) -> anyhow::Result<(CaseId, 
     let case_type = loaded.catalog.case_type(past.case_type);
     let case_type = case_type.with_context(|| format!("no pack has {}", past.case_type))?;
     let request = FilingRequest {
-        case_type: &case_type.def,
+        type_id: &case_type.def.id,
         row: past.row,
         area: area.clone(),
         position: past.position,
@@ -228,11 +228,11 @@ fn past_events(prepared: &Prepared, past: &PastCase) -> anyhow::Result<(CaseId, 
     };
     let draft = CaseId::draft(&area, loaded.profile.local_date(past.filed_at));
     let filer = Actor::program(prepared.root_path());
-    let mut events = file(&request, &filer, past.filed_at)?;
+    let mut events = file(&request, &filer, past.filed_at, prepared.case_rules())?;
     let mut case = replay(draft.clone(), &events).context("a case begins with its filing")?;
     for (at, step) in &past.steps {
         let (command, actor) = step_of(&case, *step, past);
-        let more = decide(&case, &command, &actor, *at)?;
+        let more = decide(&case, &command, &actor, *at, prepared.case_rules())?;
         for event in &more {
             apply(&mut case, event);
         }

@@ -99,6 +99,8 @@ pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
         Role::Engineer => &[Read, DeviceManage, Ingest, RuleManage, Sql],
         Role::Viewer => &[Read],
         Role::Ingest => &[Ingest],
+        // Citizens have no account: their tracking link is asked for elsewhere.
+        Role::Citizen => &[],
     }
 }
 

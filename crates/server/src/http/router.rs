@@ -23,9 +23,10 @@ use utoipa_axum::routes;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, alarms, areas, backtests, case_import, case_summary, cases, device_summary, devices,
-    events, gateway, indicator_windows, indicators, latest, moments, packs, readings, reviews,
-    rules, session, setpoints, shelves, sql, system, tasks, users, warnings,
+    agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases,
+    device_summary, devices, events, gateway, indicator_windows, indicators, latest, moments,
+    packs, readings, reviews, rules, session, setpoints, shelves, sql, system, tasks, users,
+    warnings,
 };
 use crate::city::City;
 
@@ -96,11 +97,11 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(shelves::list_shelved, shelves::shelve))
         .routes(routes!(shelves::unshelve))
         .routes(routes!(packs::list_case_types))
-        .routes(routes!(cases::list_cases, cases::file_case))
+        .routes(routes!(cases::list_cases, case_steps::file_case))
         .routes(routes!(case_summary::summarise_cases))
         .routes(routes!(case_import::import_cases))
         .routes(routes!(cases::get_case))
-        .routes(routes!(cases::act_on_case))
+        .routes(routes!(case_steps::act_on_case))
         .routes(routes!(agencies::list_agencies))
         .routes(routes!(agencies::list_ratings))
         // Questions in SQL.

@@ -4,6 +4,7 @@
 //! Invariants: the steps of a case are in order of time, none lies after the end of the past, and
 //! each is allowed after the one before it in the short loop.
 
+use chengmai_model::calendar::{Limit, LimitUnit};
 use chengmai_model::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use chengmai_model::{AreaCode, AreaId, AreaTree, Tier, Timestamp};
 
@@ -197,7 +198,7 @@ fn filed_at(until: Timestamp, bits: u64) -> Timestamp {
 }
 
 fn steps(kind: &Kind, habit: Habit, filed_at: Timestamp, bits: u64) -> Vec<(Timestamp, PastStep)> {
-    let limit_ms = chengmai_model::case::parse_limit_ms(kind.limit).unwrap_or(4 * HOUR_MS) as f64;
+    let limit_ms = wall_ms(kind.limit) as f64;
     let mut at = filed_at;
     let mut steps = Vec::new();
     let mut salt = 40;
@@ -230,6 +231,17 @@ fn steps(kind: &Kind, habit: Habit, filed_at: Timestamp, bits: u64) -> Vec<(Time
         steps.truncate(2);
     }
     steps
+}
+
+/// How long a limit is when nobody ever sleeps: what the made-up people hurry by.
+fn wall_ms(limit: &str) -> i64 {
+    let limit = Limit::parse(limit).unwrap_or(Limit::new(4, LimitUnit::UrgentHour));
+    let unit = match limit.unit {
+        LimitUnit::UrgentMinute | LimitUnit::WorkMinute => MINUTE_MS,
+        LimitUnit::UrgentHour | LimitUnit::WorkHour => HOUR_MS,
+        LimitUnit::WorkDay | LimitUnit::NaturalDay => DAY_MS,
+    };
+    i64::from(limit.amount) * unit
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "spans of days in milliseconds")]

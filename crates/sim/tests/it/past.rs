@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chengmai_model::Timestamp;
-use chengmai_model::case::parse_limit_ms;
+use chengmai_model::calendar::Limit;
+use chengmai_model::case::{Stage, StageLimits};
 use chengmai_model::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use chengmai_sim::fleet::Fleet;
 use chengmai_sim::history::{PastStep, past_cases, past_day};
@@ -56,12 +57,14 @@ fn past_cases_cite_rows_that_exist_and_agencies_that_exist() {
     assert!(cases.windows(2).all(|pair| pair[0].filed_at <= pair[1].filed_at));
 }
 
-/// The whole limit as the program sums it: 30 min to dispatch, the row's, 2 h to check, 1 h to close.
+/// By the whole limit as the program sums it, in the city's own working time.
 fn is_late(case: &chengmai_sim::history::PastCase, closed: Timestamp) -> bool {
     let types = city().packs.iter().flat_map(|p| &p.case_types);
     let row = &types.into_iter().find(|t| t.id == case.case_type).unwrap().limits[case.row];
-    let limit_ms = parse_limit_ms(&row.handle).unwrap() + 210 * MINUTE_MS;
-    closed.since(case.filed_at) > limit_ms
+    let calendar = &city().profile.calendar;
+    let hours = calendar.default_hours();
+    let limits = StageLimits(BTreeMap::from([(Stage::Handle, Limit::parse(&row.handle).unwrap())]));
+    closed > limits.whole_due(case.filed_at, calendar, hours, hours)
 }
 
 #[test]

@@ -165,7 +165,7 @@ impl Cases<'_> {
     ) -> Result<Vec<AgencyCounts>> {
         let end = to.min(now.plus_ms(1));
         let mut sql = counted(&format!("agency, {}", counts_columns()), areas, from, end);
-        sql.add(" AND agency IS NOT NULL AND state NOT IN ('filed', 'returned')");
+        sql.add(" AND agency IS NOT NULL AND state NOT IN ('reported', 'accepted', 'verified', 'unverified', 'not_accepted', 'filed', 'returned', 'cancelled')");
         let rows = sql.add(" GROUP BY agency ORDER BY agency").all(&self.0.read).await?;
         rows.iter()
             .map(|row| Ok(AgencyCounts { agency: row.get("agency")?, counts: read_counts(row)? }))
@@ -210,22 +210,18 @@ fn filtered(filter: &CaseFilter) -> Sql {
 
 /// The same question as [`chengmai_model::case::StageClock::light`].
 fn light_is(sql: &mut Sql, light: Light, now: Timestamp) {
-    let overdue = |sql: &mut Sql, test: &str| {
-        sql.add(" AND clock_due ").add(test).value(now.0);
-    };
-    let used = |sql: &mut Sql, test: &str| {
-        sql.add(" AND (").value(now.0).add(" - clock_started) * 10 ").add(test);
-        sql.add(" (clock_due - clock_started) * 8");
+    let mut test = |column: &str, test: &str| {
+        sql.add(" AND ").add(column).add(test).value(now.0);
     };
     match light {
-        Light::Red => overdue(sql, "< "),
+        Light::Red => test("clock_due", " < "),
         Light::Yellow => {
-            overdue(sql, ">= ");
-            used(sql, ">=");
+            test("clock_due", " >= ");
+            test("clock_yellow", " <= ");
         }
         Light::Green => {
-            overdue(sql, ">= ");
-            used(sql, "<");
+            test("clock_due", " >= ");
+            test("clock_yellow", " > ");
         }
     }
 }
@@ -239,8 +235,9 @@ fn held_by(sql: &mut Sql, actor: &Actor) {
         sql.add(" OR (holder_role = 'duty_officer' AND holder_area = ");
         sql.value(actor.area.as_str()).add(")");
     }
+    // Who checks and who verifies: either may do both.
     if actor.acts_as(Role::Supervisor) || actor.acts_as(Role::GridWorker) {
-        sql.add(" OR holder_role = 'supervisor'");
+        sql.add(" OR holder_role IN ('supervisor', 'grid_worker')");
     }
     sql.add(")");
 }

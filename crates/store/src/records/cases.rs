@@ -2,7 +2,7 @@
 //! add up to; both are written in one transaction.
 
 use chengmai_engine::case::{apply, replay};
-use chengmai_model::case::{Case, CaseEvent, CaseId, Refusal};
+use chengmai_model::case::{Case, CaseEvent, CaseId, Refusal, StageClock};
 use chengmai_model::{Timestamp, error};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 
@@ -101,6 +101,13 @@ impl Cases<'_> {
     /// The case with that number.
     pub async fn find(&self, id: &CaseId) -> Result<Option<Case>> {
         find(&self.0.read, "id", &id.to_string()).await
+    }
+
+    /// The cases that were merged into this one and still follow it.
+    pub async fn merged_into(&self, id: &CaseId) -> Result<Vec<Case>> {
+        let mut sql = Sql::new("SELECT body FROM \"case\" WHERE parent = ");
+        sql.value(id.to_string()).add(" AND closed_at IS NULL ORDER BY id");
+        sql.all(&self.0.read).await?.iter().map(read).collect()
     }
 
     /// The whole history of a case, in order.
@@ -219,8 +226,13 @@ fn columns(case: &Case) -> Vec<(&'static str, Value)> {
         ("holder_area", case.holder.area.as_str().into()),
         ("filed_at", case.filed_at.0.into()),
         ("due_at", time(case.due_at)),
-        ("clock_started", time(case.clock.map(|c| c.started_at))),
-        ("clock_due", time(case.clock.map(|c| c.due_at))),
+        ("clock_started", time(case.clock.as_ref().map(|c| c.started_at))),
+        ("clock_yellow", time(case.clock.as_ref().map(StageClock::yellow_at))),
+        ("clock_due", time(case.clock.as_ref().map(|c| c.due_at))),
+        ("reported_at", time(case.reported_at)),
+        ("parent", case.circumstances.parent.as_ref().map(ToString::to_string).into()),
+        ("reporter", filing.reporter.clone().into()),
+        ("joined", i64::from(case.joined).into()),
         ("closed_at", time(case.closed_at)),
         ("on_time", case.on_time.map(i64::from).into()),
         ("returns", i64::from(case.returns).into()),

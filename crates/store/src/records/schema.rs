@@ -7,7 +7,7 @@ use super::sql::Sql;
 use super::{RecordsError, Result};
 
 /// What is done to reach version 1, 2, ... Each runs in one transaction.
-const MIGRATIONS: &[&str] = &[FIRST, SCREENED_WARNINGS, LOOK_BACK];
+const MIGRATIONS: &[&str] = &[FIRST, SCREENED_WARNINGS, LOOK_BACK, WHOLE_LIFE];
 
 /// Brings the schema up to the newest version.
 pub(super) async fn migrate(db: &DatabaseConnection) -> Result<()> {
@@ -159,3 +159,15 @@ CREATE INDEX task_open ON task (due_at) WHERE done_at IS NULL;
 CREATE TRIGGER task_no_delete BEFORE DELETE ON task
     BEGIN SELECT RAISE(ABORT, 'a task is never deleted'); END;
 ";
+
+/// A case's whole life: when its clock turns yellow, who reported it, what it was merged into.
+const WHOLE_LIFE: &str = r#"
+ALTER TABLE "case" ADD COLUMN clock_yellow INTEGER;
+ALTER TABLE "case" ADD COLUMN reported_at INTEGER;
+ALTER TABLE "case" ADD COLUMN parent TEXT;
+ALTER TABLE "case" ADD COLUMN reporter TEXT;
+ALTER TABLE "case" ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;
+UPDATE "case" SET clock_yellow = clock_started + ((clock_due - clock_started) * 8 + 9) / 10;
+CREATE INDEX case_parent ON "case" (parent) WHERE parent IS NOT NULL;
+CREATE INDEX case_reporter ON "case" (reporter) WHERE reporter IS NOT NULL;
+"#;

@@ -10,7 +10,8 @@ mod warnings;
 
 use std::collections::BTreeSet;
 
-use chengmai_engine::case::{FilingRequest, apply, decide, file, replay};
+use chengmai_engine::case::{CaseRules, FilingRequest, apply, decide, file, replay};
+use chengmai_model::calendar::Calendar;
 use chengmai_model::case::{
     Case, CaseEvent, CaseId, CaseSource, CaseState, Command, CommandKind, Level, Light, Refusal,
 };
@@ -61,13 +62,21 @@ fn pothole() -> CaseType {
             closes: Text::new("补好", "filled"),
             source: "our default".into(),
         }],
+        procedure: None,
+        plan: None,
+        photos: std::collections::BTreeMap::new(),
+        stages: std::collections::BTreeMap::new(),
     }
 }
 
+/// What the cases here are decided by.
+fn rules() -> CaseRules {
+    CaseRules::new(Calendar::default(), [&pothole()], [], [], [])
+}
+
 fn filing(area: &str, warning: Option<WarningId>, now: Timestamp) -> (CaseId, Vec<CaseEvent>) {
-    let case_type = pothole();
     let request = FilingRequest {
-        case_type: &case_type,
+        type_id: "pothole",
         row: 0,
         area: path(area),
         position: None,
@@ -81,7 +90,7 @@ fn filing(area: &str, warning: Option<WarningId>, now: Timestamp) -> (CaseId, Ve
         simulated: false,
     };
     let draft = CaseId::draft(&path(area), "2026-11-21".parse().unwrap());
-    (draft, file(&request, &duty(area), now).unwrap())
+    (draft, file(&request, &duty(area), now, &rules()).unwrap())
 }
 
 async fn filed(records: &Records, area: &str, now: Timestamp) -> Case {
@@ -100,7 +109,7 @@ async fn step(records: &Records, case: Case, kinds: &[CommandKind], now: Timesta
             _ => duty(case.holder.area.as_str()),
         };
         let command = Command { reason: Some("because".into()), ..Command::new(kind) };
-        let events = decide(&case, &command, &actor, now).unwrap();
+        let events = decide(&case, &command, &actor, now, &rules()).unwrap();
         case = records.cases().append(&case, &events).await.unwrap();
     }
     case

@@ -1,7 +1,9 @@
 //! Several agencies at one case: tasks admitted outside a list of duties, parts with clocks of their own,
 //! and the word of the centre above when it is disputed whose task it is.
 
-use chengmai_model::case::{Admission, CommandKind, Part, PartState, Ruling, Stage, StageClock, Wish};
+use chengmai_model::case::{
+    Admission, CommandKind, Part, PartState, Ruling, Stage, StageClock, Wish,
+};
 
 use super::super::decide::{After, Step, not_now};
 use super::super::{Refusal, bad, error};
@@ -83,7 +85,6 @@ pub(super) fn arbitrate(step: &Step<'_>, after: &mut After) -> Result<(), Refusa
         after.clock_set = true;
         after.state = step.case.state;
     }
-    after.circumstances.ruling =
-        Some(Ruling { agency, by: step.actor.name.clone(), at: step.at });
+    after.circumstances.ruling = Some(Ruling { agency, by: step.actor.name.clone(), at: step.at });
     Ok(())
 }

@@ -21,8 +21,11 @@ pub(super) fn grade(step: &Step<'_>, after: &mut After) -> Result<(), Refusal> {
         .cloned()
         .collect();
     let owed = reports_owed(level, step).into_iter();
-    after.circumstances.reports =
-        made.iter().cloned().chain(owed.filter(|o| made.iter().all(|m| m.form != o.form))).collect();
+    after.circumstances.reports = made
+        .iter()
+        .cloned()
+        .chain(owed.filter(|o| made.iter().all(|m| m.form != o.form)))
+        .collect();
     let case_type = step.rules.case_type(&step.case.filing.type_id);
     let plan = case_type.and_then(|t| t.plan.as_deref()).and_then(|id| step.rules.plan(id));
     let fires = plan.filter(|plan| {
@@ -69,11 +72,10 @@ fn reports_owed(level: EventLevel, step: &Step<'_>) -> Vec<ReportDue> {
 
 pub(super) fn report_up(step: &Step<'_>, after: &mut After) -> Result<(), Refusal> {
     let wanted = step.command.form;
-    let owed = after
-        .circumstances
-        .reports
-        .iter_mut()
-        .find(|report| report.done_at.is_none() && wanted.is_none_or(|form| form == report.form));
+    let owed =
+        after.circumstances.reports.iter_mut().find(|report| {
+            report.done_at.is_none() && wanted.is_none_or(|form| form == report.form)
+        });
     let Some(report) = owed else { return Err(not_now(step.case, step.command.kind)) };
     report.done_at = Some(step.at);
     Ok(())
@@ -82,7 +84,8 @@ pub(super) fn report_up(step: &Step<'_>, after: &mut After) -> Result<(), Refusa
 pub(super) fn fire_plan(step: &Step<'_>, after: &mut After) -> Result<(), Refusal> {
     let case_type = step.rules.case_type(&step.case.filing.type_id);
     let id = step.command.plan.as_deref().or_else(|| case_type.and_then(|t| t.plan.as_deref()));
-    let plan = id.and_then(|id| step.rules.plan(id)).ok_or_else(|| Refusal::plain(&error::NO_PLAN))?;
+    let plan =
+        id.and_then(|id| step.rules.plan(id)).ok_or_else(|| Refusal::plain(&error::NO_PLAN))?;
     if after.circumstances.plan.is_some() {
         return Err(Refusal::new(&error::NO_PLAN, "已有预案在执行", "a plan is already in force"));
     }
@@ -106,8 +109,7 @@ pub(super) fn fire_plan(step: &Step<'_>, after: &mut After) -> Result<(), Refusa
     }
     if let Some(clock) = running {
         let hours = step.rules.stage_hours(Stage::Handle, after.agency.as_deref());
-        let urgent =
-            StageClock::begin(Stage::Handle, handle, step.at, &step.rules.calendar, hours);
+        let urgent = StageClock::begin(Stage::Handle, handle, step.at, &step.rules.calendar, hours);
         if urgent.due_at < clock.due_at {
             after.due_at = after.due_at.map(|due| due.plus_ms(urgent.due_at.since(clock.due_at)));
             after.clock = Some(StageClock { started_at: clock.started_at, ..urgent });

@@ -7,7 +7,7 @@ async fn a_step_decided_on_an_old_view_is_refused_and_leaves_nothing_behind() {
     let records = memory().await;
     let case = filed(&records, TOWN, at(0)).await;
     let command = Command::new(CommandKind::Dispatch);
-    let events = decide(&case, &command, &duty(TOWN), at(1)).unwrap();
+    let events = decide(&case, &command, &duty(TOWN), at(1), &rules()).unwrap();
     let after = records.cases().append(&case, &events).await.unwrap();
     assert_eq!(refused(records.cases().append(&case, &events).await), "not_allowed_now");
 
@@ -15,10 +15,12 @@ async fn a_step_decided_on_an_old_view_is_refused_and_leaves_nothing_behind() {
     let start = Command::new(CommandKind::Start);
     let staff =
         Actor { roles: vec![Role::AgencyStaff], agency: Some("roads".into()), ..duty("/50/") };
-    let mut events = decide(&after, &start, &staff, at(2)).unwrap();
+    let mut events = decide(&after, &start, &staff, at(2), &rules()).unwrap();
     let mut ahead = after.clone();
     apply(&mut ahead, &events[0]);
-    events.extend(decide(&ahead, &Command::new(CommandKind::Finish), &staff, at(3)).unwrap());
+    events.extend(
+        decide(&ahead, &Command::new(CommandKind::Finish), &staff, at(3), &rules()).unwrap(),
+    );
     let mut collides = after.clone();
     collides.seq -= 1;
     for event in &mut events {
@@ -121,7 +123,7 @@ async fn cases_are_found_by_state_light_words_holder_and_order() {
             let found = find(CaseFilter { light: Some((light, now)), ..all() }).await;
             let expected: Vec<CaseId> = [&handling, &waiting]
                 .into_iter()
-                .filter(|c| c.clock.is_some_and(|clock| clock.light(now) == light))
+                .filter(|c| c.clock.as_ref().is_some_and(|clock| clock.light(now) == light))
                 .map(|c| c.id.clone())
                 .collect();
             assert_eq!(found, expected, "{light:?} after {minute} min");
