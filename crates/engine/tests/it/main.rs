@@ -12,12 +12,18 @@ mod audit;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
+mod hotline;
+#[cfg(test)]
 mod packs;
 #[cfg(test)]
 mod real_streams;
+#[cfg(test)]
+mod reported_city;
 #[cfg(test)]
 mod rollup;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod storm;
+#[cfg(test)]
+mod triage;
