@@ -22,6 +22,7 @@ pub mod rating;
 pub mod scenario;
 pub mod screen;
 pub mod snapshot;
+pub mod triage;
 
 mod accumulator;
 mod expr;

@@ -14,9 +14,13 @@ mod cases;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
+mod hotline;
+#[cfg(test)]
 mod packs;
 #[cfg(test)]
 mod real_streams;
+#[cfg(test)]
+mod reported_city;
 #[cfg(test)]
 mod rollup;
 #[cfg(test)]
@@ -27,3 +31,5 @@ mod star_rules;
 mod stars;
 #[cfg(test)]
 mod storm;
+#[cfg(test)]
+mod triage;
