@@ -7,7 +7,7 @@ use super::sql::Sql;
 use super::{RecordsError, Result};
 
 /// What is done to reach version 1, 2, ... Each runs in one transaction.
-const MIGRATIONS: &[&str] = &[FIRST, SCREENED_WARNINGS, LOOK_BACK];
+const MIGRATIONS: &[&str] = &[FIRST, SCREENED_WARNINGS, LOOK_BACK, CORRECTIONS];
 
 /// Brings the schema up to the newest version.
 pub(super) async fn migrate(db: &DatabaseConnection) -> Result<()> {
@@ -158,4 +158,18 @@ CREATE INDEX task_incident ON task (incident);
 CREATE INDEX task_open ON task (due_at) WHERE done_at IS NULL;
 CREATE TRIGGER task_no_delete BEFORE DELETE ON task
     BEGIN SELECT RAISE(ABORT, 'a task is never deleted'); END;
+";
+
+/// Readings that were replaced or withdrawn. The number is that of the journal frame.
+const CORRECTIONS: &str = r"
+CREATE TABLE correction (
+    sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, made_by TEXT NOT NULL, device TEXT NOT NULL,
+    kind TEXT NOT NULL, area_path TEXT NOT NULL, reading_at INTEGER NOT NULL,
+    old_value REAL NOT NULL, new_value REAL, reason TEXT NOT NULL);
+CREATE INDEX correction_device ON correction (device, reading_at);
+CREATE INDEX correction_area ON correction (area_path);
+CREATE TRIGGER correction_no_update BEFORE UPDATE ON correction
+    BEGIN SELECT RAISE(ABORT, 'correction is append-only'); END;
+CREATE TRIGGER correction_no_delete BEFORE DELETE ON correction
+    BEGIN SELECT RAISE(ABORT, 'correction is append-only'); END;
 ";
