@@ -346,7 +346,10 @@ impl Engine {
     /// A person's order at a moment of the journal. The same order told twice changes nothing.
     pub fn order(&mut self, at: Timestamp, order: &Order, out: &mut Vec<Event>) {
         self.advance(at);
-        self.with_screen(|screen, scene| screen.order(scene, order, out));
+        match order {
+            Order::Correct(correction) => self.correct_by(at, correction),
+            _ => self.with_screen(|screen, scene| screen.order(scene, order, out)),
+        }
     }
 
     /// Shelves that have not ended, and what each holds back inside that area.

@@ -408,6 +408,8 @@ impl Screen {
                     self.ask_those_held(Held::Shelf(*id), scene.now);
                 }
             }
+            // The windows'.
+            chengmai_model::Order::Correct(_) => {}
         }
     }
 

@@ -180,6 +180,11 @@ impl Windows {
         true
     }
 
+    /// Whether the window that holds this time is not closed yet.
+    pub(crate) fn is_open(&self, at: i64) -> bool {
+        self.start_of(at) + self.width_ms > self.closed_before
+    }
+
     /// Replaces or retracts a value that was counted at a node. `None` when its window is closed or
     /// cannot hold it; else whether the cell still knows all its words.
     pub(crate) fn correct(

@@ -15,6 +15,7 @@ use crate::cold::{Merge, merge_readings, merge_windows};
 use crate::day;
 use crate::error::{Error, Result};
 use crate::manifest::{FileEntry, Manifest};
+use crate::overlay::Overlay;
 use crate::shared::Shared;
 
 /// Readings that one step merges: in memory a reading takes some 50 bytes meanwhile.
@@ -51,7 +52,7 @@ pub struct Compactor {
     pub(crate) shared: Arc<Shared>,
     pub(crate) offset_ms: i64,
     /// Files that cannot be merged, as they do not read back or name what nobody knows.
-    refused: BTreeSet<String>,
+    pub(crate) refused: BTreeSet<String>,
 }
 
 /// What one step did.
@@ -103,6 +104,7 @@ impl Compactor {
             files: &files,
             offset_ms: self.offset_ms,
             without: &BTreeSet::new(),
+            overlay: Overlay::none(),
         };
         let merged =
             if readings { merge_readings(&merge, places) } else { merge_windows(&merge, places) };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chengmai_model::{Reading, StreamId, Tier, Timestamp};
 
 use crate::kinds::KindRow;
+use crate::overlay::Overlay;
 use crate::query::WindowPoint;
 
 /// Rows of a chunk. Small enough that scanning one under the lock takes microseconds.
@@ -160,16 +161,21 @@ impl ReadingsChunk {
         }
     }
 
-    /// Appends the rows in `time` of the streams that `known` has a number for.
+    /// Appends what the rows in `time` are worth now, of the streams that `known` has a number for.
     pub(crate) fn collect_known(
         &self,
         known: impl Fn(u32) -> Option<u32>,
         time: Range<i64>,
+        overlay: &Overlay,
         found: &mut Vec<KindRow>,
     ) {
         let rows = self.streams.iter().zip(&self.ats).zip(&self.values);
         let inside = rows.filter(|((_, at), _)| time.contains(*at));
-        found.extend(inside.filter_map(|((&s, &at), &value)| Some((known(s)?, at, value))));
+        found.extend(
+            inside.filter_map(|((&s, &at), &value)| {
+                Some((known(s)?, at, overlay.value(s, at, value)?))
+            }),
+        );
     }
 
     pub(crate) fn reading(&self, row: usize) -> Reading {

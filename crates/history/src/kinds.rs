@@ -15,6 +15,7 @@ use chengmai_model::{StreamId, Timestamp};
 use crate::cold::{FileCache, Wanted, column, raw_column, read, word};
 use crate::error::Result;
 use crate::manifest::FileEntry;
+use crate::overlay::Overlay;
 use crate::query::Cost;
 use crate::reader::HistoryReader;
 
@@ -79,21 +80,21 @@ impl HistoryReader {
         let mut from = query.from.0;
         let mut rows = Vec::new();
         while from < query.to.0 {
-            let (chunks, manifest) = {
+            let (chunks, manifest, overlay) = {
                 let state = self.shared.state.read();
                 let (mut chunks, open) = state.readings.chunks();
                 // The growing chunk is copied, so that it is searched without the lock.
                 chunks.push(Arc::new(open.clone()));
-                (chunks, Arc::clone(&state.manifest))
+                (chunks, Arc::clone(&state.manifest), Arc::clone(&state.overlay))
             };
             let time = from..slice_end(&manifest.raw, from, query.to.0);
             rows.clear();
             for chunk in &chunks {
                 let known = |stream| query.number(stream);
-                chunk.collect_known(known, time.clone(), &mut rows);
+                chunk.collect_known(known, time.clone(), &overlay, &mut rows);
             }
             for file in manifest.raw.iter().filter(|file| query.may_be_in(file, &time)) {
-                self.cold_kind(file, query, &time, &mut rows)?;
+                self.cold_kind(file, query, &time, &overlay, &mut rows)?;
             }
             rows.sort_unstable_by_key(|&(number, at, value)| (at, number, value.to_bits()));
             rows.dedup_by_key(|&mut (number, at, value)| (at, number, value.to_bits()));
@@ -110,6 +111,7 @@ impl HistoryReader {
         file: &FileEntry,
         query: &KindQuery<'_>,
         time: &Range<i64>,
+        overlay: &Overlay,
         rows: &mut Vec<KindRow>,
     ) -> Result<()> {
         let by_stream = file.streams.is_some();
@@ -133,14 +135,19 @@ impl HistoryReader {
             let (at, value) = if by_stream { (0, 1) } else { (1, 2) };
             let ats = column::<TimestampMillisecondType>(&batch, at).values();
             let values = column::<Float64Type>(&batch, value).values();
-            let numbers: &dyn Fn(usize) -> Option<u32> = if by_stream {
-                let streams = column::<UInt32Type>(&batch, 2).values();
-                &move |row| query.number(streams[row])
-            } else {
-                &|row| (query.device)(word(&batch, 0, row))
-            };
             let found = ats.iter().zip(values).enumerate();
-            rows.extend(found.filter_map(|(row, (&at, &value))| Some((numbers(row)?, at, value))));
+            if by_stream {
+                let streams = column::<UInt32Type>(&batch, 2).values();
+                rows.extend(found.filter_map(|(row, (&at, &value))| {
+                    let stream = streams[row];
+                    Some((query.number(stream)?, at, overlay.value(stream, at, value)?))
+                }));
+            } else {
+                // Files of the first format follow corrections when they are written again.
+                rows.extend(found.filter_map(|(row, (&at, &value))| {
+                    Some(((query.device)(word(&batch, 0, row))?, at, value))
+                }));
+            }
         }
         Ok(())
     }

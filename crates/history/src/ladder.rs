@@ -14,6 +14,7 @@ use crate::compact::{Compactor, Places, ROWS_MAX};
 use crate::day;
 use crate::error::Result;
 use crate::manifest::{FileEntry, Manifest};
+use crate::overlay::Overlay;
 
 /// A rung above the readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,14 +140,14 @@ impl Compactor {
         Ok(Some(expired))
     }
 
-    fn merge_of<'a>(
+    pub(crate) fn merge_of<'a>(
         &'a self,
         manifest: &'a Manifest,
         files: &'a [FileEntry],
         without: &'a BTreeSet<String>,
     ) -> Merge<'a> {
         let (dir, offset_ms) = (self.shared.dir.as_path(), self.offset_ms);
-        Merge { dir, manifest, files, offset_ms, without }
+        Merge { dir, manifest, files, offset_ms, without, overlay: Overlay::none() }
     }
 
     /// Files of one day and district that no rung holds yet, when no fresh files of that day are left.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::ladder::Rung;
+use crate::overlay::Correction;
 use crate::query::ReadingsQuery;
 
 const FORMAT: u32 = 2;
@@ -40,6 +41,9 @@ pub(crate) struct Manifest {
     /// Files of the rungs of the ladder: minutes, hours, days.
     #[serde(default)]
     pub(crate) rungs: [Vec<FileEntry>; 3],
+    /// Corrections of readings that rows in files do not follow yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) corrections: Vec<Correction>,
 }
 
 /// One Parquet file and what is known of it without opening it.
@@ -106,6 +110,7 @@ impl Manifest {
             raw: Vec::new(),
             windows: Vec::new(),
             rungs: Default::default(),
+            corrections: Vec::new(),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::cold::{FileCache, Wanted, column, raw_column, read, window_column, wo
 use crate::error::Result;
 use crate::hot::window_key;
 use crate::manifest::{FileEntry, Manifest};
+use crate::overlay::Overlay;
 use crate::query::{Cost, ReadingsQuery, WindowPoint, WindowsQuery};
 use crate::shared::Shared;
 
@@ -45,7 +46,7 @@ impl HistoryReader {
     /// # Errors
     /// When a file cannot be read.
     pub fn readings_with_cost(&self, query: &ReadingsQuery<'_>) -> Result<(Vec<Reading>, Cost)> {
-        let (mut found, manifest) = self.hot_readings(query);
+        let Hot { readings: mut found, manifest, overlay } = self.hot_readings(query);
         keep_newest(&mut found, query.limit);
         let mut files: Vec<&FileEntry> =
             manifest.raw.iter().filter(|file| file.may_hold_readings(query)).collect();
@@ -58,10 +59,39 @@ impl HistoryReader {
             if full && found.first().is_none_or(|oldest| file.at_max < oldest.at.0) {
                 break;
             }
-            self.cold_readings(file, query, &mut found, &mut cost)?;
+            self.cold_readings(file, query, &overlay, &mut found, &mut cost)?;
             keep_newest(&mut found, query.limit);
         }
         Ok((found, cost))
+    }
+
+    /// Where a device was when it measured, as the newest file of the span says; nothing when no file
+    /// holds any of these readings yet.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn area_of(&self, query: &ReadingsQuery<'_>) -> Result<Option<String>> {
+        let manifest = Arc::clone(&self.shared.state.read().manifest);
+        let streams: Vec<u32> = query.streams.iter().map(|(stream, _)| stream.0).collect();
+        let wanted = Wanted {
+            leading: &[query.device],
+            words: &[],
+            hints: &[],
+            numbers: Some((raw_column::STREAM, &streams)),
+            spans: &[],
+            time: (raw_column::AT, query.from.0..query.to.0),
+            columns: &[raw_column::AREA],
+        };
+        let by_stream = |file: &&FileEntry| file.streams.is_some() && file.may_hold_readings(query);
+        for file in manifest.raw.iter().rev().filter(by_stream) {
+            let path = self.shared.dir.join(&file.path);
+            let open = FileCache::open(&self.shared.cache, &self.shared.dir, &file.path)?;
+            let batches = read(&open, &path, &wanted, &mut Cost::default())?;
+            if let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) {
+                return Ok(Some(word(batch, 0, 0).to_owned()));
+            }
+        }
+        Ok(None)
     }
 
     /// Windows of one indicator in one area, in order of their starts; of a window that was
@@ -90,7 +120,7 @@ impl HistoryReader {
         Ok((points.into_values().collect(), cost))
     }
 
-    pub(crate) fn hot_readings(&self, query: &ReadingsQuery<'_>) -> (Vec<Reading>, Arc<Manifest>) {
+    pub(crate) fn hot_readings(&self, query: &ReadingsQuery<'_>) -> Hot {
         let mut found = Vec::new();
         let (from, to) = (query.from.0, query.to.0);
         let state = self.shared.state.read();
@@ -99,17 +129,33 @@ impl HistoryReader {
             open.collect(stream, from, to, &mut found);
         }
         // Rows move from memory to files under the lock: both are taken as of the same moment.
-        let manifest = Arc::clone(&state.manifest);
+        let (manifest, overlay) = (Arc::clone(&state.manifest), Arc::clone(&state.overlay));
         drop(state);
         for chunk in &closed {
             for &(stream, _) in query.streams {
                 chunk.collect(stream, from, to, &mut found);
             }
         }
-        (found, manifest)
+        overlay.apply(&mut found, 0);
+        Hot { readings: found, manifest, overlay }
     }
 
+    /// Adds the rows of a file, each as what it is worth now.
     pub(crate) fn cold_readings(
+        &self,
+        file: &FileEntry,
+        query: &ReadingsQuery<'_>,
+        overlay: &Overlay,
+        found: &mut Vec<Reading>,
+        cost: &mut Cost,
+    ) -> Result<()> {
+        let before = found.len();
+        self.cold_rows(file, query, found, cost)?;
+        overlay.apply(found, before);
+        Ok(())
+    }
+
+    fn cold_rows(
         &self,
         file: &FileEntry,
         query: &ReadingsQuery<'_>,
@@ -223,6 +269,13 @@ impl HistoryReader {
         }
         Ok(())
     }
+}
+
+/// Readings in memory, and what else the history was at that moment.
+pub(crate) struct Hot {
+    pub(crate) readings: Vec<Reading>,
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) overlay: Arc<Overlay>,
 }
 
 /// The readings of a batch, whose times and values are in the columns named.

@@ -11,6 +11,7 @@ use crate::cold::{FileCache, Wanted, open_rows};
 use crate::error::Result;
 use crate::hot::{ReadingsChunk, WindowsChunk};
 use crate::manifest::{FileEntry, Manifest};
+use crate::overlay::Overlay;
 use crate::query::Cost;
 use crate::shared::Shared;
 
@@ -19,6 +20,8 @@ use crate::shared::Shared;
 pub(crate) struct Moment {
     shared: Arc<Shared>,
     manifest: Arc<Manifest>,
+    /// What rows are worth now.
+    pub(crate) overlay: Arc<Overlay>,
     /// Readings that are in no file, oldest first.
     pub(crate) readings: Vec<Arc<ReadingsChunk>>,
     /// Windows that are in no file, oldest first.
@@ -36,6 +39,7 @@ impl Moment {
         Self {
             shared: Arc::clone(shared),
             manifest: Arc::clone(&state.manifest),
+            overlay: Arc::clone(&state.overlay),
             readings: state.readings.sealed(),
             windows: state.windows.sealed(),
             indicators: state.indicators.all(),

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::ladder::Rung;
 use crate::manifest::{FileEntry, Manifest};
 use crate::query::{Cost, ReadingsQuery};
-use crate::reader::{HistoryReader, keep_newest};
+use crate::reader::{HistoryReader, Hot, keep_newest};
 
 /// Asks for a chart of one device.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +85,7 @@ impl HistoryReader {
             to: query.to,
             limit: usize::MAX,
         };
-        let (mut readings, manifest) = self.hot_readings(&raw);
+        let Hot { mut readings, manifest, overlay } = self.hot_readings(&raw);
         let sources = Sources::of(&manifest, rung, query, offset_ms);
         let mut cost = Cost::default();
         let mut sums: BTreeMap<(StreamId, i64), Summary> = BTreeMap::new();
@@ -95,7 +95,7 @@ impl HistoryReader {
         };
         for file in manifest.raw.iter().filter(|file| file.may_hold_readings(&raw)) {
             if !file.summed || sources.is(file, None) {
-                self.cold_readings(file, &raw, &mut readings, &mut cost)?;
+                self.cold_readings(file, &raw, &overlay, &mut readings, &mut cost)?;
             }
         }
         keep_newest(&mut readings, usize::MAX);

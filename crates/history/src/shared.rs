@@ -12,6 +12,7 @@ use crate::cold::FileCache;
 use crate::error::Result;
 use crate::hot::{Hot, ReadingsChunk, WindowsChunk};
 use crate::manifest::Manifest;
+use crate::overlay::Overlay;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -36,6 +37,8 @@ struct Retired {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) manifest: Arc<Manifest>,
+    /// What rows in memory and in the manifest's files are worth now.
+    pub(crate) overlay: Arc<Overlay>,
     pub(crate) readings: Hot<ReadingsChunk>,
     pub(crate) windows: Hot<WindowsChunk>,
     pub(crate) indicators: Names,
@@ -45,6 +48,7 @@ pub(crate) struct State {
 impl Shared {
     pub(crate) fn new(dir: PathBuf, offset_ms: i64, manifest: Manifest) -> Self {
         let state = State {
+            overlay: Arc::new(Overlay::of(manifest.corrections.iter().copied())),
             manifest: Arc::new(manifest),
             readings: Hot::default(),
             windows: Hot::default(),

@@ -14,6 +14,7 @@ use crate::compact::Compactor;
 use crate::error::{Error, Result};
 use crate::hot::{HotWindow, ReadingsChunk, WindowsChunk};
 use crate::manifest::Manifest;
+use crate::overlay::{CorrectedReading, Correction};
 use crate::query::{WindowPoint, WindowRow};
 use crate::reader::HistoryReader;
 use crate::shared::Shared;
@@ -81,6 +82,8 @@ pub struct FlushJob {
     shared: Arc<Shared>,
     offset_ms: i64,
     sequences: (u64, u64),
+    /// Of frames that no flush has taken yet.
+    corrections: Vec<Correction>,
     readings: Vec<Arc<ReadingsChunk>>,
     windows: Vec<Arc<WindowsChunk>>,
     window_names: WindowNames,
@@ -164,6 +167,14 @@ impl History {
         }
     }
 
+    /// Takes the corrections of one journal frame: rows are worth what they say at once, in memory and
+    /// in files. Ignored like readings when the frame is not new.
+    pub fn correct(&mut self, sequence: u64, readings: &[CorrectedReading]) {
+        if self.takes(sequence) && !readings.is_empty() {
+            Arc::make_mut(&mut self.shared.state.write().overlay).add(sequence, readings);
+        }
+    }
+
     /// Rows in memory that no flush has taken yet.
     pub fn rows_pending(&self) -> usize {
         let state = self.shared.state.read();
@@ -199,6 +210,7 @@ impl History {
             shared: Arc::clone(&self.shared),
             offset_ms: self.settings.utc_offset_ms,
             sequences: ((state.manifest.watermark + 1).min(self.sequence_last), self.sequence_last),
+            corrections: state.overlay.after(state.manifest.watermark),
             readings: state.readings.begin_flush(),
             windows: state.windows.begin_flush(),
             window_names: WindowNames {
@@ -242,10 +254,12 @@ impl FlushJob {
         let windows = write_windows(&self.windows, &flush, &self.window_names)?;
         drop(manifest);
         let watermark = self.sequences.1;
+        let corrections = std::mem::take(&mut self.corrections);
         shared.publish(
             |manifest| {
                 manifest.raw.extend(raw);
                 manifest.windows.extend(windows);
+                manifest.corrections.extend(corrections);
                 manifest.watermark = watermark;
             },
             |state| {

@@ -88,6 +88,10 @@ catalogue! {
         "字段不是数值" / "the field is not a number" ; "只发送数值字段；文字字段会被拒收" / "send numeric fields only; text fields are refused"
     SLOW_BODY = 116 "slow_body" 408
         "请求体迟迟没有传完" / "the body did not come in within the time allowed" ; "检查网络，或分成较小的批次发送" / "check the network, or send smaller batches"
+    NO_SUCH_READING = 117 "no_such_reading" 404
+        "没有这条读数" / "there is no such reading" ; "核对设备、类型、时间（到毫秒）和原值；原始读数过了保存期限便不能再更正" / "check device, kind, time to the millisecond and old value; readings that are kept no longer cannot be corrected"
+    CORRECTION_ROW = 118 "correction_row" 400
+        "一行更正无效" / "a row of corrections is not valid" ; "每行写明设备、类型、时间、新值（或 withdraw）和原因；同一时间有几条读数时写明原值" / "give device, kind, time, new value (or withdraw) and reason; where several readings have that time, give the old value"
     AREA_FILE = 201 "area_file" 400
         "区域文件被整体拒绝" / "the area file is refused as a whole" ; "按行号更正后重新导入；未做任何改动" / "mend the lines named and import again; nothing was changed"
     DEVICE_FILE = 202 "device_file" 400

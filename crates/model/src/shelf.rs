@@ -2,13 +2,15 @@
 //! An order is an input of the engine like a reading: it stands in the journal, so that a replay
 //! decides as the first run did.
 //!
+//! Corrections of readings are orders too; what they say stands in `correction.rs`.
+//!
 //! Rules and areas are named by their ids, never by number: packs and areas change between runs.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AreaCode, DeviceId, Severity, Timestamp};
+use crate::{AreaCode, CorrectionOrder, DeviceId, Severity, Timestamp};
 
 /// Identity of a shelf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,8 +49,9 @@ pub struct ShelfSpec {
     pub reason: String,
 }
 
-/// What a person tells the engine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a person tells the engine. Variants are only ever added at the end: the journal knows them by
+/// their number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Order {
     /// Shelve from now on.
     Shelve {
@@ -64,4 +67,6 @@ pub enum Order {
         /// Who.
         by: String,
     },
+    /// Replace or retract a reading that was wrong.
+    Correct(CorrectionOrder),
 }

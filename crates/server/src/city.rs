@@ -130,10 +130,10 @@ impl City {
         outcome.map_err(|refusal| crate::api::readings::stopped(self, refusal))
     }
 
-    /// Resolves when an order is on disk; the engine follows it a moment later.
-    pub(crate) async fn order(&self, order: Order) -> Answer<()> {
+    /// Resolves when orders are on disk, in one commit; the engine follows them a moment later.
+    pub(crate) async fn orders(&self, orders: Vec<Order>) -> Answer<()> {
         let (done, wait) = oneshot::channel();
-        let outcome = match self.send(Message::Order(order, done)).await {
+        let outcome = match self.send(Message::Orders(orders, done)).await {
             Ok(()) => wait.await.unwrap_or(Err(Refusal::Stopped)),
             Err(refusal) => Err(refusal),
         };

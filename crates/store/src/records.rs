@@ -25,6 +25,7 @@ pub mod alarm_load;
 pub mod audit;
 pub mod case_query;
 pub mod cases;
+pub mod corrections;
 mod page;
 pub mod reviews;
 pub mod rules;
@@ -132,6 +133,11 @@ impl Records {
     /// Cases 案件.
     pub fn cases(&self) -> cases::Cases<'_> {
         cases::Cases(self)
+    }
+
+    /// Corrections 更正 of readings.
+    pub fn corrections(&self) -> corrections::Corrections<'_> {
+        corrections::Corrections(self)
     }
 
     /// Backtests 回测 and changed rules.

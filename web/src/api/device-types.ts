@@ -43,6 +43,35 @@ export interface Observations {
   units: Record<string, string>;
 }
 
+/** A chart of one stream: readings where they are few (`step_ms` 0), else their sums. */
+export interface Series {
+  kind: string;
+  unit: string;
+  step_ms: number;
+  points: { at: Iso; value: number; min: number; max: number; last: number; readings: number }[];
+}
+
+/** A reading that was replaced, or withdrawn (`new` null). */
+export interface Correction {
+  id: number;
+  at: Iso;
+  by: string;
+  device: string;
+  kind: string;
+  area: string;
+  reading_at: Iso;
+  old: number;
+  new: number | null;
+  reason: string;
+}
+
+export interface CorrectionReport {
+  corrected: number;
+  withdrawn: number;
+  history_only: number;
+  refused: { line: number; code: string; reason: Text; detail: string }[];
+}
+
 export interface DeviceSummary {
   total: number;
   online: number;

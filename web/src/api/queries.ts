@@ -201,23 +201,45 @@ export const useDevice = (id: In<string>) =>
     refetchInterval: 10_000,
   });
 
-export const useObservations = (
-  id: In<string>,
-  kind: In<string>,
-  time: In<{ from: string; to: string }>,
-) =>
+interface Bounds {
+  from: string;
+  to: string;
+}
+
+/** The newest readings of a stretch of time. */
+export const observations = (id: string, kind: string, time: Bounds, limit: number, signal?: AbortSignal) =>
+  api.get<T.Observations>(`/devices/${segment(id)}/observations`, { kind, ...time, limit }, signal);
+
+const ofStream = <R>(name: string, id: In<string>, kind: In<string>, time: In<Bounds>, ask: (id: string, kind: string, time: Bounds, signal: AbortSignal) => Promise<R>) =>
   useQuery({
-    queryKey: computed(() => ["observations", toValue(id), toValue(kind), toValue(time)]),
-    queryFn: ({ signal }) =>
-      api.get<T.Observations>(
-        `/devices/${segment(toValue(id))}/observations`,
-        { kind: toValue(kind), ...toValue(time), limit: 10_000 },
-        signal,
-      ),
+    queryKey: computed(() => [name, toValue(id), toValue(kind), toValue(time)]),
+    queryFn: ({ signal }) => ask(toValue(id), toValue(kind), toValue(time), signal),
     enabled: () => toValue(kind) !== "",
     placeholderData: keepPreviousData,
     refetchInterval: 15_000,
   });
+
+export const useObservations = (id: In<string>, kind: In<string>, time: In<Bounds>, limit: number) =>
+  ofStream("observations", id, kind, time, (...asked) => observations(asked[0], asked[1], asked[2], limit, asked[3]));
+
+/** Points of a chart of sums: a year is then drawn by the day, and its band can be seen. */
+const SUMS_MAX = 400;
+const SINGLE_MS = 2 * 86_400_000;
+
+/** A chart of any length of time, in as many points as a screen can show. */
+export const useSeries = (id: In<string>, kind: In<string>, time: In<Bounds>) =>
+  ofStream("series", id, kind, time, (device, of, bounds, signal) =>
+    api.get<T.Series>(
+      `/devices/${segment(device)}/series`,
+      { kind: of, ...bounds, points: Date.parse(bounds.to) - Date.parse(bounds.from) > SINGLE_MS ? SUMS_MAX : undefined },
+      signal,
+    ),
+  );
+
+export const useCorrections = (id: In<string>, kind: In<string>, time: In<Bounds>) =>
+  ofStream("corrections", id, kind, time, (device, of, bounds, signal) =>
+    api.get<T.List<T.Correction>>("/readings/corrections", { device, kind: of, ...bounds, limit: 200 }, signal),
+  );
 
 export const useDeviceSummary = (area: In<string>) =>
   useQuery({

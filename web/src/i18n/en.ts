@@ -122,7 +122,7 @@ const en: typeof zh = {
     home: "Back to my area",
     choose: "Choose an area",
   },
-  range: { label: "Time range", "1h": "1 h", "6h": "6 h", "24h": "24 h", "7d": "7 d", "30d": "30 d" },
+  range: { label: "Time range", "1h": "1 h", "6h": "6 h", "24h": "24 h", "7d": "7 d", "30d": "30 d", "1y": "1 y" },
   live: { live: "Live", connecting: "Connecting", stale: "Interrupted", rate: "{rate} readings per second", stale_banner: "The live stream is interrupted: this picture is from {since} ({ago}). Reconnecting." },
   list: { count: "{count} in total", shown: "Showing {shown} of {total}", more: "Load more" },
   copy: { idle: "Copy", done: "Copied", failed: "Copy by hand" },
@@ -375,6 +375,7 @@ const en: typeof zh = {
   },
   device: device.en.device,
   setpoint: device.en.setpoint,
+  correction: device.en.correction,
   rating: {
     formula: "Formula",
     period: "Period: {from} to {to}",

@@ -121,7 +121,7 @@ export default {
     home: "回到我的区域",
     choose: "选择区域",
   },
-  range: { label: "时间范围", "1h": "1 小时", "6h": "6 小时", "24h": "24 小时", "7d": "7 天", "30d": "30 天" },
+  range: { label: "时间范围", "1h": "1 小时", "6h": "6 小时", "24h": "24 小时", "7d": "7 天", "30d": "30 天", "1y": "1 年" },
   live: { live: "实时", connecting: "连接中", stale: "已中断", rate: "每秒 {rate} 条观测", stale_banner: "实时数据流已中断：画面停在 {since}（{ago}），正在自动重连。" },
   list: { count: "{count} 条", shown: "已显示 {shown} / {total}", more: "加载更多" },
   copy: { idle: "复制", done: "已复制", failed: "请手动复制" },
@@ -366,6 +366,7 @@ export default {
   },
   device: device.zh.device,
   setpoint: device.zh.setpoint,
+  correction: device.zh.correction,
   rating: {
     formula: "计算公式",
     period: "统计时段：{from} 至 {to}",

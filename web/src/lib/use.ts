@@ -5,7 +5,7 @@ import { useRoute, useRouter } from "vue-router";
 import type { Text } from "@/api/types";
 import { useSession } from "@/stores/session";
 import { useSettings } from "@/stores/settings";
-import { bounds, DEFAULT_RANGE, isRange, type Range } from "./range";
+import { bounds, DEFAULT_RANGE, isRange, rangesOf, type Range } from "./range";
 import * as format from "./format";
 
 const now = ref(Date.now());
@@ -70,7 +70,10 @@ export function useScope() {
     const asked = route.query.area;
     return typeof asked === "string" && asked ? asked : (session.user?.area ?? session.city?.root ?? "");
   });
-  const range = computed<Range>(() => (isRange(route.query.range) ? route.query.range : DEFAULT_RANGE));
+  const range = computed<Range>(() => {
+    const asked = route.query.range;
+    return isRange(asked) && rangesOf(route.name).includes(asked) ? asked : DEFAULT_RANGE;
+  });
   useNow();
   const window_ = computed(() => bounds(range.value, minute.value * 60_000));
 

@@ -7,7 +7,7 @@
 //!
 //! Not here: rules. An alarm that rang on a wrong reading did ring, and stays on record.
 
-use chengmai_model::{AreaId, KindId, StreamId, Timestamp};
+use chengmai_model::{AreaId, CorrectionOrder, KindId, StreamId, Timestamp};
 
 use super::Engine;
 use crate::stream::NEVER;
@@ -98,6 +98,25 @@ impl Engine {
             }
         }
         corrected
+    }
+
+    /// The same as a person's order says it. One about a stream that is not known here, which only an
+    /// engine can meet that is derived anew from a part of the journal, changes nothing.
+    pub(super) fn correct_by(&mut self, received_at: Timestamp, order: &CorrectionOrder) {
+        if order.stream.0 >= self.stream_count() {
+            return;
+        }
+        let area = order.area.as_ref().and_then(|code| self.areas.find(code.as_str()));
+        let CorrectionOrder { stream, at, old, new, .. } = *order;
+        self.correct(received_at, &Correction { stream, at, old, new, area });
+    }
+
+    /// Whether any window that holds this time of the stream still takes corrections. If not, a
+    /// correction of it changes history only.
+    pub fn takes_corrections(&self, stream: StreamId, at: Timestamp) -> bool {
+        let kind = self.streams[stream.0 as usize].kind;
+        let windows = &self.windows[self.gates[usize::from(kind)].windows()];
+        windows.iter().any(|window| window.is_open(at.0))
     }
 
     /// Tells a cell its readings again, so that its smallest, greatest and newest value are known.

@@ -19,6 +19,7 @@ use crate::compact::{Place, Places};
 use crate::day;
 use crate::error::{Error, Result};
 use crate::manifest::{FileEntry, Manifest, RAW};
+use crate::overlay::Overlay;
 use crate::shared::Names;
 
 /// Rows decoded at a time.
@@ -36,6 +37,8 @@ pub(crate) struct Merge<'a> {
     pub(crate) offset_ms: i64,
     /// Kinds whose rows are left out.
     pub(crate) without: &'a BTreeSet<String>,
+    /// Corrections that rows follow from now on.
+    pub(crate) overlay: &'a Overlay,
 }
 
 impl Merge<'_> {
@@ -148,6 +151,7 @@ impl Input {
         for file in merge.files {
             input.read(&merge.dir.join(&file.path), places)?;
         }
+        input.correct(merge.overlay);
         if !merge.without.is_empty() {
             let Self { streams, rows, .. } = &mut input;
             let kinds = streams.kinds.all();
@@ -156,6 +160,19 @@ impl Input {
             rows.retain(|row| !dropped[streams.labels.kinds[row.key as usize] as usize]);
         }
         Ok(input)
+    }
+
+    fn correct(&mut self, overlay: &Overlay) {
+        if overlay.is_empty() {
+            return;
+        }
+        let Self { base, streams, rows } = self;
+        rows.retain_mut(|row| {
+            let stream = streams.labels.streams[row.key as usize];
+            let now = overlay.value(stream, *base + i64::from(row.at), row.value);
+            row.value = now.unwrap_or(row.value);
+            now.is_some()
+        });
     }
 
     /// Streams in the order of the new files; for each district its name and the rank where it ends;

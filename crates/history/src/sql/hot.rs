@@ -65,11 +65,17 @@ impl HotReadings {
         streams.dedup();
         let labels = self.labels(&streams);
         let kept = rows.into_iter().filter_map(|row| {
-            let place = streams.binary_search(&chunk.reading(row).stream).ok()?;
-            Some((row, labels.get(place)?.as_ref()?))
+            let reading = chunk.reading(row);
+            let place = streams.binary_search(&reading.stream).ok()?;
+            let label = labels.get(place)?.as_ref()?;
+            let value = self.moment.overlay.value(reading.stream.0, reading.at.0, reading.value)?;
+            Some(((row, label), value))
         });
-        let kept: Vec<(usize, &Label)> = kept.collect();
-        let columns = self.ask.columns.iter().map(|&column| self.column(column, chunk, &kept));
+        let (kept, values): (Vec<(usize, &Label)>, Vec<f64>) = kept.unzip();
+        let columns = self.ask.columns.iter().map(|&column| match column {
+            raw_column::VALUE => Arc::new(Float64Array::from_iter_values(values.iter().copied())),
+            _ => self.column(column, chunk, &kept),
+        });
         batch_of(&self.schema, columns.collect(), kept.len())
     }
 
@@ -110,9 +116,6 @@ impl HotReadings {
             }
             raw_column::AREA => texts(kept, |label| Some(self.view.code(label.area))),
             raw_column::AT => times(&|row| chunk.reading(row).at.0),
-            raw_column::VALUE => Arc::new(Float64Array::from_iter_values(
-                kept.iter().map(|&(row, _)| chunk.reading(row).value),
-            )),
             AREA_NAME | DISTRICT => {
                 texts(kept, |label| derived_text(&self.view, label.area, column))
             }

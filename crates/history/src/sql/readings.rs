@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    Array, ArrayRef, AsArray as _, BooleanArray, DictionaryArray, RecordBatch, RecordBatchOptions,
-    StringArray,
+    Array, ArrayRef, AsArray as _, BooleanArray, DictionaryArray, Float64Array, RecordBatch,
+    RecordBatchOptions, StringArray,
 };
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::{DataType, Int32Type, Schema, SchemaRef};
+use arrow::datatypes::{
+    DataType, Float64Type, Int32Type, Schema, SchemaRef, TimestampMillisecondType, UInt32Type,
+};
 use chengmai_model::{AreaId, Tier};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::memory_pool::MemoryPool;
@@ -82,7 +84,9 @@ impl Source for Readings {
         });
         let cold = ColdReadings::new(ask, self.view.clone(), &moment, streams.clone());
         let hot = HotReadings::new(ask.clone(), self.view.clone(), moment, streams);
-        let cold = files.into_iter().flat_map(move |file| cold.clone().open(&file));
+        let cold = files
+            .into_iter()
+            .flat_map(move |file| cold.clone().with_corrections(&file).open(&file));
         Ok(Box::new(cold.chain(hot)))
     }
 }
@@ -98,6 +102,8 @@ struct ColdReadings {
     columns: Vec<usize>,
     /// Streams of the devices asked for, when devices are.
     streams: Option<Vec<u32>>,
+    /// Some rows of the file are worth something else than they say.
+    corrected: bool,
 }
 
 impl ColdReadings {
@@ -114,7 +120,20 @@ impl ColdReadings {
             schema: projected(&SCHEMA, ask),
             columns: columns.into_iter().collect(),
             streams,
+            corrected: false,
         }
+    }
+
+    /// Reads what corrections are told by too, if any is about this file. One of the first format
+    /// follows them when it is written again.
+    fn with_corrections(mut self, file: &FileEntry) -> Self {
+        self.corrected = file.streams.is_some() && self.moment.overlay.touches(file);
+        if self.corrected {
+            self.columns.extend([raw_column::AT, raw_column::VALUE, raw_column::STREAM]);
+            self.columns.sort_unstable();
+            self.columns.dedup();
+        }
+        self
     }
 
     fn open(self, file: &FileEntry) -> Batches {
@@ -153,7 +172,18 @@ impl ColdReadings {
     }
 
     fn convert(&self, batch: &RecordBatch, places: &mut Places) -> Result<RecordBatch> {
-        let position = |column| self.columns.iter().position(|&read| read == column);
+        let corrected;
+        let batch = if self.corrected {
+            corrected = self.correct(batch)?;
+            &corrected
+        } else {
+            batch
+        };
+        // Columns worked out here have numbers behind those that are asked for from files.
+        let position = |column| {
+            let read = self.columns.iter().position(|&read| read == column);
+            read.filter(|_| column < AREA_NAME)
+        };
         let area = position(raw_column::AREA).map(|place| batch.column(place));
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.ask.columns.len());
         for &column in &self.ask.columns {
@@ -172,6 +202,30 @@ impl ColdReadings {
             Some(area) if !self.view.sees_all() => only_visible(&self.view, places, area, batch),
             _ => Ok(batch),
         }
+    }
+}
+
+impl ColdReadings {
+    /// The rows as what they are worth now, without those that were withdrawn.
+    fn correct(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let place = |column| {
+            let place = self.columns.iter().position(|&read| read == column);
+            place.ok_or_else(|| external("a column of corrections is missing"))
+        };
+        let value_place = place(raw_column::VALUE)?;
+        let streams = batch.column(place(raw_column::STREAM)?).as_primitive::<UInt32Type>();
+        let ats = batch.column(place(raw_column::AT)?).as_primitive::<TimestampMillisecondType>();
+        let values = batch.column(value_place).as_primitive::<Float64Type>();
+        let rows = streams.values().iter().zip(ats.values()).zip(values.values());
+        let now: Vec<Option<f64>> = rows
+            .map(|((&stream, &at), &value)| self.moment.overlay.value(stream, at, value))
+            .collect();
+        let kept: BooleanArray = now.iter().map(|value| Some(value.is_some())).collect();
+        let worth = now.into_iter().map(Option::unwrap_or_default);
+        let mut columns = batch.columns().to_vec();
+        columns[value_place] = Arc::new(Float64Array::from_iter_values(worth));
+        let batch = RecordBatch::try_new(batch.schema(), columns)?;
+        Ok(filter_record_batch(&batch, &kept)?)
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod compaction;
+mod corrections;
 mod crash;
 mod files;
 mod kinds;

@@ -211,7 +211,7 @@ pub(crate) async fn list_devices(
     Ok(Json(page))
 }
 
-fn visible_device(caller: &Caller, registry: &Registry, id: &str) -> Answer<DeviceId> {
+pub(super) fn visible_device(caller: &Caller, registry: &Registry, id: &str) -> Answer<DeviceId> {
     registry
         .find(id)
         .filter(|&device| caller.sees(registry.device(device).area()))

@@ -145,7 +145,7 @@ pub(crate) async fn shelve(
     let now = clock::now();
     let spec = shelf_spec(&city, &caller, body, now)?;
     let id = shelf_id(&spec, now);
-    city.order(Order::Shelve { id, spec: spec.clone() }).await?;
+    city.orders(vec![Order::Shelve { id, spec: spec.clone() }]).await?;
     note(&city, &caller, "alarm.shelve", id, &spec.reason, now).await?;
     let shelf = ShelfView { id, spec, since: now, holds: 0 };
     Ok(Json(shelf_json(&city, &caller, &shelf)))
@@ -214,7 +214,7 @@ pub(crate) async fn unshelve(
     if !area.is_some_and(|area| caller.sees(area)) {
         return Err(missing());
     }
-    city.order(Order::Unshelve { id: shelf, by: caller.user.name.clone() }).await?;
+    city.orders(vec![Order::Unshelve { id: shelf, by: caller.user.name.clone() }]).await?;
     note(&city, &caller, "alarm.unshelve", shelf, "", clock::now()).await?;
     Ok(axum::http::StatusCode::NO_CONTENT)
 }

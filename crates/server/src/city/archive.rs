@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chengmai_engine::{ClosedWindow, Engine};
-use chengmai_history::{History, StreamLabel, StreamNames, WindowRow};
-use chengmai_model::{AreaId, AreaTree, Reading, StreamId, Tier, Timestamp};
+use chengmai_history::{CorrectedReading, History, StreamLabel, StreamNames, WindowRow};
+use chengmai_model::{AreaId, AreaTree, DeviceId, Reading, StreamId, Tier, Timestamp};
 use parking_lot::RwLock;
 
 pub(crate) use self::upkeep::KindKeeps;
@@ -21,6 +21,8 @@ use super::registry::Registry;
 
 /// Longest time that readings wait in memory before they go to Parquet.
 const FLUSH_EVERY: Duration = Duration::from_mins(2);
+/// The same after a correction: sums of finished days wait for it.
+const CORRECTED_EVERY: Duration = Duration::from_secs(5);
 
 /// One step for the archive, in journal order.
 #[derive(Debug)]
@@ -39,6 +41,9 @@ pub(crate) struct Frame {
     pub(crate) readings: Vec<Reading>,
     /// Windows that closed; also none, to note that the frame is done.
     pub(crate) windows: Vec<ClosedWindow>,
+    pub(crate) corrections: Vec<CorrectedReading>,
+    /// Devices that are in another area from here on.
+    pub(crate) moved: Vec<DeviceId>,
 }
 
 /// What the archive's thread owns.
@@ -66,9 +71,17 @@ impl Archive {
             let mut answer = None;
             match inbox.recv_timeout(wait) {
                 Ok(ArchiveWork::Frame(frame)) => {
-                    let Frame { sequence, received_at, readings, windows } = frame;
-                    self.history.append_readings(sequence, received_at, &readings);
-                    self.windows(sequence, &windows);
+                    if !frame.corrections.is_empty() {
+                        // Files follow them only when no row that they are about is in memory.
+                        next_flush = next_flush.min(Instant::now() + CORRECTED_EVERY);
+                    }
+                    if !frame.moved.is_empty() {
+                        // What they measured so far is written where they were.
+                        wait_for(writing.take());
+                        wait_for(self.flush(None));
+                        self.registry.write().moved_in_history(&frame.moved);
+                    }
+                    self.take(&frame);
                 }
                 Ok(ArchiveWork::Flush(done)) => answer = Some(done),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -90,6 +103,13 @@ impl Archive {
             drop(stop);
             wait_for(Some(upkeep));
         }
+    }
+
+    fn take(&mut self, frame: &Frame) {
+        let Frame { sequence, received_at, readings, windows, corrections, moved: _ } = frame;
+        self.history.append_readings(*sequence, *received_at, readings);
+        self.history.correct(*sequence, corrections);
+        self.windows(*sequence, windows);
     }
 
     /// Starts the thread that looks after the files; it ends when the sender is dropped, after the step
@@ -189,7 +209,7 @@ impl StreamNames for Names {
             each(StreamLabel {
                 device: device.name(),
                 kind: stream.kind.into(),
-                area: device.area(),
+                area: registry.area_in_history(stream.device),
             });
         }
     }

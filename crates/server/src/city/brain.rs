@@ -4,6 +4,8 @@
 //! The same steps run at start (replay of the journal), in the demo (a made-up past) and live, so
 //! the same work gives the same state.
 
+mod behind;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -12,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use chengmai_engine::{AlarmStep, Catalog, ClosedWindow, Engine, Event, StreamSpec};
 use chengmai_model::stream::Registration;
-use chengmai_model::{AreaId, KindId, StreamId, Timestamp};
+use chengmai_model::{AreaId, KindId, Order, StreamId, Timestamp};
 use chengmai_store::disk::Disk;
 use chengmai_store::order::{Reached, Step, place};
 use chengmai_store::snapshot;
@@ -20,6 +22,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::{Sender, UnboundedSender, WeakSender};
 use tokio::sync::oneshot;
 
+use self::behind::corrections_of;
 use super::archive::{ArchiveWork, Frame};
 use super::counters::{self, Counters};
 use super::decisions::Decision;
@@ -157,7 +160,8 @@ impl Brain {
         match step {
             Step::Registrations { sequence, list } => {
                 self.register(&list);
-                self.to_archive(Frame { sequence, ..Frame::default() });
+                let moved = self.moved(&list);
+                self.to_archive(Frame { sequence, moved, ..Frame::default() });
                 self.last_sequence = sequence;
             }
             Step::Readings { sequence, position, received_at, readings } => {
@@ -167,14 +171,22 @@ impl Brain {
                 counters::add(&self.counters.apply_ns, nanos(began));
                 counters::add(&self.counters.applied, readings.len() as u64);
                 let windows = self.pass_on(received_at, events);
-                self.to_archive(Frame { sequence, received_at, readings, windows });
+                let frame = Frame { sequence, received_at, readings, windows, ..Frame::default() };
+                self.to_archive(frame);
                 self.last_sequence = sequence;
             }
             Step::Order { sequence, at, order } => {
                 let mut events = Vec::new();
                 self.engine.write().order(at, &order, &mut events);
                 let windows = self.pass_on(at, events);
-                self.to_archive(Frame { sequence, received_at: at, readings: Vec::new(), windows });
+                let corrections = corrections_of(&order);
+                let frame =
+                    Frame { sequence, received_at: at, windows, corrections, ..Frame::default() };
+                self.to_archive(frame);
+                if let Order::Correct(order) = order {
+                    // As above: at the very end nobody decides.
+                    let _ = self.decisions.send(Decision::Corrected { sequence, at, order });
+                }
                 self.last_sequence = sequence;
             }
             Step::Tick { sequence, now } => self.tick(sequence, now),
@@ -248,7 +260,7 @@ impl Brain {
         counters::add(&self.counters.tick_ns, nanos(began));
         counters::add(&self.counters.ticks, 1);
         let windows = self.pass_on(now, events);
-        self.to_archive(Frame { sequence, received_at: now, readings: Vec::new(), windows });
+        self.to_archive(Frame { sequence, received_at: now, windows, ..Frame::default() });
         self.last_sequence = sequence;
         let per_second = self.seen.rate(now, readings);
         self.rate.0.store(per_second, Ordering::Relaxed);
@@ -291,19 +303,6 @@ impl Brain {
         }
         counters::add(&self.counters.windows, windows.len() as u64);
         windows
-    }
-
-    /// Readings that the engine has seen before the snapshot it was restored from.
-    pub(crate) fn archive_only(&self, step: Step) {
-        if let Step::Readings { sequence, received_at, readings, .. } = step {
-            self.to_archive(Frame { sequence, received_at, readings, windows: Vec::new() });
-        }
-    }
-
-    fn to_archive(&self, frame: Frame) {
-        if self.archive.send(ArchiveWork::Frame(frame)).is_err() {
-            tracing::error!("the archive stopped: charts will miss what is not in Parquet yet");
-        }
     }
 
     /// Marks engine and registry as they are now, to be written beside the work that goes on: history

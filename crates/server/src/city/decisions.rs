@@ -13,9 +13,12 @@ use chengmai_engine::{AlarmTally, Catalog, RuleDef, RuleOrigin};
 use chengmai_model::case::{Case, CaseId, CaseSource};
 use chengmai_model::city::City as Profile;
 use chengmai_model::warning::{Subject, WarningChange};
-use chengmai_model::{Actor, AreaId, AreaPath, AreaTree, Severity, Text, Timestamp};
+use chengmai_model::{
+    Actor, AreaId, AreaPath, AreaTree, CorrectionOrder, Severity, Text, Timestamp,
+};
 use chengmai_store::records::alarm_load::TallyRow;
 use chengmai_store::records::cases::{CaseFilter, CaseStateFilter};
+use chengmai_store::records::corrections::CorrectionRow;
 use chengmai_store::records::warnings::{
     WarningEvidence, WarningFacts, WarningFilter, WarningRow, WarningState, WarningStepRow,
     WarningView,
@@ -46,6 +49,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) enum Decision {
     /// A step of a warning, with the journal's time.
     Warning { change: Box<WarningChange>, now: Timestamp },
+    /// A reading was corrected by that frame of the journal.
+    Corrected { sequence: u64, at: Timestamp, order: CorrectionOrder },
     /// What became of the alarms of a slot.
     Tally(AlarmTally),
     /// The rules that later steps are named by.
@@ -96,10 +101,14 @@ impl Decisions {
     async fn decide(&mut self, group: Vec<Decision>) {
         let mut steps = Vec::new();
         let mut tallies = Vec::new();
+        let mut corrections = Vec::new();
         let mut barriers = Vec::new();
         for decision in group {
             match decision {
                 Decision::Warning { change, now } => steps.push((self.step(&change), now)),
+                Decision::Corrected { sequence, at, order } => {
+                    corrections.push(self.correction(sequence, at, order));
+                }
                 Decision::Tally(tally) => tallies.push(self.tally(&tally)),
                 Decision::Rules(catalog) => self.catalog = *catalog,
                 Decision::Barrier(done) => barriers.push(done),
@@ -107,8 +116,8 @@ impl Decisions {
         }
         // The journal holds what these steps follow from; until the database takes them nothing
         // after them may be decided either.
-        while let Err(error) = self.apply(&steps, &tallies).await {
-            tracing::error!(%error, "warnings could not be stored; trying again");
+        while let Err(error) = self.apply(&steps, &tallies, &corrections).await {
+            tracing::error!(%error, "what was decided could not be stored; trying again");
             tokio::time::sleep(RETRY_AFTER).await;
         }
         for done in barriers {
@@ -121,7 +130,11 @@ impl Decisions {
         &self,
         steps: &[(WarningStepRow, Timestamp)],
         tallies: &[TallyRow],
+        corrections: &[CorrectionRow],
     ) -> Result<(), RecordsError> {
+        if !corrections.is_empty() {
+            self.records.corrections().add(corrections).await?;
+        }
         if !tallies.is_empty() {
             self.records.alarm_load().add(tallies).await?;
         }
@@ -137,6 +150,26 @@ impl Decisions {
             self.file_by_rule(step, *now).await?;
         }
         Ok(())
+    }
+
+    /// A correction by the names of its reading.
+    fn correction(&self, sequence: u64, at: Timestamp, order: CorrectionOrder) -> CorrectionRow {
+        let registry = self.registry.read();
+        let stream = registry.stream(order.stream);
+        let device = registry.device(stream.device);
+        let area = order.area.and_then(|code| self.areas.find(code.as_str()));
+        CorrectionRow {
+            sequence,
+            at,
+            by: order.by,
+            device: device.name().to_owned(),
+            kind: registry.kind(stream.kind).name.to_string(),
+            area: AreaPath::of(&self.areas, area.unwrap_or_else(|| device.area())),
+            reading_at: order.at,
+            old: order.old,
+            new: order.new,
+            reason: order.reason,
+        }
     }
 
     fn tally(&self, tally: &AlarmTally) -> TallyRow {

@@ -16,9 +16,11 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use self::devices::Devices;
+use self::moves::Moves;
 use self::series::SeriesTable;
 
 mod devices;
+mod moves;
 mod saved;
 mod series;
 
@@ -85,6 +87,8 @@ pub(crate) struct Registry {
     stream_kinds: Vec<u16>,
     series: SeriesTable,
     pending: Vec<Registration>,
+    /// Moves that history has not come to yet, by device, the oldest first.
+    moves: Moves,
 }
 
 const HASH: FixedState = FixedState::with_seed(0x6368_656e_676d_6169);
@@ -107,6 +111,7 @@ impl Registry {
             stream_kinds: Vec::new(),
             series: SeriesTable::new(seed),
             pending: Vec::new(),
+            moves: Moves::default(),
         };
         for kind in catalog.kinds() {
             registry.add_kind(KindEntry {
@@ -419,7 +424,13 @@ impl Registry {
                 }
                 self.devices.push(spec, &self.areas, *at);
             }
-            Registration::Update { id, spec } => self.devices.update(*id, spec, &self.areas),
+            Registration::Update { id, spec } => {
+                let from = self.device(*id).area();
+                self.devices.update(*id, spec, &self.areas);
+                if self.device(*id).area() != from {
+                    self.moves.add(*id, from, spec.area.clone());
+                }
+            }
             Registration::Stream { id, device, kind } => {
                 if (id.0 as usize) < self.stream_kinds.len() {
                     return false;

@@ -92,8 +92,8 @@ pub(crate) enum Message {
     Rules(RulesChange),
     /// Only registrations wait in the registry; say when they are durable.
     Registered(Waiting),
-    /// What a person tells the engine; say when it is durable.
-    Order(Order, Waiting),
+    /// What a person tells the engine; say when all of it is durable.
+    Orders(Vec<Order>, Waiting),
     /// Everything up to this sequence is in a snapshot and in history: older segments may go.
     Forget(u64),
     /// Finish what is queued and stop.
@@ -156,8 +156,8 @@ impl Sequencer {
                     group.batches.push(batch);
                 }
                 Message::Registered(done) => group.registered.push(done),
-                Message::Order(order, done) => {
-                    group.orders.push(order);
+                Message::Orders(orders, done) => {
+                    group.orders.extend(orders);
                     group.registered.push(done);
                 }
                 Message::Rules(change) => group.rules.push(change),
@@ -296,7 +296,7 @@ fn refuse_until_stopped(inbox: &mut mpsc::Receiver<Message>) {
         match message {
             Message::Batch(Batch { done, .. })
             | Message::Registered(done)
-            | Message::Order(_, done) => refuse(done),
+            | Message::Orders(_, done) => refuse(done),
             // The sender sees its answer dropped.
             Message::Rules(_) | Message::Forget(_) => {}
             Message::Stop => return,

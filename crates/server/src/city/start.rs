@@ -288,11 +288,12 @@ impl Brain {
                 let work = Step::Readings { sequence, position, received_at, readings };
                 if to.engine { self.step(work) } else { self.archive_only(work) }
             }
-            Entry::Order { at, order } if to.engine => {
-                self.step(Step::Order { sequence, at, order });
+            Entry::Order { at, order } => {
+                let work = Step::Order { sequence, at, order };
+                if to.engine { self.step(work) } else { self.archive_only(work) }
             }
             Entry::Tick { now } if to.engine => self.step(Step::Tick { sequence, now }),
-            Entry::Order { .. } | Entry::Tick { .. } => {}
+            Entry::Tick { .. } => {}
         }
     }
 }

@@ -23,10 +23,10 @@ use utoipa_axum::routes;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases,
+    agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, corrections,
     device_summary, devices, events, gateway, indicator_windows, indicators, latest, moments,
-    packs, readings, reviews, rules, session, setpoints, shelves, sql, system, tasks, users,
-    warnings,
+    packs, readings, reviews, rules, series, session, setpoints, shelves, sql, system, tasks,
+    users, warnings,
 };
 use crate::city::City;
 
@@ -64,6 +64,7 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         // Readings in.
         .routes(routes!(readings::write_lines))
         .routes(routes!(readings::post_observations))
+        .routes(routes!(corrections::list_corrections, corrections::correct_readings))
         .routes(routes!(gateway::number_streams))
         .routes(routes!(gateway::write_columns))
         // The city.
@@ -80,6 +81,7 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(latest::latest_of_devices, latest::latest_of_kind))
         .routes(routes!(devices::get_device))
         .routes(routes!(devices::list_observations))
+        .routes(routes!(series::get_series))
         .routes(routes!(setpoints::import_setpoints))
         .routes(routes!(indicators::list_indicators))
         .routes(routes!(indicators::get_indicator))

@@ -3,14 +3,17 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod areas;
+mod corrections;
 mod demo;
 mod harness;
 mod kill;
 mod life;
 mod lookback;
+mod moves;
 mod mqtt;
 mod replay;
 mod scope;
+mod series;
 mod setpoints;
 mod sql;
 mod write;

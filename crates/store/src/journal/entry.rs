@@ -25,7 +25,7 @@ pub enum Entry {
         /// The readings, in order of arrival.
         readings: Vec<Reading>,
     },
-    /// What a person told the engine: the shelving of a rule.
+    /// What a person told the engine: the shelving of a rule, the correction of a reading.
     Order {
         /// When it was told.
         at: Timestamp,
@@ -74,6 +74,8 @@ pub(crate) enum FrameKind {
     Registrations = 2,
     Tick = 3,
     Order = 4,
+    /// An order of a shape that frames of kind 4 did not have: older programs must refuse it.
+    Correction = 5,
 }
 
 impl FrameKind {
@@ -83,6 +85,7 @@ impl FrameKind {
             2 => Some(Self::Registrations),
             3 => Some(Self::Tick),
             4 => Some(Self::Order),
+            5 => Some(Self::Correction),
             _ => None,
         }
     }
@@ -94,6 +97,7 @@ impl EntryRef<'_> {
             Self::Registrations(_) => FrameKind::Registrations,
             Self::Readings { .. } => FrameKind::Readings,
             Self::Tick { .. } => FrameKind::Tick,
+            Self::Order { order: Order::Correct(_), .. } => FrameKind::Correction,
             Self::Order { .. } => FrameKind::Order,
         }
     }
@@ -202,7 +206,7 @@ pub(crate) fn decode(kind: FrameKind, payload: &[u8]) -> Result<Entry, &'static 
             Ok(_) => Err("bytes behind the last registration"),
             Err(_malformed) => Err("a registration does not decode"),
         },
-        FrameKind::Order => match postcard::take_from_bytes(payload) {
+        FrameKind::Order | FrameKind::Correction => match postcard::take_from_bytes(payload) {
             Ok(((at, order), [])) => Ok(Entry::Order { at, order }),
             Ok(_) => Err("bytes behind the order"),
             Err(_malformed) => Err("an order does not decode"),

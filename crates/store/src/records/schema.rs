@@ -7,7 +7,7 @@ use super::sql::Sql;
 use super::{RecordsError, Result};
 
 /// What is done to reach version 1, 2, ... Each runs in one transaction.
-const MIGRATIONS: &[&str] = &[FIRST, SCREENED_WARNINGS, LOOK_BACK, WHOLE_LIFE];
+const MIGRATIONS: &[&str] = &[FIRST, SCREENED_WARNINGS, LOOK_BACK, CORRECTIONS, WHOLE_LIFE];
 
 /// Brings the schema up to the newest version.
 pub(super) async fn migrate(db: &DatabaseConnection) -> Result<()> {
@@ -171,3 +171,17 @@ UPDATE "case" SET clock_yellow = clock_started + ((clock_due - clock_started) * 
 CREATE INDEX case_parent ON "case" (parent) WHERE parent IS NOT NULL;
 CREATE INDEX case_reporter ON "case" (reporter) WHERE reporter IS NOT NULL;
 "#;
+
+/// Readings that were replaced or withdrawn. The number is that of the journal frame.
+const CORRECTIONS: &str = r"
+CREATE TABLE correction (
+    sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, made_by TEXT NOT NULL, device TEXT NOT NULL,
+    kind TEXT NOT NULL, area_path TEXT NOT NULL, reading_at INTEGER NOT NULL,
+    old_value REAL NOT NULL, new_value REAL, reason TEXT NOT NULL);
+CREATE INDEX correction_device ON correction (device, reading_at);
+CREATE INDEX correction_area ON correction (area_path);
+CREATE TRIGGER correction_no_update BEFORE UPDATE ON correction
+    BEGIN SELECT RAISE(ABORT, 'correction is append-only'); END;
+CREATE TRIGGER correction_no_delete BEFORE DELETE ON correction
+    BEGIN SELECT RAISE(ABORT, 'correction is append-only'); END;
+";

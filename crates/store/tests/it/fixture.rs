@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chengmai_model::Timestamp;
+use chengmai_model::{CorrectionOrder, Order, ShelfId, StreamId, Timestamp};
 use chengmai_store::disk::RealDisk;
-use chengmai_store::journal::Entry;
+use chengmai_store::journal::{Entry, EntryRef};
 use chengmai_store::snapshot;
 
 use crate::journal::{as_ref, entries_of, open, reading, registrations};
@@ -61,6 +61,39 @@ fn the_journal_still_writes_format_1_byte_for_byte() {
     }
     let expected = fs::read(fixture("journal-v1").join(SEGMENT)).unwrap();
     assert_eq!(fs::read(dir.path().join(SEGMENT)).unwrap(), expected);
+}
+
+/// A correction came after the shelves, with a number of its own: a program that knows only those must
+/// refuse it and not take it for a shelf. This is its frame's payload, never to be changed.
+#[test]
+fn an_order_that_shelves_and_one_that_corrects_have_different_numbers_and_fixed_bytes() {
+    let correction = CorrectionOrder {
+        stream: StreamId(7),
+        at: Timestamp(1),
+        old: 0.5,
+        new: Some(-0.25),
+        area: None,
+        by: "u".to_owned(),
+        reason: "r".to_owned(),
+    };
+    let written = |order: &Order| {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = open(dir.path(), 1 << 20);
+        journal.append(EntryRef::Order { at: Timestamp(2), order }).unwrap();
+        journal.commit().unwrap();
+        fs::read(dir.path().join(SEGMENT)).unwrap()
+    };
+    let bytes = written(&Order::Correct(correction));
+    // Time 2, variant 2, stream 7, time 1, two values (the new one is there), no area, two words.
+    let mut payload = vec![4, 2, 7, 2];
+    payload.extend(0.5_f64.to_le_bytes());
+    payload.push(1);
+    payload.extend((-0.25_f64).to_le_bytes());
+    payload.extend([0, 1, b'u', 1, b'r']);
+    assert!(bytes.windows(payload.len()).any(|part| part == payload), "{bytes:?}");
+    let shelf = written(&Order::Unshelve { id: ShelfId(7), by: "u".to_owned() });
+    let differing = bytes.iter().zip(&shelf).any(|(a, b)| (*a, *b) == (5, 4));
+    assert!(differing, "kinds 5 and 4: {bytes:?} {shelf:?}");
 }
 
 fn snapshot_of(folder: &str) -> snapshot::Snapshot {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chengmai_model::stream::{DeviceSpec, Registration};
-use chengmai_model::{AreaCode, DeviceId, Reading, StreamId, Timestamp};
+use chengmai_model::{AreaCode, CorrectionOrder, DeviceId, Order, Reading, StreamId, Timestamp};
 use chengmai_store::disk::RealDisk;
 use chengmai_store::error::Error;
 use chengmai_store::journal::{Entry, EntryRef, Journal, JournalSettings, Recovered, replay};
@@ -77,6 +77,16 @@ fn entries_of_every_kind_and_time_width_read_back_equal() {
     let extremes = vec![reading(0, i64::MIN, f64::MAX), reading(1, i64::MAX, f64::MIN_POSITIVE)];
     entries.push(Entry::Readings { position, received_at: Timestamp(0), readings: extremes });
     position += 2;
+    let correction = CorrectionOrder {
+        stream: StreamId(7),
+        at: Timestamp(60_000),
+        old: 80.0,
+        new: None,
+        area: AreaCode::new("500103001001"),
+        by: "engineer".to_owned(),
+        reason: "校准".to_owned(),
+    };
+    entries.push(Entry::Order { at: Timestamp(5), order: Order::Correct(correction) });
     entries.push(Entry::Readings { position, received_at: Timestamp(1), readings: vec![] });
     let (mut journal, _) = open(dir.path(), 1 << 20);
     for (entry, sequence) in entries.iter().zip(1..) {

@@ -76,6 +76,9 @@ impl Upkeep {
     /// One step of whatever is to be done; false when there is nothing.
     fn step(&mut self, next_expiry: &mut Instant) -> Result<bool, Error> {
         let now = crate::clock::now().0;
+        if self.compactor.settle_step(&self.names)?.is_some() {
+            return Ok(true);
+        }
         if let Some(done) = self.compactor.step(now, &self.names)? {
             self.counters.merged.fetch_add(done.rows, Ordering::Relaxed);
             return Ok(true);
