@@ -1,5 +1,5 @@
 //! Brings a fresh machine to where the other commands can work: npm packages, the built web, and
-//! for tests a browser, Chinese fonts, an MQTT broker and a foreign reader of our files.
+//! for tests a browser, Chinese fonts, an MQTT broker, PostgreSQL and a foreign reader of our files.
 //!
 //! It installs system packages only when it runs as root on a machine with apt; otherwise it says
 //! in one line what to install. Work is redone only when its inputs changed, by content, not by
@@ -20,6 +20,12 @@ const NODE_MAJOR_MIN: u32 = 20;
 const BROWSERS: [&str; 4] =
     ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
+/// Where Debian puts PostgreSQL, a folder a version.
+const POSTGRES: &str = "/usr/lib/postgresql";
+
+/// Services that Debian starts where ours, or those of the tests, will be.
+const SERVICES: [&str; 2] = ["mosquitto", "postgresql"];
+
 /// The version of DuckDB that reads our files in a test.
 const DUCKDB: &str = "2.0.0";
 
@@ -31,6 +37,8 @@ const NOT_BUILT: [&str; 5] = ["node_modules", "dist", "e2e", "test-results", "co
 pub(crate) struct TestTools {
     pub(crate) browser: PathBuf,
     pub(crate) broker: PathBuf,
+    /// The folder with PostgreSQL's programs.
+    pub(crate) postgres: PathBuf,
     /// A Python that has DuckDB.
     pub(crate) duckdb: PathBuf,
 }
@@ -89,8 +97,8 @@ pub(crate) fn web_placeholder() -> Result<()> {
     Ok(())
 }
 
-/// Finds a browser that starts, Chinese fonts, an MQTT broker and its client; installs them when it
-/// may.
+/// Finds a browser that starts, Chinese fonts, an MQTT broker and its client, PostgreSQL; installs them
+/// when it may.
 pub(crate) fn test_tools() -> Result<TestTools> {
     let missing = missing_packages();
     if !missing.is_empty() {
@@ -102,7 +110,8 @@ pub(crate) fn test_tools() -> Result<TestTools> {
     }
     let browser = find_browser().context("no browser starts; set CHENGMAI_CHROMIUM to its path")?;
     let broker = shell::find_program("mosquitto").context("mosquitto is not on the PATH")?;
-    Ok(TestTools { browser, broker, duckdb: duckdb()? })
+    let postgres = find_postgres().context("PostgreSQL has no initdb")?;
+    Ok(TestTools { browser, broker, postgres, duckdb: duckdb()? })
 }
 
 /// A Python of its own below the target folder, with DuckDB in it.
@@ -160,10 +169,24 @@ fn missing_packages() -> Vec<&'static str> {
     if shell::find_program("mosquitto_pub").is_none() {
         missing.push("mosquitto-clients");
     }
+    if find_postgres().is_none() {
+        missing.push("postgresql");
+    }
     if !can_make_python() {
         missing.push("python3-venv");
     }
     missing
+}
+
+/// The programs of the newest PostgreSQL: only its clients are on the PATH.
+fn find_postgres() -> Option<PathBuf> {
+    let versions = std::fs::read_dir(POSTGRES).ok()?.filter_map(|entry| {
+        let folder = entry.ok()?.path();
+        let version: u32 = folder.file_name()?.to_str()?.parse().ok()?;
+        Some((version, folder.join("bin")))
+    });
+    let found = versions.filter(|(_, programs)| programs.join("initdb").is_file()).max();
+    found.map(|(_, programs)| programs)
 }
 
 /// Whether there is a Python that can make another one; Debian's has that part in a package apart.
@@ -223,12 +246,14 @@ fn install(packages: &[&str]) -> Result<()> {
     let mut args = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
     args.extend(packages);
     shell::run("install what the tests need", &mut apt(&args))?;
-    if packages.contains(&"mosquitto") && shell::find_program("systemctl").is_some() {
-        // The tests start a broker of their own; Debian's would hold port 1883, which is ours.
-        let mut systemctl = Command::new("systemctl");
-        let stopped = systemctl.args(["disable", "--now", "mosquitto"]).output();
-        if !stopped.is_ok_and(|output| output.status.success()) {
-            eprintln!("note: the mosquitto service could not be stopped; it may hold port 1883");
+    if shell::find_program("systemctl").is_some() {
+        // The tests start servers of their own; Debian's would hold ports and memory.
+        for service in SERVICES.iter().filter(|service| packages.contains(service)) {
+            let mut systemctl = Command::new("systemctl");
+            let stopped = systemctl.args(["disable", "--now", service]).output();
+            if !stopped.is_ok_and(|output| output.status.success()) {
+                eprintln!("note: the service {service} could not be stopped; it may hold its port");
+            }
         }
     }
     Ok(())

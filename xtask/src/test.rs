@@ -89,6 +89,7 @@ impl Ground {
             .env("CHENGMAI_SIM_BIN", self.programs.join("chengmai-sim"))
             .env("CHENGMAI_CHROMIUM", &self.tools.browser)
             .env("CHENGMAI_MOSQUITTO", &self.tools.broker)
+            .env("CHENGMAI_POSTGRES", &self.tools.postgres)
             .env("CHENGMAI_DUCKDB_PYTHON", &self.tools.duckdb)
     }
 }

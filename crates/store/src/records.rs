@@ -4,29 +4,33 @@
 //! What it is not: it decides nothing (`engine::case` does) and checks no permission; callers pass the
 //! areas that may be seen, and an empty list of areas sees nothing.
 //!
-//! Invariants: what a method acknowledged is on disk (WAL, `synchronous = FULL`); `case_event` and
-//! `audit` are append-only by trigger; every change is one transaction, begun as a writing one so that
-//! two writers queue instead of failing; dropping a future half-way rolls back.
+//! Invariants: what a method acknowledged is on disk (SQLite: WAL, `synchronous = FULL`; a PostgreSQL
+//! server that does not wait for its disk is refused); `case_event` and `audit` are append-only by
+//! trigger; every change is one transaction; of one process one writes at a time, so that writers queue
+//! instead of failing; dropping a future half-way rolls back.
 //!
-//! SQL is written with `$n` placeholders, which both SQLite and PostgreSQL read; SQLite is the only
-//! database so far.
+//! Every statement is one text that SQLite and PostgreSQL both read; what differs is in `postgres`.
 
 use std::path::Path;
 use std::time::Duration;
 
 use chengmai_model::case::Refusal;
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
 pub mod agencies;
 pub mod alarm_load;
+mod append;
 pub mod audit;
 pub mod case_query;
 pub mod cases;
 pub mod corrections;
+mod import;
 mod page;
+mod place;
+mod postgres;
 pub mod reviews;
 pub mod rules;
 mod schema;
@@ -36,22 +40,42 @@ pub mod tokens;
 pub mod users;
 pub mod warnings;
 
-pub use page::{LIMIT_MAX, Page, PageRequest};
+pub use page::{LIMIT_MAX, Page, PageRequest, TOTAL_MAX};
+pub use place::{Place, Server};
 
 /// Readers that may be at work at once.
 const READERS_MAX: u32 = 4;
-/// How long a writer waits for another process that holds the file.
+/// How long a writer waits for another process that holds the file or a row.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
 
 /// Why the records database did not do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum RecordsError {
     /// The world says no: the request cannot be met as things stand.
     #[error("{0}")]
     Refused(#[from] Refusal),
-    /// The database failed: disk, lock, corruption.
+    /// Another process changed the same at the same moment; nothing was written. Try again.
+    #[error("records database: another process is changing the same: {0}")]
+    Busy(DbErr),
+    /// The database failed: disk, connection, corruption.
     #[error("records database: {0}")]
-    Database(#[from] DbErr),
+    Database(DbErr),
+    /// The address of the database is not one.
+    #[error("records database: {0}")]
+    Address(String),
+    /// The server may lose what it acknowledged, or change it.
+    #[error(
+        "records database: the server has {name} = {found}; set it to {needed}, so that what is \
+         acknowledged is on its disk"
+    )]
+    Unfit {
+        /// Name of the setting.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// What it must be.
+        needed: &'static str,
+    },
     /// A stored value cannot be read back.
     #[error("records database: {0}")]
     Unreadable(String),
@@ -65,6 +89,12 @@ pub enum RecordsError {
     },
 }
 
+impl From<DbErr> for RecordsError {
+    fn from(error: DbErr) -> Self {
+        if is_conflict(&error) { Self::Busy(error) } else { Self::Database(error) }
+    }
+}
+
 /// Result of a records method.
 pub type Result<T> = std::result::Result<T, RecordsError>;
 
@@ -73,25 +103,25 @@ pub type Result<T> = std::result::Result<T, RecordsError>;
 pub struct Records {
     write: DatabaseConnection,
     read: DatabaseConnection,
+    steps: append::Appender,
 }
 
 impl Records {
-    /// Opens the file, creating it if absent, and brings its schema up to date.
+    /// Opens the database, creating the file if it is one and absent, and brings its schema up to date.
     ///
     /// # Errors
-    /// `TooNew` when a newer program wrote it; `Database` when it cannot be opened or migrated.
-    pub async fn open(path: &Path) -> Result<Self> {
-        let write = connect(Some(path), 1, false).await?;
+    /// `TooNew` when a newer program wrote it; `Unfit` when the server does not wait for its disk;
+    /// `Database` when it cannot be opened or migrated.
+    pub async fn open(place: impl Into<Place>) -> Result<Self> {
+        let place = place.into();
+        let write = connect(&place, 1, false).await?;
+        if matches!(place, Place::Server(_)) {
+            postgres::check(&write).await?;
+        }
         schema::migrate(&write).await?;
-        let read = connect(Some(path), READERS_MAX, true).await?;
-        Ok(Self { write, read })
-    }
-
-    /// A database that lives as long as the value: for tests.
-    pub async fn open_in_memory() -> Result<Self> {
-        let write = connect(None, 1, false).await?;
-        schema::migrate(&write).await?;
-        Ok(Self { read: write.clone(), write })
+        let read = connect(&place, READERS_MAX, true).await?;
+        let steps = append::Appender::start(write.clone());
+        Ok(Self { write, read, steps })
     }
 
     /// Ends all connections after the work in hand; the WAL is folded into the file.
@@ -162,31 +192,52 @@ impl Records {
 
     /// Begins a writing transaction; dropping it rolls back.
     async fn begin(&self) -> Result<DatabaseTransaction> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        Ok(self.write.begin_with_options(options).await?)
+        begin(&self.write).await
     }
 }
 
-async fn connect(path: Option<&Path>, most: u32, read_only: bool) -> Result<DatabaseConnection> {
+/// On SQLite it is begun as a writing one: one that begins by reading fails where another came before.
+async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    Ok(db.begin_with_options(options).await?)
+}
+
+/// Whether the database gave up on a change because of another process: a file held for too long, rows
+/// waiting for each other, a row that changed since it was read.
+fn is_conflict(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))
+    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let sqlx::Error::Database(error) = error.as_ref() else { return false };
+    // SQLite: busy, locked, busy with an old snapshot. PostgreSQL: serialisation, deadlock, lock timeout,
+    // and a key that was not there when it was asked for: nothing else here inserts a key twice.
+    ["5", "6", "517", "40001", "40P01", "55P03", "23505"]
+        .contains(&error.code().unwrap_or_default().as_ref())
+}
+
+async fn connect(place: &Place, most: u32, read_only: bool) -> Result<DatabaseConnection> {
+    match place {
+        Place::File(path) => connect_sqlite(path, most, read_only).await,
+        Place::Server(server) => postgres::connect(server, most, read_only).await,
+    }
+}
+
+async fn connect_sqlite(path: &Path, most: u32, read_only: bool) -> Result<DatabaseConnection> {
     // The name in the address is replaced by the path below: a path is no URL.
-    let url = if path.is_some() { "sqlite://records" } else { "sqlite::memory:" };
-    let mut options = ConnectOptions::new(url);
+    let mut options = ConnectOptions::new("sqlite://records");
     options.max_connections(most).min_connections(1).sqlx_logging(false);
     options.acquire_timeout(Duration::from_secs(30));
-    if path.is_none() {
-        // The one connection is the database: it must never be replaced.
-        options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
-    }
-    let path = path.map(Path::to_owned);
+    let path = path.to_owned();
     options.map_sqlx_sqlite_opts(move |options| {
-        let options = match &path {
-            Some(path) => options.filename(path).create_if_missing(!read_only),
-            None => options,
-        };
         options
+            .filename(&path)
+            .create_if_missing(!read_only)
             .pragma("journal_mode", "WAL")
             .pragma("synchronous", "FULL")
             .pragma("foreign_keys", "ON")

@@ -72,7 +72,7 @@ impl Agencies<'_> {
     pub async fn list(&self, areas: &[AreaPath], request: &PageRequest) -> Result<Page<AgencyRow>> {
         let mut from = Sql::new(" FROM agency WHERE 1 = 1");
         from.within("area_path", areas);
-        let total = from.with_head("SELECT count(*)").count(&self.0.read).await?;
+        let total = from.total(&self.0.read).await?;
         let mut sql = from.with_head("SELECT *");
         // By id alone: a bare 0 would mean the first column.
         page(&mut sql, request, "0 + 0", "id", false)?;

@@ -5,7 +5,7 @@ use chengmai_model::warning::WarningId;
 use chengmai_model::{AreaPath, Severity, Timestamp};
 use sea_orm::QueryResult;
 
-use super::sql::{Columns, Sql, unreadable};
+use super::sql::{Columns, Sql, sum, unreadable};
 use super::{Records, Result};
 
 /// One time that a warning was shown.
@@ -56,11 +56,14 @@ impl AlarmLoads<'_> {
     pub async fn add(&self, rows: &[TallyRow]) -> Result<()> {
         let tx = self.0.begin().await?;
         for row in rows {
-            let mut sql = Sql::new("INSERT OR IGNORE INTO alarm_tally VALUES (");
+            let mut sql = Sql::new("INSERT INTO alarm_tally VALUES (");
             let counts = [row.alarms, row.shown, row.under_parent, row.shelved, row.collapsed];
             let words = [row.start.0.into(), row.area.as_str().into(), row.rule.clone().into()];
             let counts = counts.map(|n| i64::try_from(n).unwrap_or(i64::MAX).into());
-            sql.values(words.into_iter().chain(counts)).add(")").run(&tx).await?;
+            sql.values(words.into_iter().chain(counts))
+                .add(") ON CONFLICT DO NOTHING")
+                .run(&tx)
+                .await?;
         }
         Ok(tx.commit().await?)
     }
@@ -74,7 +77,7 @@ impl AlarmLoads<'_> {
     ) -> Result<Vec<TallyRow>> {
         let mut sql = Sql::new("SELECT min(start) AS start, min(area_path) AS area_path, rule");
         for column in ["alarms", "shown", "under_parent", "shelved", "collapsed"] {
-            sql.add(&format!(", sum({column}) AS {column}"));
+            sql.add(&format!(", {} AS {column}", sum(column)));
         }
         sql.add(" FROM alarm_tally WHERE start >= ").value(from.0).add(" AND start < ");
         sql.value(to.0).within("area_path", areas);

@@ -37,9 +37,10 @@ impl Audit<'_> {
     pub async fn list(&self, who: Option<&str>, request: &PageRequest) -> Result<Page<AuditRow>> {
         let mut from = Sql::new(" FROM audit WHERE 1 = 1");
         from.and_if("who =", who);
-        let total = from.with_head("SELECT count(*)").count(&self.0.read).await?;
+        let total = from.total(&self.0.read).await?;
         let mut sql = from.with_head("SELECT *");
-        page(&mut sql, request, "id", "''", true)?;
+        // By id alone; a bare text is no order to PostgreSQL.
+        page(&mut sql, request, "id", "CAST('' AS TEXT)", true)?;
         let rows = sql.all(&self.0.read).await?;
         let items = rows
             .iter()

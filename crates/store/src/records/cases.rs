@@ -6,13 +6,14 @@ use chengmai_model::case::{Case, CaseEvent, CaseId, Refusal, StageClock};
 use chengmai_model::{Timestamp, error};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 
-use super::sql::{Columns, Sql, to_json};
+use super::sql::{Columns, Sql, insert, to_json};
 use super::warnings::{self, Answered, WarningState};
 use super::{Records, RecordsError, Result};
 
 pub use super::case_query::{
     AgencyCounts, CaseFilter, CaseOrder, CaseStateFilter, CaseSummary, TypeCount,
 };
+pub use super::import::Imported;
 
 /// A case that was filed, or the one that was filed before from the same warning or import.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,15 +22,6 @@ pub struct Filed {
     pub case: Case,
     /// False when it was there already; nothing was changed then.
     pub created: bool,
-}
-
-/// How an import went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Imported {
-    /// Cases added.
-    pub added: u64,
-    /// Cases that an earlier import had added; nothing was changed.
-    pub known: u64,
 }
 
 /// Methods on cases.
@@ -56,19 +48,6 @@ impl Cases<'_> {
         Ok(filed)
     }
 
-    /// Files many cases in one transaction: all or none.
-    pub async fn import(&self, cases: &[(CaseId, Vec<CaseEvent>)]) -> Result<Imported> {
-        let tx = self.0.begin().await?;
-        let mut imported = Imported::default();
-        for (draft, events) in cases {
-            let created = file(&tx, draft.clone(), events, None).await?.created;
-            imported.added += u64::from(created);
-            imported.known += u64::from(!created);
-        }
-        tx.commit().await?;
-        Ok(imported)
-    }
-
     /// Appends events that were decided on `before`. Returns the case after them.
     ///
     /// # Errors
@@ -78,23 +57,7 @@ impl Cases<'_> {
         for event in events {
             apply(&mut case, event);
         }
-        let tx = self.0.begin().await?;
-        let mut sql = Sql::new("UPDATE \"case\" SET ");
-        for (n, (column, value)) in columns(&case).into_iter().enumerate() {
-            sql.add(if n > 0 { ", " } else { "" }).add(column).add(" = ").value(value);
-        }
-        sql.add(" WHERE id = ").value(case.id.to_string());
-        sql.add(" AND seq = ").value(i64::from(before.seq));
-        if sql.run(&tx).await? == 0 {
-            return Err(Refusal::new(
-                &error::NOT_ALLOWED_NOW,
-                "其他人刚刚处理了该案件，请刷新后重试",
-                "someone else took a step on this case just now; reload and try again",
-            )
-            .into());
-        }
-        write_events(&tx, &case.id, events).await?;
-        tx.commit().await?;
+        self.0.steps.append(before, &case, events).await?;
         Ok(case)
     }
 
@@ -118,7 +81,7 @@ impl Cases<'_> {
     }
 }
 
-async fn file(
+pub(super) async fn file(
     tx: &DatabaseTransaction,
     mut draft: CaseId,
     events: &[CaseEvent],
@@ -136,7 +99,7 @@ async fn file(
             return Ok(Filed { case, created: false });
         }
     }
-    draft.serial = next_serial(tx, &draft).await?;
+    draft.serial = serials(tx, &draft, 1).await?;
     let case = replay(draft, events)
         .ok_or_else(|| RecordsError::Unreadable("the events of a case have a gap".into()))?;
     let link = Answered { by: &event.actor, note, now: event.at };
@@ -150,42 +113,52 @@ async fn file(
         }
         warnings::set_answer(tx, id, WarningState::Filed, Some(&case.id), &link).await?;
     }
-    insert(tx, &case).await?;
-    write_events(tx, &case.id, events).await?;
+    insert_all(tx, &[(case.clone(), events)]).await?;
     Ok(Filed { case, created: true })
 }
 
-/// The next serial of a code and day. Part of the transaction that uses it, so none is lost.
-async fn next_serial(tx: &DatabaseTransaction, draft: &CaseId) -> Result<u32> {
+/// Takes the next serials of a code and day, and returns the first. Part of the transaction that uses
+/// them, so none is lost.
+pub(super) async fn serials(tx: &DatabaseTransaction, draft: &CaseId, taken: u32) -> Result<u32> {
     let mut sql = Sql::new("INSERT INTO case_serial (code, day, last) VALUES (");
-    sql.values([draft.code.as_str().into(), draft.date.to_string().into(), 1_i64.into()]);
-    sql.add(") ON CONFLICT (code, day) DO UPDATE SET last = last + 1 RETURNING last");
-    let last = sql.count(tx).await?;
-    u32::try_from(last).map_err(|e| RecordsError::Unreadable(format!("case serial {last}: {e}")))
+    let (code, day) = (draft.code.as_str(), draft.date.to_string());
+    sql.values([code.into(), day.into(), i64::from(taken).into()]);
+    sql.add(") ON CONFLICT (code, day) DO UPDATE SET last = case_serial.last + excluded.last");
+    let last = sql.add(" RETURNING last").count(tx).await?;
+    let first = u32::try_from(last).ok().and_then(|last| (last + 1).checked_sub(taken));
+    first.ok_or_else(|| RecordsError::Unreadable(format!("case serial {last}")))
 }
 
-async fn insert(tx: &DatabaseTransaction, case: &Case) -> Result<()> {
-    let columns = columns(case);
-    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    let mut sql = Sql::new("INSERT INTO \"case\" (id, ");
-    sql.add(&names.join(", ")).add(") VALUES (").value(case.id.to_string()).add(", ");
-    sql.values(columns.into_iter().map(|(_, value)| value)).add(")");
-    sql.run(tx).await?;
-    Ok(())
+/// Writes new cases with their events.
+pub(super) async fn insert_all(
+    tx: &DatabaseTransaction,
+    cases: &[(Case, &[CaseEvent])],
+) -> Result<()> {
+    let Some((first, _)) = cases.first() else { return Ok(()) };
+    let names: Vec<&str> = columns(first).iter().map(|(name, _)| *name).collect();
+    let head = format!("INSERT INTO \"case\" (id, {})", names.join(", "));
+    let row = |case: &Case| {
+        let values = columns(case).into_iter().map(|(_, value)| value);
+        std::iter::once(case.id.to_string().into()).chain(values).collect()
+    };
+    let rows: Vec<Vec<Value>> = cases.iter().map(|(case, _)| row(case)).collect();
+    insert(tx, &head, &rows).await?;
+    let events =
+        cases.iter().flat_map(|(case, events)| events.iter().map(|e| event_row(&case.id, e)));
+    insert(tx, EVENT_HEAD, &events.collect::<Vec<_>>()).await
 }
 
-async fn write_events(tx: &DatabaseTransaction, id: &CaseId, events: &[CaseEvent]) -> Result<()> {
-    for event in events {
-        let mut sql = Sql::new("INSERT INTO case_event (case_id, seq, at, body) VALUES (");
-        sql.values([
-            id.to_string().into(),
-            i64::from(event.seq).into(),
-            event.at.0.into(),
-            to_json(event).into(),
-        ]);
-        sql.add(")").run(tx).await?;
-    }
-    Ok(())
+/// How an event is inserted; its values are an [`event_row`].
+pub(super) const EVENT_HEAD: &str = "INSERT INTO case_event (case_id, seq, at, body)";
+
+/// The values of an event.
+pub(super) fn event_row(id: &CaseId, event: &CaseEvent) -> Vec<Value> {
+    vec![
+        id.to_string().into(),
+        i64::from(event.seq).into(),
+        event.at.0.into(),
+        to_json(event).into(),
+    ]
 }
 
 async fn find<C: ConnectionTrait>(db: &C, column: &str, key: &str) -> Result<Option<Case>> {
@@ -200,7 +173,7 @@ pub(super) fn read(row: &QueryResult) -> Result<Case> {
 }
 
 /// The columns of a case besides its id.
-fn columns(case: &Case) -> Vec<(&'static str, Value)> {
+pub(super) fn columns(case: &Case) -> Vec<(&'static str, Value)> {
     let time = |t: Option<Timestamp>| Value::from(t.map(|t| t.0));
     let filing = &case.filing;
     let words = format!(

@@ -11,6 +11,9 @@ use super::{RecordsError, Result};
 /// Most items of one page.
 pub const LIMIT_MAX: u32 = 1_000;
 
+/// How far the items of a whole list are counted: a store of ten million is not walked to say how many.
+pub const TOTAL_MAX: u64 = 10_000;
+
 /// Which page.
 #[derive(Debug, Clone, Default)]
 pub struct PageRequest {
@@ -37,7 +40,7 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// How to ask for the next page; `None` after the last.
     pub next_cursor: Option<String>,
-    /// Items of the whole list.
+    /// Items of the whole list; one more than [`TOTAL_MAX`] where there are more than that.
     pub total: u64,
 }
 

@@ -129,14 +129,15 @@ impl Reviews<'_> {
     /// Incidents that were looked back on in these areas: those with open tasks first, then the newest.
     pub async fn list(&self, areas: &[AreaPath]) -> Result<Vec<ReviewRow>> {
         let mut sql = Sql::new(
-            "SELECT incident, min(area_path) AS area_path, max(at) AS at, sum(found) AS findings, \
-             count(*) - sum(found) AS tasks, sum(open) AS open_n, min(due) AS due FROM ( \
-             SELECT incident, area_path, at, 1 AS found, 0 AS open, NULL AS due FROM finding \
-             UNION ALL SELECT incident, area_path, at, 0, done_at IS NULL, \
-             CASE WHEN done_at IS NULL THEN due_at END FROM task) WHERE 1 = 1",
+            "SELECT incident, min(area_path) AS area_path, max(at) AS at, count(found) AS findings, \
+             count(*) - count(found) AS tasks, count(open) AS open_n, min(due) AS due FROM ( \
+             SELECT incident, area_path, at, 1 AS found, NULL AS open, NULL AS due \
+             FROM finding \
+             UNION ALL SELECT incident, area_path, at, NULL, CASE WHEN done_at IS NULL \
+             THEN 1 END, CASE WHEN done_at IS NULL THEN due_at END FROM task) AS said WHERE 1 = 1",
         );
         sql.within("area_path", areas).add(" GROUP BY incident");
-        sql.add(" ORDER BY open_n = 0, at DESC, incident LIMIT ").value(ROWS_MAX);
+        sql.add(" ORDER BY count(open) = 0, max(at) DESC, incident LIMIT ").value(ROWS_MAX);
         sql.all(&self.0.read).await?.iter().map(read_review).collect()
     }
 
@@ -157,8 +158,7 @@ impl Reviews<'_> {
             row.by.clone().into(),
             row.due_at.0.into(),
         ]);
-        sql.add(")").run(&tx).await?;
-        let id = Sql::new("SELECT max(id) FROM task").count(&tx).await?;
+        let id = sql.add(") RETURNING id").count(&tx).await?;
         tx.commit().await?;
         Ok(TaskRow { id: i64::try_from(id).unwrap_or(i64::MAX), ..row.clone() })
     }

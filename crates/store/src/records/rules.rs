@@ -125,7 +125,7 @@ impl Rules<'_> {
             row.backtest.clone().into(),
             row.reason.clone().into(),
         ]);
-        sql.add(")").run(&tx).await?;
+        let id = sql.add(") RETURNING id").count(&tx).await?;
         let line = AuditRow {
             at: row.at,
             who: row.by.clone(),
@@ -134,7 +134,6 @@ impl Rules<'_> {
             detail: row.reason.clone().unwrap_or_default(),
         };
         audit::add(&tx, &line).await?;
-        let id = Sql::new("SELECT max(id) FROM rule_change").count(&tx).await?;
         tx.commit().await?;
         Ok(i64::try_from(id).unwrap_or(i64::MAX))
     }

@@ -1,32 +1,42 @@
 //! The schema as ordered migrations. A migration that was released is never edited: a change is a new
-//! one at the end.
+//! one at the end. They are written for SQLite; `postgres::schema` says them to PostgreSQL, so tables
+//! use `INTEGER`, `TEXT` and `INTEGER PRIMARY KEY AUTOINCREMENT`, and a trigger only refuses, in words.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
 use super::sql::Sql;
-use super::{RecordsError, Result};
+use super::{RecordsError, Result, begin, postgres};
 
-/// What is done to reach version 1, 2, ... Each runs in one transaction.
-const MIGRATIONS: &[&str] = &[FIRST, SCREENED_WARNINGS, LOOK_BACK, CORRECTIONS, WHOLE_LIFE];
+/// What is done to reach version 1, 2, ...
+const MIGRATIONS: &[&str] =
+    &[FIRST, SCREENED_WARNINGS, LOOK_BACK, CORRECTIONS, MILLIONS_OF_CASES, WHOLE_LIFE];
 
-/// Brings the schema up to the newest version.
+/// Brings the schema up to the newest version, in one transaction: a second process that starts at the
+/// same moment waits, and finds it done.
 pub(super) async fn migrate(db: &DatabaseConnection) -> Result<()> {
-    db.execute_unprepared(
-        "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY)",
-    )
-    .await?;
-    let row = Sql::new("SELECT max(version) AS version FROM schema_version").one(db).await?;
+    let on_postgres = db.get_database_backend() == DbBackend::Postgres;
+    let tx = begin(db).await?;
+    if on_postgres {
+        postgres::lock_schema(&tx).await?;
+    }
+    tx.execute_unprepared("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY)")
+        .await?;
+    let row = Sql::new("SELECT max(version) AS version FROM schema_version").one(&tx).await?;
     let found: Option<i64> = row.map_or(Ok(None), |r| r.try_get("", "version"))?;
-    let found = found.unwrap_or(0);
+    let (found, known) = (found.unwrap_or(0), i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX));
+    if found > known {
+        return Err(RecordsError::TooNew { found, known });
+    }
     for (version, batch) in (1_i64..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or(0)) {
-        let tx = db.begin().await?;
-        tx.execute_unprepared(batch).await?;
+        if on_postgres {
+            tx.execute_unprepared(&postgres::schema(batch)).await?;
+        } else {
+            tx.execute_unprepared(batch).await?;
+        }
         let mut done = Sql::new("INSERT INTO schema_version (version) VALUES (");
         done.value(version).add(")").run(&tx).await?;
-        tx.commit().await?;
     }
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if found > known { Err(RecordsError::TooNew { found, known }) } else { Ok(()) }
+    Ok(tx.commit().await?)
 }
 
 const FIRST: &str = r#"
@@ -185,3 +195,18 @@ CREATE TRIGGER correction_no_update BEFORE UPDATE ON correction
 CREATE TRIGGER correction_no_delete BEFORE DELETE ON correction
     BEGIN SELECT RAISE(ABORT, 'correction is append-only'); END;
 ";
+
+/// Indexes for a store of millions, most of them closed: what is open has indexes of its own.
+const MILLIONS_OF_CASES: &str = r#"
+DROP INDEX case_due;
+DROP INDEX case_area;
+DROP INDEX case_agency;
+CREATE INDEX case_due ON "case" (coalesce(due_at, 9223372036854775807), id);
+CREATE INDEX case_area ON "case" (area_path, filed_at);
+CREATE INDEX case_agency ON "case" (agency, filed_at, id);
+CREATE INDEX case_closed ON "case" (closed_at);
+CREATE INDEX case_open ON "case" (filed_at, id) WHERE closed_at IS NULL;
+CREATE INDEX case_open_area ON "case" (area_path) WHERE closed_at IS NULL;
+CREATE INDEX case_open_agency ON "case" (agency) WHERE closed_at IS NULL;
+CREATE INDEX case_clock ON "case" (clock_due) WHERE closed_at IS NULL;
+"#;

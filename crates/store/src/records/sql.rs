@@ -3,9 +3,10 @@
 
 use chengmai_model::case::CaseId;
 use chengmai_model::{AreaPath, Timestamp};
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, TryGetable, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable, Value};
 use serde::de::DeserializeOwned;
 
+use super::page::TOTAL_MAX;
 use super::{RecordsError, Result};
 
 /// A statement under construction. Texts are ours; values from outside only enter as values.
@@ -28,7 +29,7 @@ impl Sql {
 
     /// Adds a value as the next placeholder.
     pub(super) fn value(&mut self, value: impl Into<Value>) -> &mut Self {
-        self.values.push(value.into());
+        self.values.push(without_zero(value.into()));
         self.text.push('$');
         self.text.push_str(&self.values.len().to_string());
         self
@@ -67,28 +68,49 @@ impl Sql {
         self
     }
 
+    /// Adds the test that a column, in small letters, holds this text, also in small letters.
+    pub(super) fn holds(&mut self, column: &str, text: &str) -> &mut Self {
+        let mut pattern = String::from("%");
+        for letter in text.chars() {
+            if matches!(letter, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        pattern.push('%');
+        self.add(column).add(" LIKE ").value(pattern).add(" ESCAPE '\\'")
+    }
+
     /// The same with text in front.
     pub(super) fn with_head(&self, head: &str) -> Self {
         Self { text: format!("{head}{}", self.text), values: self.values.clone() }
     }
 
-    fn statement(&self) -> Statement {
-        Statement::from_sql_and_values(DbBackend::Sqlite, &self.text, self.values.clone())
+    fn statement(&self, db: &impl ConnectionTrait) -> Statement {
+        let backend = db.get_database_backend();
+        Statement::from_sql_and_values(backend, &self.text, self.values.clone())
     }
 
     /// Runs it; rows changed.
     pub(super) async fn run<C: ConnectionTrait>(&self, db: &C) -> Result<u64> {
-        Ok(db.execute_raw(self.statement()).await?.rows_affected())
+        Ok(db.execute_raw(self.statement(db)).await?.rows_affected())
     }
 
     /// Its first row.
     pub(super) async fn one<C: ConnectionTrait>(&self, db: &C) -> Result<Option<QueryResult>> {
-        Ok(db.query_one_raw(self.statement()).await?)
+        Ok(db.query_one_raw(self.statement(db)).await?)
     }
 
     /// All its rows.
     pub(super) async fn all<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<QueryResult>> {
-        Ok(db.query_all_raw(self.statement()).await?)
+        Ok(db.query_all_raw(self.statement(db)).await?)
+    }
+
+    /// How many rows ` FROM ... WHERE ...` has, counted to one more than [`TOTAL_MAX`].
+    pub(super) async fn total<C: ConnectionTrait>(&self, db: &C) -> Result<u64> {
+        let mut sql = self.with_head("SELECT count(*) FROM (SELECT 1");
+        sql.add(" LIMIT ").value(TOTAL_MAX.cast_signed() + 1);
+        sql.add(") AS counted").count(db).await
     }
 
     /// The number in its first row's first column.
@@ -157,4 +179,36 @@ pub(super) fn unreadable(column: &str, text: &str) -> RecordsError {
 /// A value of ours as JSON text.
 pub(super) fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("our own types have text keys and no failing serializer")
+}
+
+/// Inserts rows, many a statement. A statement has one of a few lengths, so that each is prepared once.
+pub(super) async fn insert<C: ConnectionTrait>(
+    db: &C,
+    head: &str,
+    mut rows: &[Vec<Value>],
+) -> Result<()> {
+    for length in [64, 8, 1] {
+        while let Some((now, rest)) = rows.split_at_checked(length) {
+            let mut sql = Sql::new(head);
+            for (n, row) in now.iter().enumerate() {
+                sql.add(if n > 0 { "), (" } else { " VALUES (" }).values(row.iter().cloned());
+            }
+            sql.add(")").run(db).await?;
+            rows = rest;
+        }
+    }
+    Ok(())
+}
+
+/// PostgreSQL has no text with a zero in it, so SQLite gets none either.
+fn without_zero(value: Value) -> Value {
+    match value {
+        Value::String(Some(text)) if text.contains('\0') => text.replace('\0', "\u{fffd}").into(),
+        other => other,
+    }
+}
+
+/// The sum of a column as a whole number: PostgreSQL's own is a decimal one.
+pub(super) fn sum(column: &str) -> String {
+    format!("CAST(sum({column}) AS BIGINT)")
 }

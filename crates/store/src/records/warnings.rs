@@ -290,7 +290,9 @@ impl Warnings<'_> {
         let mut from = Sql::new(" FROM warning WHERE 1 = 1");
         from.within("area_path", &filter.areas);
         if let WarningView::Odd(before) = filter.view {
-            from.add(" AND cleared_at IS NULL AND held IS NULL AND (chattering OR reopened > 1");
+            from.add(
+                " AND cleared_at IS NULL AND held IS NULL AND (chattering = 1 OR reopened > 1",
+            );
             from.add(" OR raised_at < ").value(before.0).add(")");
         }
         from.add(match filter.view {
@@ -309,7 +311,7 @@ impl Warnings<'_> {
             from.add(" AND raised_at <= ").value(moment.0);
             from.add(" AND (cleared_at IS NULL OR cleared_at > ").value(moment.0).add(")");
         }
-        let total = from.with_head("SELECT count(*)").count(&self.0.read).await?;
+        let total = from.total(&self.0.read).await?;
         let mut sql = from.with_head("SELECT *");
         page(&mut sql, &filter.page, "raised_at", "id", true)?;
         let rows = sql.all(&self.0.read).await?;
@@ -353,7 +355,7 @@ pub(super) async fn set_answer<C: ConnectionTrait>(
     sql.value(state.word()).add(", answered_by = ").value(answered.by);
     sql.add(", answered_at = ").value(answered.now.0);
     // Filing without a word keeps what was said when it was confirmed.
-    sql.add(", note = ifnull(").value(answered.note).add(", note), case_id = ");
+    sql.add(", note = coalesce(").value(answered.note).add(", note), case_id = ");
     sql.value(case.map(ToString::to_string)).add(" WHERE id = ").value(id.to_string());
     sql.run(db).await?;
     let line = AuditRow {
@@ -415,7 +417,7 @@ fn read(row: &QueryResult) -> Result<WarningRow> {
         cleared_at: row.time_if("cleared_at")?,
         held: read_held(row)?,
         reopened: row.count("reopened")?,
-        chattering: row.get("chattering")?,
+        chattering: row.count("chattering")? != 0,
         facts: row.json("body")?,
     })
 }

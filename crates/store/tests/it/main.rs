@@ -6,6 +6,7 @@ mod fault;
 mod fixture;
 mod journal;
 mod order;
+mod postgres;
 mod records;
 mod recovery;
 mod service_requests;

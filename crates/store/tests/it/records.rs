@@ -4,11 +4,13 @@
 
 mod cases;
 mod database;
+mod look_back;
 mod people;
 mod scope;
 mod warnings;
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 
 use chengmai_engine::case::{CaseRules, FilingRequest, apply, decide, file, replay};
 use chengmai_model::calendar::Calendar;
@@ -29,8 +31,10 @@ use chengmai_store::records::warnings::{
     WarningAnswer, WarningFacts, WarningFilter, WarningRow, WarningState, WarningStepRow,
     WarningView,
 };
-use chengmai_store::records::{PageRequest, Records, RecordsError};
-use sea_orm::ConnectionTrait as _;
+use chengmai_store::records::{PageRequest, Place, Records, RecordsError};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+
+use crate::postgres;
 
 const TOWN: &str = "/50/500103/500103001/";
 
@@ -164,8 +168,39 @@ fn refused<T: std::fmt::Debug>(result: Result<T, RecordsError>) -> &'static str 
     }
 }
 
-async fn memory() -> Records {
-    Records::open_in_memory().await.unwrap()
+/// Says on which database a check failed.
+struct Told(String);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::io::stderr().write_all(format!("on {}\n", self.0).as_bytes()).unwrap();
+        }
+    }
+}
+
+/// Checks the same in a new place of every kind: a SQLite file, and PostgreSQL where it is installed.
+async fn in_both_places(check: impl AsyncFn(Place)) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("records db?x.sqlite");
+    for place in [Some(Place::from(&file)), postgres::database().await].into_iter().flatten() {
+        let _told = Told(place.to_string());
+        check(place).await;
+    }
+}
+
+/// Checks the same on both databases.
+pub(crate) async fn on_both(check: impl AsyncFn(Records)) {
+    in_both_places(async |place| check(Records::open(place).await.unwrap()).await).await;
+}
+
+/// A connection of another program to the same place.
+async fn other(place: &Place) -> DatabaseConnection {
+    let Place::File(path) = place else { return postgres::connect(&place.to_string()).await };
+    let mut options = sea_orm::ConnectOptions::new("sqlite://other");
+    let path = path.clone();
+    options.map_sqlx_sqlite_opts(move |o| o.filename(&path));
+    sea_orm::Database::connect(options).await.unwrap()
 }
 
 fn user(name: &str, area: &str) -> UserRow {

@@ -12,6 +12,8 @@ use chengmai_store::records::Records;
 use chengmai_store::records::cases::{CaseFilter, CaseOrder};
 use chengmai_wire::service_requests::{Source, decode};
 
+use crate::records::on_both;
+
 const START: Timestamp = Timestamp(0);
 
 fn read(source: Source, file: &str) -> Option<Vec<ImportedCase>> {
@@ -19,14 +21,12 @@ fn read(source: Source, file: &str) -> Option<Vec<ImportedCase>> {
     Some(decode(source, &std::fs::read(path).unwrap()).rows)
 }
 
-async fn import(cases: &[ImportedCase], now: Timestamp) -> Records {
-    let records = Records::open_in_memory().await.unwrap();
+async fn import(records: &Records, cases: &[ImportedCase], now: Timestamp) {
     let drafts: Vec<_> = drafts(cases, now);
     let imported = records.cases().import(&drafts).await.unwrap();
     assert_eq!((imported.added, imported.known), (cases.len() as u64, 0));
     let again = records.cases().import(&drafts).await.unwrap();
     assert_eq!((again.added, again.known), (0, cases.len() as u64));
-    records
 }
 
 fn city() -> AreaPath {
@@ -80,50 +80,58 @@ async fn boston_is_counted_as_its_own_columns_say() {
     assert_eq!(contradicts(as_of), Vec::<&str>::new());
 
     // The same through import, database and rating.
-    let records = import(&cases, as_of).await;
-    let summary = records.cases().summary(&[city()], START, as_of, as_of).await.unwrap();
-    let counts = summary.counts;
-    assert_eq!((counts.closed, counts.open, counts.open_overdue), (85, 15, 12));
-    assert_eq!((counts.closed_with_due, counts.closed_on_time), (77, 72));
-    let on_time = counts.on_time();
-    assert_eq!(on_time, Rate::new(72, 89));
-    let without_deadline = counts.cases() - on_time.denominator;
-    assert_eq!(on_time.numerator + without_deadline, 83, "ONTIME of Boston");
-    assert_eq!(on_time.denominator - on_time.numerator, 17, "OVERDUE of Boston");
-    let states: Vec<_> = summary.by_state.iter().map(|(s, n)| (s.word(), *n)).collect();
-    assert_eq!(states, [("dispatched", 15), ("closed", 85)]);
+    on_both(async |records| {
+        import(&records, &cases, as_of).await;
+        let summary = records.cases().summary(&[city()], START, as_of, as_of).await.unwrap();
+        let counts = summary.counts;
+        assert_eq!((counts.closed, counts.open, counts.open_overdue), (85, 15, 12));
+        assert_eq!((counts.closed_with_due, counts.closed_on_time), (77, 72));
+        let on_time = counts.on_time();
+        assert_eq!(on_time, Rate::new(72, 89));
+        let without_deadline = counts.cases() - on_time.denominator;
+        assert_eq!(on_time.numerator + without_deadline, 83, "ONTIME of Boston");
+        assert_eq!(on_time.denominator - on_time.numerator, 17, "OVERDUE of Boston");
+        let states: Vec<_> = summary.by_state.iter().map(|(s, n)| (s.word(), *n)).collect();
+        assert_eq!(states, [("dispatched", 15), ("closed", 85)]);
 
-    let filter = CaseFilter { areas: vec![city()], order: CaseOrder::Due, ..CaseFilter::default() };
-    for case in records.cases().list(&filter).await.unwrap().items {
-        let source = cases.iter().find(|c| Some(&c.external_id) == case.filing.external.as_ref());
-        let source = source.unwrap();
-        assert_eq!((case.filed_at, case.due_at), (source.opened_at, source.due_at));
-        assert_eq!(case.closed_at, source.closed_at);
-        let late = case.is_overdue(as_of) || case.on_time == Some(false);
-        assert_eq!(Some(!late), source.stated_on_time, "{}", source.external_id);
-        assert_eq!(case.clock.is_some(), case.state != CaseState::Closed);
-    }
+        let filter =
+            CaseFilter { areas: vec![city()], order: CaseOrder::Due, ..CaseFilter::default() };
+        for case in records.cases().list(&filter).await.unwrap().items {
+            let source =
+                cases.iter().find(|c| Some(&c.external_id) == case.filing.external.as_ref());
+            let source = source.unwrap();
+            assert_eq!((case.filed_at, case.due_at), (source.opened_at, source.due_at));
+            assert_eq!(case.closed_at, source.closed_at);
+            let late = case.is_overdue(as_of) || case.on_time == Some(false);
+            assert_eq!(Some(!late), source.stated_on_time, "{}", source.external_id);
+            assert_eq!(case.clock.is_some(), case.state != CaseState::Closed);
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn boston_s_departments_are_rated_with_the_count_behind() {
     let Some(cases) = read(Source::Boston, "boston311_100.csv") else { return };
     let as_of = time("2022-06-01T00:00:00Z");
-    let records = import(&cases, as_of).await;
-    let ratings = records.cases().ratings(&[city()], START, as_of, as_of).await.unwrap();
-    let mut cases_counted = 0;
-    for row in ratings {
-        let own: Vec<_> = cases.iter().filter(|c| c.agency == row.agency).collect();
-        let with_due = own.iter().filter(|c| c.due_at.is_some());
-        let in_time = with_due.clone().filter(|c| c.stated_on_time == Some(true)).count();
-        let expected = Rate::new(in_time as u64, with_due.count() as u64);
-        assert_eq!(row.counts.on_time(), expected, "{}", row.agency);
-        assert_eq!(row.counts.cases(), own.len() as u64);
-        cases_counted += own.len();
-        let rating = rate(row.counts);
-        assert_eq!(rating.stars.is_some(), own.len() >= 5 && expected.denominator > 0);
-    }
-    assert_eq!(cases_counted, cases.len());
+    on_both(async |records| {
+        import(&records, &cases, as_of).await;
+        let ratings = records.cases().ratings(&[city()], START, as_of, as_of).await.unwrap();
+        let mut cases_counted = 0;
+        for row in ratings {
+            let own: Vec<_> = cases.iter().filter(|c| c.agency == row.agency).collect();
+            let with_due = own.iter().filter(|c| c.due_at.is_some());
+            let in_time = with_due.clone().filter(|c| c.stated_on_time == Some(true)).count();
+            let expected = Rate::new(in_time as u64, with_due.count() as u64);
+            assert_eq!(row.counts.on_time(), expected, "{}", row.agency);
+            assert_eq!(row.counts.cases(), own.len() as u64);
+            cases_counted += own.len();
+            let rating = rate(row.counts);
+            assert_eq!(rating.stars.is_some(), own.len() >= 5 && expected.denominator > 0);
+        }
+        assert_eq!(cases_counted, cases.len());
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -134,14 +142,18 @@ async fn new_york_is_imported_with_its_own_times_and_no_made_up_deadlines() {
         ["nyc311_2019-12-31_evening.csv", "nyc311_2022-05-01_part.csv", "nyc311_2025-01_sample.csv"]
     {
         let Some(cases) = read(Source::Nyc, file) else { return };
-        let records = import(&cases, now).await;
-        let counts = records.cases().summary(&[city()], START, now, now).await.unwrap().counts;
-        let closed: Vec<_> = cases.iter().filter(|c| c.closed_at.is_some()).collect();
-        assert_eq!(counts.closed, closed.len() as u64, "{file}");
-        assert_eq!(counts.open, (cases.len() - closed.len()) as u64);
-        let late = |c: &&ImportedCase| c.due_at.is_some_and(|due| c.closed_at.unwrap_or(now) > due);
-        let with_due = cases.iter().filter(|c| c.due_at.is_some()).count() as u64;
-        let in_time = with_due - cases.iter().filter(late).count() as u64;
-        assert_eq!(counts.on_time(), Rate::new(in_time, with_due), "{file}");
+        on_both(async |records| {
+            import(&records, &cases, now).await;
+            let counts = records.cases().summary(&[city()], START, now, now).await.unwrap().counts;
+            let closed: Vec<_> = cases.iter().filter(|c| c.closed_at.is_some()).collect();
+            assert_eq!(counts.closed, closed.len() as u64, "{file}");
+            assert_eq!(counts.open, (cases.len() - closed.len()) as u64);
+            let late =
+                |c: &&ImportedCase| c.due_at.is_some_and(|due| c.closed_at.unwrap_or(now) > due);
+            let with_due = cases.iter().filter(|c| c.due_at.is_some()).count() as u64;
+            let in_time = with_due - cases.iter().filter(late).count() as u64;
+            assert_eq!(counts.on_time(), Rate::new(in_time, with_due), "{file}");
+        })
+        .await;
     }
 }

@@ -46,7 +46,7 @@ async fn insert<C: ConnectionTrait>(db: &C, step: &WarningStepRow) -> Result<boo
         Some(step.at.0).filter(|_| cleared).into(),
         step.held.map(held_word).into(),
         step.held.map(held_by).into(),
-        step.chattering.into(),
+        i64::from(step.chattering).into(),
         to_json(&step.facts).into(),
     ]);
     Ok(sql.add(") ON CONFLICT (id) DO NOTHING").run(db).await? > 0)
@@ -64,8 +64,13 @@ async fn regrade<C: ConnectionTrait>(db: &C, step: &WarningStepRow) -> Result<bo
     sql.run(db).await?;
 
     let mut sql = Sql::new("UPDATE warning SET severity = ");
-    sql.value(severity).add(", peak_severity = max(peak_severity, ").value(severity);
-    sql.add("), changed_at = ").value(step.at.0).add(", chattering = ").value(step.chattering);
+    sql.value(severity).add(", peak_severity = CASE WHEN peak_severity < ").value(severity);
+    sql.add(" THEN ")
+        .value(severity)
+        .add(" ELSE peak_severity END, changed_at = ")
+        .value(step.at.0)
+        .add(", chattering = ")
+        .value(i64::from(step.chattering));
     sql.add(", body = ").value(to_json(&step.facts));
     sql.add(", answer_due = CASE WHEN answered_at IS NULL AND escalated_to IS NULL ");
     sql.add("AND held IS NULL THEN ");
@@ -123,8 +128,8 @@ async fn note_shown<C: ConnectionTrait>(db: &C, step: &WarningStepRow) -> Result
         let mut sql = Sql::new("UPDATE warning_shown SET until = ");
         sql.value(at).add(" WHERE until IS NULL AND warning = ").value(id).run(db).await?;
     } else if step.held.is_none() && step.step != WarningStep::Regraded {
-        let mut sql = Sql::new("INSERT OR IGNORE INTO warning_shown (warning, at) VALUES (");
-        sql.value(id).add(", ").value(at).add(")").run(db).await?;
+        let mut sql = Sql::new("INSERT INTO warning_shown (warning, at) VALUES (");
+        sql.value(id).add(", ").value(at).add(") ON CONFLICT DO NOTHING").run(db).await?;
     }
     Ok(())
 }
