@@ -12,6 +12,8 @@ mod audit;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod packs;
 #[cfg(test)]
 mod real_streams;
