@@ -13,7 +13,7 @@ pub use correct::{Corrected, Correction, Refill};
 
 use std::sync::Arc;
 
-use chengmai_model::{AreaId, AreaTree, DeviceId, KindId, Order, StreamId, Timestamp};
+use chengmai_model::{AreaId, AreaTree, DeviceId, KindId, Order, Runs, StreamId, Timestamp};
 
 use crate::anomaly::Watch;
 use crate::catalog::Catalog;
@@ -25,8 +25,9 @@ use crate::rollup::KindTree;
 use crate::rule::RuleStates;
 use crate::screen::{AlarmSettings, FloodView, Scene, Screen, ShelfView};
 use crate::setpoint::Setpoints;
+use crate::slope::Rings;
 use crate::snapshot::Freeze;
-use crate::stream::{ONLINE, OUT_OF_RANGE, Rings, STUCK, Stream, StreamFacts, seconds};
+use crate::stream::{ONLINE, OUT_OF_RANGE, STUCK, Stream, StreamFacts, seconds};
 use crate::warning::Warnings;
 use crate::window::Windows;
 
@@ -163,6 +164,8 @@ struct KindGate {
     high: f64,
     stuck_s: u32,
     windows: (u16, u16),
+    /// Longest slope that its rules ask for; 0 when they ask for none.
+    slope_ms: i64,
 }
 
 impl KindGate {
@@ -184,6 +187,8 @@ pub struct Engine {
     gates: Vec<KindGate>,
     pub(crate) streams: Pages<Stream>,
     pub(crate) facts: Pages<StreamFacts>,
+    /// Device of each stream.
+    pub(crate) owners: Runs,
     pub(crate) rings: Rings,
     pub(crate) setpoints: Setpoints,
     pub(crate) watch: Watch,
@@ -214,6 +219,7 @@ impl Engine {
             gates: Vec::new(),
             streams: Pages::default(),
             facts: Pages::default(),
+            owners: Runs::default(),
             rings: Rings::default(),
             setpoints: Setpoints::default(),
             watch: Watch::default(),
@@ -263,7 +269,9 @@ impl Engine {
             windows.nodes = nodes;
         }
         self.streams.push(Stream::new(spec.kind.0, node));
-        self.facts.push(StreamFacts { device: spec.device, period_ms, due_s: 0 });
+        self.facts.push(StreamFacts { period_ms, due_s: 0 });
+        self.owners.push(spec.device.0);
+        self.rings.add_stream(self.gates[usize::from(spec.kind.0)].slope_ms > 0);
         self.totals.streams += 1;
         id
     }
@@ -327,7 +335,7 @@ impl Engine {
         StreamView {
             kind: KindId(stream.kind),
             area: self.area_of(stream),
-            device: facts.device,
+            device: self.owner(id.0),
             period_ms: facts.period_ms,
             last: reported.then_some((Timestamp(stream.last_at), stream.last_value)),
             last_seen: (stream.seen_s > 0).then(|| Timestamp(i64::from(stream.seen_s) * 1_000)),
@@ -373,13 +381,17 @@ impl Engine {
         let scene = Scene {
             catalog: &self.catalog,
             areas: &self.areas,
-            facts: &self.facts,
+            owners: &self.owners,
             warnings: &self.warnings,
             settings: &self.settings.alarms,
             now: self.clock,
         };
         work(&mut self.screen, &scene);
         self.warnings.forget_joined();
+    }
+
+    fn owner(&self, stream: u32) -> DeviceId {
+        DeviceId(self.owners.get(stream as usize).unwrap_or_default())
     }
 
     fn area_of(&self, stream: &Stream) -> AreaId {
@@ -401,14 +413,13 @@ impl Engine {
     /// Makes trees and gates for kinds that are new in the catalog.
     pub(crate) fn open_gates(&mut self) {
         for kind in &self.catalog.kinds()[self.gates.len()..] {
-            // Slopes and anomalies need every reading, so nothing is quiet.
-            let [low, high] = match (kind.slope_ms, kind.anomaly) {
-                (0, false) => kind.quiet,
-                _ => [f64::INFINITY, f64::NEG_INFINITY],
-            };
+            // Anomalies need every reading, so nothing is quiet.
+            let [low, high] =
+                if kind.anomaly { [f64::INFINITY, f64::NEG_INFINITY] } else { kind.quiet };
             let stuck_s = kind.stuck_first_ms.map_or(u32::MAX, crate::liveness::seconds_up);
             let windows = (kind.windows.start, kind.windows.end);
-            self.gates.push(KindGate { low, high, stuck_s, windows });
+            let slope_ms = kind.slope_ms;
+            self.gates.push(KindGate { low, high, stuck_s, windows, slope_ms });
         }
         self.trees.resize_with(self.gates.len(), KindTree::default);
     }

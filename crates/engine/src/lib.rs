@@ -34,6 +34,7 @@ mod rollup;
 mod rule;
 mod setpoint;
 mod sketch;
+mod slope;
 mod stream;
 mod warning;
 mod window;

@@ -73,6 +73,12 @@ impl<T> Default for Pages<T> {
     }
 }
 
+impl<T> FromIterator<T> for Pages<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        Self { items: items.into_iter().collect(), frozen: None }
+    }
+}
+
 impl<T: Plain> Pages<T> {
     /// Items of a page: a power of two.
     const PAGE: usize = {
@@ -172,8 +178,7 @@ impl<T: Plain> Pages<T> {
         let size = len.checked_mul(T::BYTES)?;
         let (own, rest) = bytes.split_at_checked(size)?;
         *bytes = rest;
-        let items = own.chunks_exact(T::BYTES).map(T::take).collect();
-        Some(Self { items, frozen: None })
+        Some(own.chunks_exact(T::BYTES).map(T::take).collect())
     }
 
     /// Copies the pages of a range aside, unless that is done or they are written out.

@@ -20,7 +20,7 @@ use crate::event::{AlarmChange, AlarmStep, Event};
 use crate::limits::{EVIDENCE_READINGS_MAX, is_time};
 use crate::screen::AlarmSettings;
 use crate::setpoint::Bounds;
-use crate::stream::Ring;
+use crate::slope::Ring;
 use crate::warning::{Key, Mover, Warnings, area_code, identity};
 use chatter::Turns;
 

@@ -21,13 +21,11 @@ use std::collections::BTreeMap;
 
 use chengmai_model::pack::Cause;
 use chengmai_model::warning::{Held, Subject, WarningChange, WarningId, WarningStep};
-use chengmai_model::{AreaId, AreaTree, Severity, Timestamp};
+use chengmai_model::{AreaId, AreaTree, Runs, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, RuleDef};
 use crate::event::{AlarmStep, Event};
-use crate::pages::Pages;
-use crate::stream::StreamFacts;
 use crate::warning::{Key, NO_AREA, Warnings, free_key};
 pub(crate) use bounds::Bounds;
 pub use flood::FloodView;
@@ -43,7 +41,8 @@ use tally::Tallies;
 pub(crate) struct Scene<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) areas: &'a AreaTree,
-    pub(crate) facts: &'a Pages<StreamFacts>,
+    /// Device of each stream.
+    pub(crate) owners: &'a Runs,
     pub(crate) warnings: &'a Warnings,
     pub(crate) settings: &'a AlarmSettings,
     /// The engine's clock.
@@ -261,7 +260,7 @@ impl Screen {
     fn key_of(&self, scene: &Scene<'_>, change: &WarningChange) -> Key {
         let by_device = match (&scene.rule(change.rule).compiled, change.subject) {
             (Some(rule), Subject::Stream(stream)) if rule.cause == Cause::Device => {
-                scene.facts.as_slice().get(stream.0 as usize).map(|facts| facts.device.0)
+                scene.owners.get(stream.0 as usize)
             }
             _ => None,
         };

@@ -10,7 +10,10 @@
 //! Invariant: whatever the bytes are, an engine that comes of them goes on without a panic. Checksums
 //! stand before them, so this is about faults of the program, which must not stop a start.
 
+mod before;
+
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chengmai_model::pack::Cause;
@@ -28,12 +31,13 @@ use crate::rollup::{KindTree, Registered};
 use crate::rule::{RuleState, RuleStates};
 use crate::screen::{AlarmSettings, Bounds, Screen};
 use crate::setpoint::Setpoints;
-use crate::stream::{ONLINE, Rings, SCHEDULED};
+use crate::slope::Rings;
+use crate::stream::{ONLINE, SCHEDULED};
 use crate::warning::Warnings;
 use crate::window::{Pane, Windows};
 
 /// Changes with every change of the shapes below.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +104,7 @@ struct Small {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Sizes {
     streams: usize,
+    /// Streams whose readings for slopes are kept as they are.
     rings: usize,
     watched: usize,
     /// Nodes of each kind's tree.
@@ -117,13 +122,15 @@ pub(crate) struct Freeze {
     front: Vec<u8>,
     /// What is small, until it is written.
     small: Vec<u8>,
+    /// Streams whose devices are not written yet.
+    owners: Range<usize>,
     columns: VecDeque<Column>,
 }
 
 impl Freeze {
     /// Bytes that only wait to be taken.
     pub(crate) fn rest(front: Vec<u8>) -> Self {
-        Self { front, small: Vec::new(), columns: VecDeque::new() }
+        Self { front, small: Vec::new(), owners: 0..0, columns: VecDeque::new() }
     }
 }
 
@@ -135,6 +142,8 @@ enum Column {
     Small,
     Streams,
     Facts,
+    Owners,
+    Packed,
     Rings,
     Watched,
     Detectors,
@@ -162,7 +171,7 @@ impl Engine {
         self.setpoints.freeze();
         self.streams.freeze();
         self.facts.freeze();
-        self.rings.pages.freeze();
+        self.rings.freeze();
         self.watch.streams.freeze();
         self.watch.detectors.freeze();
         for tree in &mut self.trees {
@@ -181,6 +190,8 @@ impl Engine {
             Column::Small,
             Column::Streams,
             Column::Facts,
+            Column::Owners,
+            Column::Packed,
             Column::Rings,
             Column::Watched,
             Column::Detectors,
@@ -193,7 +204,8 @@ impl Engine {
         }
         columns.extend(self.board.columns().into_iter().map(Column::Board));
         let front = self.setpoints.head();
-        self.freeze = Some(Freeze { front, small: self.small(sizes), columns });
+        let owners = 0..sizes.streams;
+        self.freeze = Some(Freeze { front, small: self.small(sizes), owners, columns });
     }
 
     /// Takes what is left of a frozen state into memory, before something turns everything over.
@@ -212,7 +224,7 @@ impl Engine {
         let full = out.len().saturating_add(budget_bytes.max(1));
         out.append(&mut freeze.front);
         while let Some(&column) = freeze.columns.front() {
-            if out.len() >= full || self.thaw_column(column, &mut freeze.small, out, full) {
+            if out.len() >= full || self.thaw_column(column, &mut freeze, out, full) {
                 self.freeze = Some(freeze);
                 return true;
             }
@@ -225,19 +237,28 @@ impl Engine {
     fn thaw_column(
         &mut self,
         column: Column,
-        small: &mut Vec<u8>,
+        freeze: &mut Freeze,
         out: &mut Vec<u8>,
         full: usize,
     ) -> bool {
         match column {
             Column::Setpoints => self.setpoints.thaw(out, full),
             Column::Small => {
-                out.append(small);
+                out.append(&mut freeze.small);
                 false
             }
             Column::Streams => self.streams.thaw(out, full),
             Column::Facts => self.facts.thaw(out, full),
-            Column::Rings => self.rings.pages.thaw(out, full),
+            Column::Owners => {
+                // They are only added to, so those of then still stand there.
+                let Range { start, end } = freeze.owners;
+                let next = (start + full.saturating_sub(out.len()) / u32::BYTES + 1).min(end);
+                self.owners.part(start..next).for_each(|device| device.put(out));
+                freeze.owners = next..end;
+                next < end
+            }
+            Column::Packed => self.rings.packed.thaw(out, full),
+            Column::Rings => self.rings.wide.thaw(out, full),
             Column::Watched => self.watch.streams.thaw(out, full),
             Column::Detectors => self.watch.detectors.thaw(out, full),
             Column::Nodes(kind, nodes) => {
@@ -258,7 +279,7 @@ impl Engine {
         };
         Sizes {
             streams: self.streams.len(),
-            rings: self.rings.pages.len(),
+            rings: self.rings.wide.len(),
             watched: self.watch.streams.len(),
             trees: self.trees.iter().map(KindTree::len).collect(),
             panes: self.windows.iter().map(panes).collect(),
@@ -311,7 +332,7 @@ impl Engine {
         let (small, mut columns): (Small, &[u8]) =
             postcard::take_from_bytes(rest).map_err(broken)?;
         engine
-            .fill(&small, &mut columns)
+            .fill(head.format, &small, &mut columns)
             .filter(|()| columns.is_empty())
             .ok_or_else(|| SnapshotError::Broken("its parts do not fit together".to_owned()))?;
         engine
@@ -321,7 +342,7 @@ impl Engine {
     }
 
     fn check(&mut self, head: &Head) -> Result<(), SnapshotError> {
-        if head.format != FORMAT {
+        if !(before::OLDEST..=FORMAT).contains(&head.format) {
             return Err(SnapshotError::Format { found: head.format, wanted: FORMAT });
         }
         if head.catalog != self.catalog.fingerprint() {
@@ -348,12 +369,18 @@ impl Engine {
     }
 
     /// Reads the columns; `None` when they are not what their sizes say.
-    fn fill(&mut self, small: &Small, bytes: &mut &[u8]) -> Option<()> {
+    fn fill(&mut self, format: u32, small: &Small, bytes: &mut &[u8]) -> Option<()> {
         let sizes = &small.sizes;
         self.open_gates();
         self.streams = Pages::take(bytes, sizes.streams)?;
-        self.facts = Pages::take(bytes, sizes.streams)?;
-        self.rings = Rings::restored(Pages::take(bytes, sizes.rings)?, sizes.streams)?;
+        if format == FORMAT {
+            self.facts = Pages::take(bytes, sizes.streams)?;
+            self.owners = column(bytes, sizes.streams)?.into_iter().collect();
+            let asked: Vec<bool> = self.spans().map(|span_ms| span_ms > 0).collect();
+            self.rings = Rings::restored(bytes, sizes.rings, asked.into_iter())?;
+        } else {
+            self.fill_before(sizes, bytes)?;
+        }
         let watched = Pages::take(bytes, sizes.watched)?;
         let detectors = Pages::take(bytes, sizes.watched)?;
         self.watch = Watch::restored(watched, detectors, sizes.streams)?;
@@ -379,6 +406,13 @@ impl Engine {
             return None;
         }
         self.counts_its_streams()
+    }
+
+    /// The longest slope that the kind of each stream asks for.
+    fn spans(&self) -> impl Iterator<Item = i64> {
+        let kinds = self.catalog.kinds();
+        let span = |kind: u16| kinds.get(usize::from(kind)).map_or(0, |kind| kind.slope_ms);
+        self.streams.as_slice().iter().map(move |stream| span(stream.kind))
     }
 
     /// `None` when a stream is none, or what is registered in some area is not what its streams say.

@@ -1,12 +1,10 @@
 //! What the engine keeps of each stream: 32 bytes that every reading touches, and apart from them
 //! what is only needed now and then.
 
-use chengmai_model::{DeviceId, Timestamp};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use chengmai_model::Timestamp;
 
-use crate::limits::{SLOPE_READINGS_MAX, is_time};
-use crate::pages::{Pages, Plain};
+use crate::limits::is_time;
+use crate::pages::Plain;
 
 /// Needs a wake-up call at its next reading: not online, or not in the expiry wheel.
 pub(crate) const ASLEEP: u16 = 1;
@@ -65,6 +63,12 @@ impl Stream {
         self.last_at != NEVER
     }
 
+    /// Time and value of its newest reading.
+    #[inline]
+    pub(crate) fn newest(&self) -> Option<(i64, f64)> {
+        self.reported().then_some((self.last_at, self.last_value))
+    }
+
     /// False for bytes that no stream has.
     pub(crate) fn is_sound(&self) -> bool {
         !self.reported() || is_time(self.last_at)
@@ -87,19 +91,12 @@ pub(crate) fn seconds(ms: i64) -> u32 {
     u32::try_from(ms.max(0) / 1_000).unwrap_or(u32::MAX)
 }
 
-/// The cold part of a stream.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The cold part of a stream. Whose it is stands apart, as that mostly rises from one to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct StreamFacts {
-    pub(crate) device: DeviceId,
     pub(crate) period_ms: u32,
     /// Bucket of the expiry wheel it stands in, while [`SCHEDULED`].
     pub(crate) due_s: u32,
-}
-
-impl Default for StreamFacts {
-    fn default() -> Self {
-        Self { device: DeviceId(0), period_ms: 0, due_s: 0 }
-    }
 }
 
 impl Plain for Stream {
@@ -131,143 +128,14 @@ impl Plain for Stream {
 }
 
 impl Plain for StreamFacts {
-    const BYTES: usize = 12;
+    const BYTES: usize = 8;
 
     fn put(self, out: &mut Vec<u8>) {
-        self.device.0.put(out);
         self.period_ms.put(out);
         self.due_s.put(out);
     }
 
     fn take(bytes: &[u8]) -> Self {
-        Self {
-            device: DeviceId(u32::take(&bytes[..4])),
-            period_ms: u32::take(&bytes[4..8]),
-            due_s: u32::take(&bytes[8..]),
-        }
-    }
-}
-
-/// The last readings of a stream, thinned so that they span the longest slope asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Ring {
-    stream: u32,
-    len: u32,
-    readings: [(i64, f64); SLOPE_READINGS_MAX],
-}
-
-impl Plain for Ring {
-    const BYTES: usize = 8 + 16 * SLOPE_READINGS_MAX;
-
-    fn put(self, out: &mut Vec<u8>) {
-        self.stream.put(out);
-        self.len.put(out);
-        for (at, value) in self.readings {
-            at.cast_unsigned().put(out);
-            value.to_bits().put(out);
-        }
-    }
-
-    fn take(bytes: &[u8]) -> Self {
-        let mut ring = Self {
-            stream: u32::take(&bytes[..4]),
-            len: u32::take(&bytes[4..8]),
-            ..Self::default()
-        };
-        for (reading, bytes) in ring.readings.iter_mut().zip(bytes[8..].chunks_exact(16)) {
-            let value = f64::from_bits(u64::take(&bytes[8..]));
-            *reading = (u64::take(&bytes[..8]).cast_signed(), value);
-        }
-        ring
-    }
-}
-
-impl Ring {
-    /// False for bytes that no ring has, where there are so many streams.
-    fn is_sound(&self, streams: usize) -> bool {
-        let kept = self.readings.get(..self.len as usize);
-        (self.stream as usize) < streams
-            && kept.is_some_and(|kept| kept.iter().all(|(at, _)| is_time(*at)))
-    }
-
-    /// Adds a reading later than all others. `span_ms` is the longest slope asked for.
-    fn push(&mut self, at: i64, value: f64, span_ms: i64) {
-        let room = i64::try_from(SLOPE_READINGS_MAX - 1).expect("a small number");
-        let close = span_ms / room;
-        let len = self.len as usize;
-        // The last but one decides, so that the newest reading always stays.
-        if len >= 2 && self.readings[len - 1].0 - self.readings[len - 2].0 < close {
-            self.readings[len - 1] = (at, value);
-        } else if len == SLOPE_READINGS_MAX {
-            self.readings.rotate_left(1);
-            self.readings[len - 1] = (at, value);
-        } else {
-            self.readings[len] = (at, value);
-            self.len += 1;
-        }
-    }
-
-    /// Least-squares slope per minute over the readings of the last `span_ms` before `now`; NaN
-    /// with fewer than two.
-    pub(crate) fn slope(&self, now: i64, span_ms: i64) -> f64 {
-        let kept = &self.readings[..self.len as usize];
-        let inside = || kept.iter().filter(|(at, _)| now - at <= span_ms && *at <= now);
-        let minutes = |at: i64| {
-            #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
-            let ms = (at - now) as f64;
-            ms / 60_000.0
-        };
-        let mut sums = (0.0, 0.0, 0.0);
-        for &(at, value) in inside() {
-            sums = (sums.0 + 1.0, sums.1 + minutes(at), sums.2 + value);
-        }
-        let (mean_time, mean_value) = (sums.1 / sums.0, sums.2 / sums.0);
-        let mut products = (0.0, 0.0);
-        for &(at, value) in inside() {
-            let (x, y) = (minutes(at) - mean_time, value - mean_value);
-            products = (products.0 + x * y, products.1 + x * x);
-        }
-        if products.1 > 0.0 { products.0 / products.1 } else { f64::NAN }
-    }
-}
-
-/// The last readings of all streams whose kind asks for slopes.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Rings {
-    pub(crate) pages: Pages<Ring>,
-    place: HashMap<u32, u32, FixedState>,
-}
-
-impl Rings {
-    /// From a snapshot; `None` when its parts do not fit together, or not so many streams.
-    pub(crate) fn restored(pages: Pages<Ring>, streams: usize) -> Option<Self> {
-        let fits = pages.as_slice().iter().all(|ring| ring.is_sound(streams));
-        let place = (0..).zip(pages.as_slice()).map(|(place, ring)| (ring.stream, place)).collect();
-        fits.then_some(Self { pages, place })
-    }
-
-    /// Adds a reading later than all others of its stream.
-    pub(crate) fn push(&mut self, stream: u32, at: i64, value: f64, span_ms: i64) {
-        let next = u32::try_from(self.pages.len()).expect("at most one a stream");
-        let place = *self.place.entry(stream).or_insert(next);
-        if place == next {
-            self.pages.push(Ring { stream, ..Ring::default() });
-        }
-        self.pages.get_mut(place as usize).push(at, value, span_ms);
-    }
-
-    /// Forgets the readings of streams that nobody asks about any more.
-    pub(crate) fn retain(&mut self, asked: impl Fn(u32) -> bool) {
-        let before = std::mem::take(self);
-        for ring in before.pages.as_slice().iter().filter(|ring| asked(ring.stream)) {
-            let place = u32::try_from(self.pages.len()).expect("at most one a stream");
-            self.place.insert(ring.stream, place);
-            self.pages.push(*ring);
-        }
-    }
-
-    pub(crate) fn find(&self, stream: u32) -> Option<&Ring> {
-        let place = *self.place.get(&stream)?;
-        Some(&self.pages[place as usize])
+        Self { period_ms: u32::take(&bytes[..4]), due_s: u32::take(&bytes[4..]) }
     }
 }

@@ -39,7 +39,7 @@ impl Engine {
         self.open_gates();
         let kinds = self.catalog.kinds();
         let streams = self.streams.as_slice();
-        self.rings.retain(|stream| kinds[usize::from(streams[stream as usize].kind)].slope_ms > 0);
+        self.rings.retain(streams.iter().map(|s| kinds[usize::from(s.kind)].slope_ms > 0));
         self.watch.retain(|stream| kinds[usize::from(streams[stream as usize].kind)].anomaly);
         self.requiet();
         let kinds = self.catalog.kinds();

@@ -69,9 +69,13 @@ impl Engine {
                 touched ^= u64::from(self.setpoints.is_quiet(reading.stream.0, reading.value));
             }
         }
-        for &(kind, node) in &places[..readings.len()] {
-            for window in &self.windows[self.gates[usize::from(kind)].windows()] {
+        for (&(kind, node), reading) in places.iter().zip(readings) {
+            let gate = &self.gates[usize::from(kind)];
+            for window in &self.windows[gate.windows()] {
                 touched ^= window.peek(node);
+            }
+            if gate.slope_ms > 0 {
+                touched ^= self.rings.peek(reading.stream.0);
             }
         }
         std::hint::black_box(touched);
@@ -92,7 +96,13 @@ impl Engine {
         for (reading, position) in readings.iter().zip(position..) {
             let stream = self.streams.get_mut(reading.stream.0 as usize);
             let gate = self.gates[usize::from(stream.kind)];
-            if !take_usual(stream, &gate, &self.setpoints, &arrival, reading) {
+            let before = stream.newest();
+            if take_usual(stream, &gate, &self.setpoints, &arrival, reading) {
+                if gate.slope_ms > 0 {
+                    let newest = (reading.at.0, reading.value);
+                    self.rings.push(reading.stream.0, before, newest, gate.slope_ms);
+                }
+            } else {
                 match self.attend(reading, position, received_at, out) {
                     Verdict::Count => {}
                     verdict => {
@@ -207,8 +217,9 @@ impl Engine {
     ) {
         let number = reading.stream.0;
         let kind = self.catalog.kind(KindId(before.kind));
+        let newest = (reading.at.0, reading.value);
         if kind.slope_ms > 0 {
-            self.rings.push(number, reading.at.0, reading.value, kind.slope_ms);
+            self.rings.push(number, before.newest(), newest, kind.slope_ms);
         }
         let anomaly = if kind.anomaly { self.watch.anomaly(reading) } else { f64::NAN };
         let stream = self.streams[number as usize];
@@ -224,9 +235,10 @@ impl Engine {
         }
         let area = self.area_of(&stream);
         let facts = self.facts[number as usize];
+        let ring = if kind.slope_ms > 0 { self.rings.find(number, newest) } else { None };
         let moment = Moment {
             stream: reading.stream,
-            device: facts.device,
+            device: self.owner(number),
             area,
             areas: &self.areas,
             alarms: &self.settings.alarms,
@@ -234,7 +246,7 @@ impl Engine {
             at: reading.at,
             value: reading.value,
             rate: rate(before, reading),
-            ring: self.rings.find(number),
+            ring: ring.as_ref(),
             anomaly,
             bounds: if own { self.setpoints.bounds(number) } else { NO_BOUNDS },
             silent_ms: 0,

@@ -68,6 +68,8 @@ impl Engine {
         #[expect(clippy::float_cmp, reason = "it is the very reading")]
         let newest = stream.last_at == correction.at.0 && stream.last_value == correction.old;
         if newest {
+            // What a slope was worked out from stays as it was.
+            self.rings.widen(correction.stream.0, (stream.last_at, stream.last_value));
             let state = self.streams.get_mut(index);
             match new {
                 Some(value) => state.last_value = value,

@@ -96,7 +96,7 @@ impl Engine {
         let area = self.area_of(&stream);
         let moment = Moment {
             stream: StreamId(number),
-            device: self.facts[number as usize].device,
+            device: self.owner(number),
             area,
             areas: &self.areas,
             alarms: &self.settings.alarms,

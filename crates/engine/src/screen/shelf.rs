@@ -47,9 +47,7 @@ impl Shelf {
         });
         let device_fits = device.is_none_or(|device| {
             let mut members = scene.warnings.members(key).peekable();
-            let of_device = |s: u32| {
-                scene.facts.as_slice().get(s as usize).is_some_and(|facts| facts.device == device)
-            };
+            let of_device = |s: u32| scene.owners.get(s as usize) == Some(device.0);
             members.peek().is_some() && members.all(of_device)
         });
         change.severity <= *severity_max && rule_fits && area_fits && device_fits

@@ -13,9 +13,9 @@ use chengmai_model::pack::parse;
 use chengmai_model::{AreaCode, AreaId, AreaTree, DeviceId, Reading, StreamId, Tier, Timestamp};
 use proptest::prelude::*;
 
-const START: i64 = 1_782_864_000_000;
-const MINUTE: i64 = 60_000;
-const STREAMS: u32 = 8;
+pub(crate) const START: i64 = 1_782_864_000_000;
+pub(crate) const MINUTE: i64 = 60_000;
+pub(crate) const STREAMS: u32 = 8;
 
 fn files(indicators: &str) -> Vec<(String, String)> {
     let files = [
@@ -100,7 +100,7 @@ fn indicators() -> String {
     })
 }
 
-fn catalog() -> Catalog {
+pub(crate) fn catalog() -> Catalog {
     let pack = parse(&files(&indicators())).unwrap_or_else(|faults| panic!("{faults:?}"));
     Catalog::compile(&[pack]).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
@@ -114,7 +114,7 @@ const AREAS: [(&str, Option<&str>, Tier); 6] = [
     ("T3", Some("D2"), Tier::Town),
 ];
 
-fn city() -> Arc<AreaTree> {
+pub(crate) fn city() -> Arc<AreaTree> {
     let row = |(line, (code, parent, tier)): (u32, (&str, Option<&str>, Tier))| AreaRow {
         line,
         code: AreaCode::new(code).unwrap(),
@@ -131,12 +131,12 @@ fn city() -> Arc<AreaTree> {
     Arc::new(AreaTree::build((1..).zip(AREAS).map(row).collect()).unwrap())
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings { utc_offset_ms: 0, ..Settings::default() }
 }
 
 /// Stream `i` is of kind `k` or `j` by turns and lies in the towns by turns; stream 6 at a district.
-fn engine(catalog: Catalog) -> Engine {
+pub(crate) fn engine(catalog: Catalog) -> Engine {
     let areas = city();
     let mut engine = Engine::new(catalog, Arc::clone(&areas), settings());
     for i in 0..STREAMS {
@@ -150,9 +150,9 @@ fn engine(catalog: Catalog) -> Engine {
 
 /// What comes in within one second: readings, then a tick.
 #[derive(Debug, Clone)]
-struct Second {
-    now: Timestamp,
-    readings: Vec<Reading>,
+pub(crate) struct Second {
+    pub(crate) now: Timestamp,
+    pub(crate) readings: Vec<Reading>,
 }
 
 /// Up to `most` steps of time, each with a few readings, some of them late, some repeated.
@@ -178,7 +178,12 @@ fn seconds(most: usize) -> impl Strategy<Value = Vec<Second>> {
 }
 
 /// Plays all seconds; `cut` says after how many readings a batch ends.
-fn play(engine: &mut Engine, seconds: &[Second], position: &mut u64, cut: usize) -> Vec<Event> {
+pub(crate) fn play(
+    engine: &mut Engine,
+    seconds: &[Second],
+    position: &mut u64,
+    cut: usize,
+) -> Vec<Event> {
     let mut events = Vec::new();
     for second in seconds {
         for batch in second.readings.chunks(cut) {
@@ -190,7 +195,7 @@ fn play(engine: &mut Engine, seconds: &[Second], position: &mut u64, cut: usize)
     events
 }
 
-fn board(engine: &Engine) -> Vec<IndicatorValue> {
+pub(crate) fn board(engine: &Engine) -> Vec<IndicatorValue> {
     let indicators = 0..u16::try_from(engine.catalog().indicators().len()).unwrap();
     let areas = 0..u32::try_from(AREAS.len()).unwrap();
     indicators.flat_map(|i| areas.clone().map(move |a| engine.value(i, AreaId(a)))).collect()

@@ -14,6 +14,8 @@ mod cases;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod hotline;
 #[cfg(test)]
 mod packs;

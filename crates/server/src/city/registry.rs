@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chengmai_engine::Catalog;
 use chengmai_model::error::{self, ErrorCode};
 use chengmai_model::stream::{DeviceSpec, ID_LEN_MAX, Registration};
-use chengmai_model::{AreaCode, AreaId, AreaTree, DeviceId, StreamId, Text, Timestamp};
+use chengmai_model::{AreaCode, AreaId, AreaTree, DeviceId, Runs, StreamId, Text, Timestamp};
 use chengmai_wire::devices::DeviceRow;
 use chengmai_wire::setpoints::SetpointRow;
 use foldhash::fast::FixedState;
@@ -21,8 +21,10 @@ use self::series::SeriesTable;
 
 mod devices;
 mod moves;
+mod names;
 mod saved;
 mod series;
+mod terms;
 
 pub(crate) use devices::Device;
 pub(crate) use saved::{PREFIX as SAVED_PREFIX, Restoring, Saving};
@@ -83,7 +85,7 @@ pub(crate) struct Registry {
     kind_by_name: HashMap<Box<str>, u16, FixedState>,
     devices: Devices,
     /// Device and kind of each stream.
-    stream_devices: Vec<u32>,
+    stream_devices: Runs,
     stream_kinds: Vec<u16>,
     series: SeriesTable,
     pending: Vec<Registration>,
@@ -107,7 +109,7 @@ impl Registry {
             kinds: Vec::new(),
             kind_by_name: HashMap::with_hasher(HASH),
             devices: Devices::default(),
-            stream_devices: Vec::new(),
+            stream_devices: Runs::default(),
             stream_kinds: Vec::new(),
             series: SeriesTable::new(seed),
             pending: Vec::new(),
@@ -172,7 +174,8 @@ impl Registry {
 
     pub(crate) fn stream(&self, id: StreamId) -> StreamEntry {
         let index = id.0 as usize;
-        StreamEntry { device: DeviceId(self.stream_devices[index]), kind: self.stream_kinds[index] }
+        let kind = self.stream_kinds[index];
+        StreamEntry { device: DeviceId(self.stream_devices.get(index).unwrap_or_default()), kind }
     }
 
     /// The stream of that number, if there is one.
@@ -206,7 +209,7 @@ impl Registry {
     /// Remembers which stream a series key means.
     pub(crate) fn remember_series(&mut self, series: &[u8], field: &[u8], stream: StreamId) {
         let key = self.series.key(series, field);
-        self.series.insert(key, stream, self.stream(stream).kind);
+        self.series.insert(key, stream);
     }
 
     /// The stream a claim means, registering device and stream where the city allows it.

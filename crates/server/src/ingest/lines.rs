@@ -78,9 +78,16 @@ impl LineSink<'_, '_> {
         let series = self.registry.series();
         let touched = self.waiting.iter().fold(0, |all, point| all ^ series.touch(point.key));
         std::hint::black_box(touched);
-        for point in self.waiting.drain(..) {
-            let Point { key, value, at, series, field, line, byte } = point;
-            let Some((stream, kind)) = self.registry.series().find(key) else {
+        let mut found = [None; TOGETHER];
+        for (found, point) in found.iter_mut().zip(&self.waiting) {
+            *found = series.find(point.key).and_then(|stream| {
+                // Its kind is fetched while the next ones are found.
+                self.registry.kind_of(stream.0).map(|kind| (stream, kind))
+            });
+        }
+        for (point, found) in self.waiting.drain(..).zip(found) {
+            let Point { value, at, series, field, line, byte, .. } = point;
+            let Some((stream, kind)) = found else {
                 self.missed.push(Missed { series, field, value, at, line, byte });
                 continue;
             };

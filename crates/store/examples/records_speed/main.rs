@@ -17,7 +17,8 @@ mod postgres;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use chengmai_engine::case::decide;
+use chengmai_engine::case::{CaseRules, decide};
+use chengmai_model::calendar::Calendar;
 use chengmai_model::Timestamp;
 use chengmai_model::case::{Case, Command, CommandKind};
 use chengmai_model::time::DAY_MS;
@@ -203,6 +204,7 @@ async fn steps(records: &Records) {
 /// Takes cases that lie with their agency to their end; how long each step took.
 async fn handle(records: Records, cases: Vec<Case>, until: Instant) -> Vec<Duration> {
     let mut took = Vec::new();
+    let rules = CaseRules::new(Calendar::default(), [], [], [], []);
     for mut case in cases {
         if case.state.word() != "dispatched" {
             continue;
@@ -212,7 +214,7 @@ async fn handle(records: Records, cases: Vec<Case>, until: Instant) -> Vec<Durat
         {
             let now = Timestamp(case.filed_at.0 + 1_000);
             let actor = city::actor(&case, kind);
-            let events = decide(&case, &Command::new(kind), &actor, now).unwrap();
+            let events = decide(&case, &Command::new(kind), &actor, now, &rules).unwrap();
             let start = Instant::now();
             if start > until {
                 return took;

@@ -1,15 +1,18 @@
-//! Devices as columns: 36 bytes each and the bytes of their names, so that all of a city's are in
-//! memory. What few devices have (a title, a second stream) stands apart.
+//! Devices as columns: 10 bytes each, 8 more where positions are known, and their names, so that all of
+//! a city's are in memory. What few devices have (a title, a second stream) stands apart, what many
+//! have in common is kept once, and what rises from one to the next is kept as runs.
 //!
 //! Invariants: numbers are dense and in order of registration; names are unique; every device is in
 //! the list of its area exactly once.
 
 use chengmai_model::stream::DeviceSpec;
-use chengmai_model::{AreaCode, AreaId, AreaTree, DeviceId, StreamId, Timestamp};
+use chengmai_model::{AreaCode, AreaId, AreaTree, DeviceId, Runs, StreamId, Timestamp};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
+use super::names::Names;
 use super::saved::Words;
+use super::terms::{AllTerms, Terms};
 use super::{HASH, dense};
 
 /// No device, no stream, no agency.
@@ -25,17 +28,8 @@ pub(super) const ROW_BYTES: usize = 25;
 /// What is kept of every device.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Row {
-    /// Where its name begins among the bytes of all names; it ends where the next one begins.
-    name: u32,
     /// Index of its area's code.
     code: u32,
-    position: [i32; 2],
-    period_ms: u32,
-    registered_s: u32,
-    /// Index of its agency in the upper bits, below it whether it is simulated.
-    agency: u32,
-    /// The first of its streams.
-    first: u32,
     /// The next device of the same area.
     next: u32,
 }
@@ -53,7 +47,14 @@ struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Devices {
     rows: Vec<Row>,
-    names: String,
+    names: Names,
+    terms: AllTerms,
+    /// The position of each, up to the last that has one.
+    positions: Vec<[i32; 2]>,
+    /// When each was registered, in seconds.
+    registered_s: Runs,
+    /// The first stream of each, up to the last that has one.
+    first: Runs,
     by_name: HashTable<u32>,
     places: Vec<Place>,
     place_of: HashMap<AreaCode, u32, FixedState>,
@@ -61,7 +62,7 @@ pub(crate) struct Devices {
     places_in: HashMap<AreaId, Vec<u32>, FixedState>,
     agencies: Vec<Box<str>>,
     titles: HashMap<u32, Box<str>, FixedState>,
-    /// Second and further streams, of the few devices that have them.
+    /// Second and further streams, of the few devices that have them, and streams that came late.
     more: HashMap<u32, Vec<StreamId>, FixedState>,
 }
 
@@ -106,31 +107,23 @@ impl Devices {
     }
 
     pub(super) fn name(&self, index: u32) -> &str {
-        name_of(&self.rows, &self.names, index)
+        self.names.get(index)
     }
 
     /// Adds the next device.
     pub(crate) fn push(&mut self, spec: &DeviceSpec, areas: &AreaTree, at: Timestamp) -> DeviceId {
         let index = dense(self.rows.len());
-        let name = u32::try_from(self.names.len()).expect("names of all devices fit 4 GiB");
-        self.names.push_str(&spec.name);
+        self.names.push(&spec.name);
         let code = self.place(&spec.area, areas);
-        let agency = self.agency_bits(spec);
-        self.rows.push(Row {
-            name,
-            code,
-            position: packed(spec.position),
-            period_ms: spec.period_ms,
-            registered_s: u32::try_from(at.0.max(0) / 1_000).unwrap_or(u32::MAX),
-            agency,
-            first: NONE,
-            next: NONE,
-        });
+        let terms = self.terms_of(spec);
+        self.terms.push(terms);
+        self.registered_s.push(u32::try_from(at.0.max(0) / 1_000).unwrap_or(u32::MAX));
+        self.rows.push(Row { code, next: NONE });
+        self.set_position(index, packed(spec.position));
         self.set_title(index, spec.title.as_deref());
         self.link(index);
-        let (rows, names) = (&self.rows, &self.names);
-        self.by_name
-            .insert_unique(hash(&spec.name), index, |&other| hash(name_of(rows, names, other)));
+        let names = &self.names;
+        self.by_name.insert_unique(hash(&spec.name), index, |&other| hash(names.get(other)));
         DeviceId(index)
     }
 
@@ -138,23 +131,22 @@ impl Devices {
     pub(crate) fn update(&mut self, id: DeviceId, spec: &DeviceSpec, areas: &AreaTree) {
         self.unlink(id.0);
         let code = self.place(&spec.area, areas);
-        let agency = self.agency_bits(spec);
-        let row = &mut self.rows[id.0 as usize];
-        row.code = code;
-        row.agency = agency;
-        row.position = packed(spec.position);
-        row.period_ms = spec.period_ms;
+        let terms = self.terms_of(spec);
+        self.terms.set(id.0, terms);
+        self.rows[id.0 as usize].code = code;
+        self.set_position(id.0, packed(spec.position));
         self.set_title(id.0, spec.title.as_deref());
         self.link(id.0);
     }
 
     pub(crate) fn add_stream(&mut self, id: DeviceId, stream: StreamId) {
-        let row = &mut self.rows[id.0 as usize];
-        if row.first == NONE {
-            row.first = stream.0;
-        } else {
+        let device = id.0 as usize;
+        if device < self.first.len() {
             self.more.entry(id.0).or_default().push(stream);
+            return;
         }
+        self.first.extend(std::iter::repeat_n(NONE, device - self.first.len()));
+        self.first.push(stream.0);
     }
 
     pub(super) fn place(&mut self, code: &AreaCode, areas: &AreaTree) -> u32 {
@@ -170,7 +162,7 @@ impl Devices {
         place
     }
 
-    fn agency_bits(&mut self, spec: &DeviceSpec) -> u32 {
+    fn terms_of(&mut self, spec: &DeviceSpec) -> Terms {
         let index = spec.agency.as_deref().map(|id| {
             let known = self.agencies.iter().position(|a| **a == *id);
             known.unwrap_or_else(|| {
@@ -179,14 +171,16 @@ impl Devices {
             })
         });
         let index = index.and_then(|i| u32::try_from(i).ok()).unwrap_or(NONE >> 1);
-        index << 1 | u32::from(spec.simulated)
+        let agency = index << 1 | u32::from(spec.simulated);
+        Terms { period_ms: spec.period_ms, agency }
     }
 
     /// A row as it is saved.
     pub(super) fn row_bytes(&self, index: u32) -> [u8; ROW_BYTES] {
         let row = &self.rows[index as usize];
-        let [lon, lat] = row.position.map(i32::cast_unsigned);
-        let words = [row.code, lon, lat, row.period_ms, row.registered_s, row.agency];
+        let [lon, lat] = self.position(index).map(i32::cast_unsigned);
+        let Terms { period_ms, agency } = self.terms.get(index);
+        let words = [row.code, lon, lat, period_ms, self.registered_s(index), agency];
         let mut bytes = [0; ROW_BYTES];
         for (cell, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
             *cell = word.to_le_bytes();
@@ -207,12 +201,11 @@ impl Devices {
             *word = u32::from_le_bytes(*cell);
         }
         let [code, lon, lat, period_ms, registered_s, agency] = words;
-        let name = u32::try_from(self.names.len()).ok()?;
-        let position = [lon, lat].map(u32::cast_signed);
-        self.names.push_str(own);
-        let (first, next) = (NONE, NONE);
-        let row = Row { name, code, position, period_ms, registered_s, agency, first, next };
-        self.rows.push(row);
+        self.names.push(own);
+        self.terms.push(Terms { period_ms, agency });
+        self.registered_s.push(registered_s);
+        self.set_position(dense(self.rows.len()), [lon, lat].map(u32::cast_signed));
+        self.rows.push(Row { code, next: NONE });
         Some(rest)
     }
 
@@ -238,16 +231,35 @@ impl Devices {
         if self.rows.iter().any(|row| row.code as usize >= self.places.len()) {
             return Err("a device lies in an area that is not named");
         }
-        let (rows, names) = (&self.rows, &self.names);
-        let hash_of = |&other: &u32| hash(name_of(rows, names, other));
-        self.by_name.reserve(rows.len(), hash_of);
-        for index in 0..dense(rows.len()) {
+        let names = &self.names;
+        let hash_of = |&other: &u32| hash(names.get(other));
+        self.by_name.reserve(self.rows.len(), hash_of);
+        for index in 0..dense(self.rows.len()) {
             self.by_name.insert_unique(hash_of(&index), index, hash_of);
         }
         for index in 0..dense(self.rows.len()) {
             self.link(index);
         }
         Ok(())
+    }
+
+    fn registered_s(&self, index: u32) -> u32 {
+        self.registered_s.get(index as usize).unwrap_or(0)
+    }
+
+    fn position(&self, index: u32) -> [i32; 2] {
+        self.positions.get(index as usize).copied().unwrap_or(NOWHERE)
+    }
+
+    fn set_position(&mut self, index: u32, position: [i32; 2]) {
+        let index = index as usize;
+        if index >= self.positions.len() {
+            if position == NOWHERE {
+                return;
+            }
+            self.positions.resize(index + 1, NOWHERE);
+        }
+        self.positions[index] = position;
     }
 
     fn set_title(&mut self, index: u32, title: Option<&str>) {
@@ -283,6 +295,10 @@ impl<'a> Device<'a> {
         &self.all.rows[self.index as usize]
     }
 
+    fn terms(self) -> Terms {
+        self.all.terms.get(self.index)
+    }
+
     /// The id that people and gateways use.
     pub(crate) fn name(self) -> &'a str {
         self.all.name(self.index)
@@ -302,31 +318,37 @@ impl<'a> Device<'a> {
     }
 
     pub(crate) fn position(self) -> Option<[f64; 2]> {
-        let place = self.row().position;
+        let place = self.all.position(self.index);
         (place != NOWHERE).then(|| place.map(|part| f64::from(part) / DEGREE))
     }
 
     pub(crate) fn agency(self) -> Option<&'a str> {
-        self.all.agencies.get((self.row().agency >> 1) as usize).map(|id| &**id)
+        self.all.agencies.get((self.terms().agency >> 1) as usize).map(|id| &**id)
     }
 
     pub(crate) fn period_ms(self) -> u32 {
-        self.row().period_ms
+        self.terms().period_ms
     }
 
     pub(crate) fn simulated(self) -> bool {
-        self.row().agency & 1 == 1
+        self.terms().agency & 1 == 1
     }
 
     /// To the second.
     pub(crate) fn registered_at(self) -> Timestamp {
-        Timestamp(i64::from(self.row().registered_s) * 1_000)
+        Timestamp(i64::from(self.all.registered_s(self.index)) * 1_000)
     }
 
     /// Its streams, in order of registration.
     pub(crate) fn streams(self) -> impl Iterator<Item = StreamId> + Clone + 'a {
         let more = self.all.more.get(&self.index).map_or(&[][..], Vec::as_slice);
-        some(self.row().first).map(StreamId).into_iter().chain(more.iter().copied())
+        self.all
+            .first
+            .get(self.index as usize)
+            .and_then(some)
+            .map(StreamId)
+            .into_iter()
+            .chain(more.iter().copied())
     }
 
     /// All that is known of it, as it was registered.
@@ -355,12 +377,6 @@ fn packed(position: Option<[f64; 2]>) -> [i32; 2] {
 #[expect(clippy::cast_possible_truncation, reason = "180 degrees are 1.8e9 parts")]
 fn part(degrees: f64) -> i32 {
     (degrees * DEGREE).round() as i32
-}
-
-fn name_of<'a>(rows: &[Row], names: &'a str, index: u32) -> &'a str {
-    let begin = rows[index as usize].name as usize;
-    let end = rows.get(index as usize + 1).map_or(names.len(), |row| row.name as usize);
-    &names[begin..end]
 }
 
 fn some(index: u32) -> Option<u32> {

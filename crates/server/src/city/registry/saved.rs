@@ -5,7 +5,7 @@
 //! given are left out, what was updated meanwhile is in the journal behind the snapshot as well, and
 //! the table of series is only a short way to what `resolve` finds anyway.
 
-use chengmai_model::{AreaCode, AreaTree, DeviceId, StreamId};
+use chengmai_model::{AreaCode, AreaTree, DeviceId, Runs, StreamId};
 use serde::{Deserialize, Serialize};
 
 use super::devices::{Devices, ROW_BYTES};
@@ -16,7 +16,8 @@ use super::{Registry, dense};
 pub(crate) const PREFIX: &str = "registry/";
 const DEVICES: &str = "registry/devices-1";
 const STREAMS: &str = "registry/streams-1";
-const SERIES: &str = "registry/series-1";
+const SERIES_BEFORE: &str = "registry/series-1";
+const SERIES: &str = "registry/series-2";
 const WORDS: &str = "registry/words-1";
 
 /// Rows or buckets taken under one hold of the lock.
@@ -72,9 +73,10 @@ impl Saving {
             }
             Stage::Streams(from) => {
                 let end = (from + SLICE).min(self.streams);
-                for index in from..end {
-                    out.extend_from_slice(&registry.stream_devices[index].to_le_bytes());
-                    out.extend_from_slice(&registry.stream_kinds[index].to_le_bytes());
+                let kinds = &registry.stream_kinds[from..end];
+                for (device, kind) in registry.stream_devices.part(from..end).zip(kinds) {
+                    out.extend_from_slice(&device.to_le_bytes());
+                    out.extend_from_slice(&kind.to_le_bytes());
                 }
                 self.buckets = registry.series.buckets();
                 self.stage =
@@ -106,7 +108,7 @@ impl Saving {
 #[derive(Debug, Default)]
 pub(crate) struct Restoring {
     devices: Devices,
-    stream_devices: Vec<u32>,
+    stream_devices: Runs,
     stream_kinds: Vec<u16>,
     slots: Vec<u8>,
     words: Option<Words>,
@@ -127,6 +129,11 @@ impl Restoring {
                     self.stream_kinds.push(u16::from_le_bytes([*k0, *k1]));
                 }
                 if rest.is_empty() { Ok(()) } else { Err("a stream is cut off") }
+            }
+            SERIES_BEFORE if bytes.len().is_multiple_of(Slot::BYTES_BEFORE) => {
+                let (slots, _) = bytes.as_chunks();
+                self.slots.extend(slots.iter().flat_map(Slot::of_version_1));
+                Ok(())
             }
             SERIES if bytes.len().is_multiple_of(Slot::BYTES) => {
                 self.slots.extend_from_slice(bytes);
@@ -152,18 +159,18 @@ impl Restoring {
         registry.devices = devices;
         registry.devices.complete(words, &registry.areas)?;
         let count = registry.devices.len();
-        let fits = stream_devices.iter().all(|&device| (device as usize) < count)
+        let fits = stream_devices.iter().all(|device| (device as usize) < count)
             && stream_kinds.iter().all(|&kind| usize::from(kind) < kinds.len());
         if !fits {
             return Err("a stream belongs to nobody");
         }
         registry.stream_kinds = stream_kinds.iter().map(|&k| kinds[usize::from(k)]).collect();
         registry.stream_devices = stream_devices;
-        for (stream, &device) in (0..).zip(&registry.stream_devices) {
+        for (stream, device) in (0..).zip(registry.stream_devices.iter()) {
             registry.devices.add_stream(DeviceId(device), StreamId(stream));
         }
         registry.series = SeriesTable::new(seed);
-        registry.series.restore(&slots, &registry.stream_kinds);
+        registry.series.restore(&slots, registry.stream_kinds.len());
         Ok(())
     }
 }
@@ -291,11 +298,43 @@ mod tests {
             assert!(a.streams().eq(b.streams()));
             assert_eq!(back.find(b.name()), Some(DeviceId(number)));
             let key = back.series().key(format!("made_up,device=d{number}").as_bytes(), b"value");
-            assert_eq!(back.series().find(key).unwrap().0, StreamId(number * 2 + 1));
+            assert_eq!(back.series().find(key).unwrap(), StreamId(number * 2 + 1));
         }
         let listed =
             |r: &Registry| r.devices(AreaId::ROOT).map(|(id, _)| id).collect::<Vec<_>>().len();
         assert_eq!((listed(&registry), listed(&back)), (1_000, 1_000));
+    }
+
+    /// A table as its first version was saved: tag, stream, kind, sixteen more bits of the hash.
+    fn series_of_version_1(registry: &Registry, devices: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for number in 0..devices {
+            let seed = registry.series().seed();
+            let line = format!("made_up,device=d{number}");
+            let hash = twox_hash::XxHash3_128::oneshot_with_seed(seed, line.as_bytes());
+            let hash = hash.to_le_bytes();
+            bytes.extend_from_slice(&hash[..8]);
+            bytes.extend_from_slice(&(number * 2 + 1).to_le_bytes());
+            bytes.extend_from_slice(&[7, 0]);
+            bytes.extend_from_slice(&hash[8..10]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn series_saved_by_the_first_version_are_found() {
+        let areas = areas();
+        let mut registry = Registry::new(Arc::clone(&areas), &Catalog::empty(), true, 11);
+        some_devices(&mut registry, 1_000);
+        let mut blocks = saved(&registry, 1_000, 2_000);
+        blocks.retain(|(name, _)| *name != SERIES);
+        blocks.push((SERIES_BEFORE, series_of_version_1(&registry, 1_000)));
+        let back = restored(&areas, &blocks);
+        assert_eq!(back.series().len(), 1_000);
+        for number in 0..1_000 {
+            let key = back.series().key(format!("made_up,device=d{number}").as_bytes(), b"value");
+            assert_eq!(back.series().find(key), Some(StreamId(number * 2 + 1)));
+        }
     }
 
     #[test]
