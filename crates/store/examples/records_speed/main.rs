@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use chengmai_engine::case::{CaseRules, decide};
-use chengmai_model::calendar::Calendar;
 use chengmai_model::Timestamp;
+use chengmai_model::calendar::Calendar;
 use chengmai_model::case::{Case, Command, CommandKind};
 use chengmai_model::time::DAY_MS;
 use chengmai_store::records::cases::{CaseFilter, CaseStateFilter};

@@ -18,7 +18,9 @@ async fn a_step_decided_on_an_old_view_is_refused_and_leaves_nothing_behind() {
         let mut events = decide(&after, &start, &staff, at(2), &rules()).unwrap();
         let mut ahead = after.clone();
         apply(&mut ahead, &events[0]);
-        events.extend(decide(&ahead, &Command::new(CommandKind::Finish), &staff, at(3), &rules()).unwrap());
+        events.extend(
+            decide(&ahead, &Command::new(CommandKind::Finish), &staff, at(3), &rules()).unwrap(),
+        );
         let mut collides = after.clone();
         collides.seq -= 1;
         for event in &mut events {
@@ -92,7 +94,8 @@ async fn serials_run_by_district_and_day_even_when_filed_at_once() {
 async fn of_twenty_who_act_at_once_on_one_case_one_wins_and_the_others_are_told() {
     on_both(async |records| {
         let case = filed(&records, TOWN, at(0)).await;
-        let events = decide(&case, &Command::new(CommandKind::Dispatch), &duty(TOWN), at(1), &rules());
+        let events =
+            decide(&case, &Command::new(CommandKind::Dispatch), &duty(TOWN), at(1), &rules());
         let events = events.unwrap();
         let tasks: Vec<_> = (0..20)
             .map(|_| {
