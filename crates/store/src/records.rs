@@ -48,6 +48,9 @@ const READERS_MAX: u32 = 4;
 /// How long a writer waits for another process that holds the file or a row.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
 
+/// Memory of a connection to a SQLite file for its pages: indexes are written at random places.
+const CACHE_KIB: u32 = 32 * 1024;
+
 /// Why the records database did not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RecordsError {
@@ -242,6 +245,7 @@ async fn connect_sqlite(path: &Path, most: u32, read_only: bool) -> Result<Datab
             .pragma("synchronous", "FULL")
             .pragma("foreign_keys", "ON")
             .pragma("busy_timeout", BUSY_TIMEOUT_MS.to_string())
+            .pragma("cache_size", format!("-{CACHE_KIB}"))
             .pragma("query_only", if read_only { "ON" } else { "OFF" })
     });
     Ok(Database::connect(options).await?)

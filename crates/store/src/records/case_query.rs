@@ -179,7 +179,7 @@ const DUE: &str = "coalesce(due_at, 9223372036854775807)";
 
 fn filtered(filter: &CaseFilter) -> Sql {
     let mut sql = Sql::new(" FROM \"case\" WHERE 1 = 1");
-    sql.within("area_path", &filter.areas);
+    sql.within(area_column(&filter.areas), &filter.areas);
     match filter.state {
         CaseStateFilter::All => {}
         CaseStateFilter::Open => {
@@ -216,6 +216,14 @@ fn filtered(filter: &CaseFilter) -> Sql {
         held_by(&mut sql, actor);
     }
     sql
+}
+
+/// The column of areas. In a city or a district the next hundred cases are found sooner by walking in
+/// their order (whose index holds the area too) than by collecting all of them and sorting; an
+/// expression keeps both databases from the latter.
+fn area_column(areas: &[AreaPath]) -> &'static str {
+    let wide = |area: &AreaPath| area.as_str().matches('/').count() <= 3;
+    if areas.iter().any(wide) { "(area_path || '')" } else { "area_path" }
 }
 
 /// The same question as [`chengmai_model::case::StageClock::light`].

@@ -89,9 +89,8 @@ pub(super) fn page(
     let (beyond, order) = if descending { ("<", "DESC") } else { (">", "ASC") };
     if let Some(text) = &request.cursor {
         let cursor = Cursor::parse(text)?;
-        sql.add(&format!(" AND ({key} {beyond} ")).value(cursor.key);
-        sql.add(&format!(" OR ({key} = ")).value(cursor.key);
-        sql.add(&format!(" AND {id} {beyond} ")).value(cursor.id).add("))");
+        sql.add(&format!(" AND ({key}, {id}) {beyond} (")).value(cursor.key);
+        sql.add(", ").value(cursor.id).add(")");
     }
     sql.add(&format!(" ORDER BY {key} {order}, {id} {order} LIMIT "));
     let one_more = i64::try_from(request.items_max() + 1).unwrap_or(i64::MAX);

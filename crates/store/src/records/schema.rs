@@ -196,16 +196,21 @@ CREATE TRIGGER correction_no_delete BEFORE DELETE ON correction
     BEGIN SELECT RAISE(ABORT, 'correction is append-only'); END;
 ";
 
-/// Indexes for a store of millions, most of them closed: what is open has indexes of its own.
+/// Indexes for a store of millions, most of them closed: what is open has indexes of its own. Those that
+/// are walked in order hold the area, so that other areas' cases are passed over unread.
 const MILLIONS_OF_CASES: &str = r#"
+DROP INDEX case_filed;
 DROP INDEX case_due;
 DROP INDEX case_area;
 DROP INDEX case_agency;
-CREATE INDEX case_due ON "case" (coalesce(due_at, 9223372036854775807), id);
+CREATE INDEX case_filed ON "case" (filed_at, id, area_path);
+CREATE INDEX case_due ON "case" (coalesce(due_at, 9223372036854775807), id, area_path);
 CREATE INDEX case_area ON "case" (area_path, filed_at);
 CREATE INDEX case_agency ON "case" (agency, filed_at, id);
-CREATE INDEX case_closed ON "case" (closed_at);
-CREATE INDEX case_open ON "case" (filed_at, id) WHERE closed_at IS NULL;
+CREATE INDEX case_closed ON "case" (closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX case_open ON "case" (filed_at, id, area_path) WHERE closed_at IS NULL;
+CREATE INDEX case_open_due ON "case" (coalesce(due_at, 9223372036854775807), id, area_path)
+    WHERE closed_at IS NULL;
 CREATE INDEX case_open_area ON "case" (area_path) WHERE closed_at IS NULL;
 CREATE INDEX case_open_agency ON "case" (agency) WHERE closed_at IS NULL;
 CREATE INDEX case_clock ON "case" (clock_due) WHERE closed_at IS NULL;

@@ -20,7 +20,7 @@ const USER: &str = "chengmai";
 /// system does for a process that is gone.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
-folder=$(mktemp -d /tmp/chengmai-postgres.XXXXXX) || exit 1
+folder=$(mktemp -d -t chengmai-postgres.XXXXXX) || exit 1
 "$1/initdb" --pgdata="$folder/data" --username="$2" --auth=trust --encoding=UTF8 --locale=C.UTF-8 \
     --locale-provider=icu --icu-locale=zh-Hans-CN --no-sync >"$folder/log" 2>&1 &&
 "$1/pg_ctl" start --wait --silent --pgdata="$folder/data" --log="$folder/log" \
