@@ -85,7 +85,7 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
     let mut faults = Vec::new();
     let mut city_files: Option<PackFiles> = None;
     for (name, files) in find(folder)? {
-        if files.iter().any(|(file, _)| file == CITY_PACK_FILE) {
+        if is_city(&files) {
             city_files = Some(files);
             continue;
         }
@@ -105,6 +105,11 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
     let catalog = Catalog::compile(&packs);
     let catalog = catalog.map_err(|faults| anyhow::anyhow!("E-301\n{}", render(&faults)))?;
     Ok(Loaded { packs, catalog, profile, city_files })
+}
+
+/// True for the files of a pack that holds a city.
+pub(crate) fn is_city(files: &[(String, String)]) -> bool {
+    files.iter().any(|(file, _)| file == CITY_PACK_FILE)
 }
 
 pub(crate) fn in_folder(name: &str, fault: PackFault) -> PackFault {

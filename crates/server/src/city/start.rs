@@ -104,6 +104,9 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     let areas = area_history.on(import::today()).map_err(|faults| import::faults(&faults))?;
     let areas = Arc::new(areas);
     tracing::info!(areas = areas.len(), packs = loaded.packs.len(), "areas and packs are loaded");
+    for note in loaded.profile.calendar.notes(loaded.profile.local_date(started_at)) {
+        tracing::warn!("{}", note.en);
+    }
     let records = Records::open(&folder.records()).await?;
     let agencies = Arc::new(sync_agencies(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies));

@@ -5,17 +5,25 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use chengmai_engine::Catalog;
 use chengmai_engine::scenario;
+use chengmai_model::city::City as Profile;
 use chengmai_model::pack::{self, Pack as Parsed};
 
 use super::say;
 use crate::cli::{Pack, PackWhat};
-use crate::packs;
+use crate::{clock, packs};
 
 pub(crate) fn run(pack: Pack) -> anyhow::Result<()> {
     match pack.what {
         PackWhat::Check { folders } => {
-            for pack in &load(&folders)?.1 {
+            let loaded = load(&folders)?;
+            for pack in &loaded.asked {
                 say(format!("{} {}: sound", pack.head.id, pack.head.version));
+            }
+            for city in &loaded.cities {
+                say(format!("{} {}: sound", city.head.id, city.head.version));
+                for note in city.calendar.notes(city.local_date(clock::now())) {
+                    say(format!("  {} / {}", note.zh, note.en));
+                }
             }
             Ok(())
         }
@@ -24,20 +32,31 @@ pub(crate) fn run(pack: Pack) -> anyhow::Result<()> {
     }
 }
 
-/// The packs of the folders together with the built-in ones, and those that were asked for.
-fn load(folders: &[PathBuf]) -> anyhow::Result<(Catalog, Vec<Parsed>)> {
+/// What was asked for, and a catalog of it together with the built-in packs.
+struct Loaded {
+    catalog: Catalog,
+    asked: Vec<Parsed>,
+    /// Packs that hold a city.
+    cities: Vec<Profile>,
+}
+
+fn load(folders: &[PathBuf]) -> anyhow::Result<Loaded> {
     let built_in = packs::load(None)?;
     if folders.is_empty() {
-        return Ok((built_in.catalog, built_in.packs));
+        let (catalog, asked) = (built_in.catalog, built_in.packs);
+        return Ok(Loaded { catalog, asked, cities: vec![built_in.profile] });
     }
-    let mut asked = Vec::new();
-    let mut faults = Vec::new();
+    let (mut asked, mut cities, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for folder in folders {
         let name = folder.display().to_string();
-        match pack::parse(&packs::read_folder(folder)?) {
-            Ok(pack) => asked.push(pack),
-            Err(found) => faults.extend(found.into_iter().map(|f| packs::in_folder(&name, f))),
-        }
+        let files = packs::read_folder(folder)?;
+        let found = if packs::is_city(&files) {
+            Profile::parse(&files).map(|city| cities.push(city))
+        } else {
+            pack::parse(&files).map(|pack| asked.push(pack))
+        };
+        let found = found.err().unwrap_or_default();
+        faults.extend(found.into_iter().map(|f| packs::in_folder(&name, f)));
     }
     if !faults.is_empty() {
         bail!("E-301\n{}", packs::render(&faults));
@@ -47,11 +66,11 @@ fn load(folders: &[PathBuf]) -> anyhow::Result<(Catalog, Vec<Parsed>)> {
     all.extend(built_in.packs.into_iter().filter(|p| !own(p)));
     let catalog = Catalog::compile(&all);
     let catalog = catalog.map_err(|f| anyhow::anyhow!("E-301\n{}", packs::render(&f)))?;
-    Ok((catalog, asked))
+    Ok(Loaded { catalog, asked, cities })
 }
 
 fn test(folders: &[PathBuf]) -> anyhow::Result<()> {
-    let (catalog, asked) = load(folders)?;
+    let Loaded { catalog, asked, .. } = load(folders)?;
     let (mut passed, mut failed) = (0, 0);
     for pack in &asked {
         for scenario in &pack.scenarios {
