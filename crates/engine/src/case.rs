@@ -20,6 +20,7 @@ use chengmai_model::{Actor, AreaPath, Role, Severity, Text, Timestamp};
 mod decide;
 mod effect;
 mod import;
+mod late;
 mod open;
 mod place;
 mod procedure;
@@ -28,6 +29,7 @@ mod who;
 
 pub use decide::{allowed, decide};
 pub use import::imported;
+pub use late::{escalated_to, next_look};
 pub use open::{FilingRequest, ReportRequest, UNSORTED, file, report};
 pub use procedure::Table;
 pub use rules::{AgencyRule, CaseRules};

@@ -182,6 +182,20 @@ fn a_case_of_the_first_version_still_reads() {
     assert_eq!(limits.of(Stage::Close), Limit::new(1, LimitUnit::UrgentMinute));
 }
 
+#[test]
+fn an_overdue_case_goes_up_a_tier_for_each_length_of_its_stage() {
+    let rules = rules();
+    let case = replay(id(), &begin(GRID, false, &rules)).unwrap();
+    // Dispatch has half an hour; each centre has at least an hour.
+    let minutes = |n: i64| Timestamp(n * 60_000);
+    let up = |n| escalated_to(&case, minutes(n));
+    assert_eq!([up(0), up(30)], [None, None]);
+    assert_eq!([up(31), up(90)], [Some(Level::District); 2]);
+    assert_eq!([up(91), up(9_999)], [Some(Level::City); 2]);
+    let looks = |n| next_look(&case, minutes(n)).map(|at| at.0 / 60_000);
+    assert_eq!([looks(0), looks(24), looks(31), looks(91)], [Some(24), Some(30), Some(90), None]);
+}
+
 /// One wish in a random walk: who, what, to whom, what else, and how much later.
 type Wish = (usize, usize, usize, usize, i64);
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use chengmai_engine::case::{CaseRules, allowed};
-use chengmai_model::case::{Case, CaseEvent, CaseId, CaseState, CommandKind, Light, StageClock};
+use chengmai_engine::case::{CaseRules, allowed, escalated_to};
+use chengmai_model::case::{
+    Case, CaseEvent, CaseId, CaseState, CommandKind, Level, Light, StageClock,
+};
 use chengmai_model::{Actor, AreaTree, Timestamp};
 use chengmai_store::records::PageRequest;
 use chengmai_store::records::cases::{CaseFilter, CaseOrder, CaseStateFilter};
@@ -60,7 +62,7 @@ pub(crate) struct ClockJson {
     "agency": "gas_company-500103", "agency_name": {"zh": "渝中区燃气公司", "en": "Yuzhong Gas Company"},
     "level": "district", "holder": {"role": "agency_staff", "agency": "gas_company-500103", "area": "500103"},
     "filed_at": "2026-11-21T03:04:05.678Z", "filed_by": "chengmai", "due_at": "2026-11-21T07:34:05.678Z",
-    "overdue": false, "closed_at": null, "on_time": null, "warning": null, "source": "warning",
+    "overdue": false, "escalated_to": null, "closed_at": null, "on_time": null, "warning": null, "source": "warning",
     "external": null, "returns": 0, "reworks": 0, "delays": 0, "urges": 0, "supervisions": 0, "joined": 0, "reopens": 0, "circumstances": {}, "simulated": false, "actions": ["finish", "return"]}))]
 pub(crate) struct CaseJson {
     #[schema(example = "500103-20261121-00001")]
@@ -94,6 +96,8 @@ pub(crate) struct CaseJson {
     /// The deadline as it was first promised.
     first_due_at: Option<String>,
     overdue: bool,
+    /// The centre that an overdue stage has gone up to: district, city.
+    escalated_to: Option<&'static str>,
     clock: Option<ClockJson>,
     closed_at: Option<String>,
     on_time: Option<bool>,
@@ -183,6 +187,7 @@ pub(crate) fn case_json(
         due_at: case.due_at.map(Timestamp::to_rfc3339),
         first_due_at: case.first_due_at.map(Timestamp::to_rfc3339),
         overdue: case.is_overdue(now),
+        escalated_to: escalated_to(case, now).map(Level::word),
         clock: case.clock.as_ref().map(|clock| clock_json(clock, now)),
         closed_at: case.closed_at.map(Timestamp::to_rfc3339),
         on_time: case.on_time,
@@ -283,7 +288,7 @@ pub(crate) async fn list_cases(
         from: time("from", query.from.as_deref())?,
         to: time("to", query.to.as_deref())?,
         words: some(query.q),
-        held_by: query.mine.unwrap_or(false).then(|| actor.clone()),
+        held_by: query.mine.unwrap_or(false).then(|| (actor.clone(), now)),
         order,
         page: page_request(query.limit, query.cursor)?,
         ..CaseFilter::default()

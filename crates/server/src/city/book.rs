@@ -2,10 +2,11 @@
 //! screen shows once a second. The records database is the truth; the book is read from it at start
 //! and follows every change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use chengmai_engine::clock::DueQueue;
 use chengmai_model::{AreaId, AreaTree, Severity, Timestamp};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::clock;
 
@@ -22,6 +23,18 @@ pub(crate) struct OpenWarning {
 pub(crate) struct OpenCase {
     pub(crate) area: AreaId,
     pub(crate) due_at: Option<Timestamp>,
+    /// When its clock turns yellow or red, or it goes up a tier.
+    pub(crate) look_at: Option<Timestamp>,
+}
+
+/// When which open case wants to be looked at.
+#[derive(Debug)]
+struct Looks {
+    queue: DueQueue<u64>,
+    /// Numbers of the cases that wait, and their names by number.
+    numbers: HashMap<String, u64>,
+    names: HashMap<u64, String>,
+    next: u64,
 }
 
 /// What is open now.
@@ -29,6 +42,35 @@ pub(crate) struct OpenCase {
 pub(crate) struct Book {
     warnings: RwLock<BTreeMap<String, OpenWarning>>,
     cases: RwLock<BTreeMap<String, OpenCase>>,
+    looks: Mutex<Looks>,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self { queue: DueQueue::new(), numbers: HashMap::new(), names: HashMap::new(), next: 0 }
+    }
+}
+
+impl Looks {
+    fn set(&mut self, id: &str, at: Option<Timestamp>) {
+        let Some(at) = at else {
+            if let Some(number) = self.numbers.remove(id) {
+                self.queue.remove(number);
+                self.names.remove(&number);
+            }
+            return;
+        };
+        let number = match self.numbers.get(id) {
+            Some(&number) => number,
+            None => {
+                self.next += 1;
+                self.numbers.insert(id.to_owned(), self.next);
+                self.names.insert(self.next, id.to_owned());
+                self.next
+            }
+        };
+        self.queue.set(number, at);
+    }
 }
 
 /// Counts over one area.
@@ -54,11 +96,29 @@ impl Book {
 
     /// Notes how a case stands; `None` when it is closed.
     pub(crate) fn case(&self, id: &str, state: Option<OpenCase>) {
+        self.looks.lock().set(id, state.and_then(|state| state.look_at));
         let mut cases = self.cases.write();
         match state {
             Some(state) => cases.insert(id.to_owned(), state),
             None => cases.remove(id),
         };
+    }
+
+    /// Cases whose moment has come, at most `most`; they wait no more until they are noted again.
+    pub(crate) fn due_looks(&self, now: Timestamp, most: usize) -> Vec<String> {
+        let mut looks = self.looks.lock();
+        let mut fired = Vec::new();
+        looks.queue.fire(now, &mut fired);
+        // The rest keeps its place for the next second.
+        for (at, number) in fired.drain(fired.len().min(most)..) {
+            looks.queue.set(number, at);
+        }
+        let name = |(_, number)| {
+            let id = looks.names.remove(&number)?;
+            looks.numbers.remove(&id);
+            Some(id)
+        };
+        fired.into_iter().filter_map(name).collect()
     }
 
     /// Counts over an area and everything below it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chengmai_engine::answer::escalation;
-use chengmai_engine::case::{CaseRules, FilingRequest, file};
+use chengmai_engine::case::{CaseRules, FilingRequest, file, next_look};
 use chengmai_engine::{AlarmTally, Catalog, RuleDef, RuleOrigin};
 use chengmai_model::case::{Case, CaseId, CaseSource};
 use chengmai_model::city::City as Profile;
@@ -41,6 +41,8 @@ pub(crate) const GROUP: &str = "group";
 const GROUP_MAX: usize = 256;
 /// Time between looks at unanswered warnings.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How many cases whose clock turned are told to the screens a second.
+const LOOKS_A_SECOND: usize = 2_000;
 /// Time to wait after the database failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -92,6 +94,9 @@ impl Decisions {
                 _ = look.tick() => {
                     if let Err(error) = self.escalate(clock::now()).await {
                         tracing::error!(%error, "unanswered warnings could not be looked at");
+                    }
+                    if let Err(error) = self.look_at_clocks(clock::now()).await {
+                        tracing::error!(%error, "clocks of cases could not be looked at");
                     }
                 }
             }
@@ -364,6 +369,17 @@ impl Decisions {
         Ok(())
     }
 
+    /// Cases whose clock turned yellow or red, or that went up a tier: the screens are told.
+    async fn look_at_clocks(&self, now: Timestamp) -> Result<(), RecordsError> {
+        for id in self.book.due_looks(now, LOOKS_A_SECOND) {
+            let Some(id) = CaseId::parse(&id) else { continue };
+            if let Some(case) = self.records.cases().find(&id).await? {
+                self.publish_case(&case);
+            }
+        }
+        Ok(())
+    }
+
     fn publish_warning(&self, row: &WarningRow) {
         publish_warning(&self.hub, &self.book, &self.areas, row);
     }
@@ -442,7 +458,8 @@ fn note_warning(book: &Book, areas: &AreaTree, row: &WarningRow) {
 
 fn note_case(book: &Book, areas: &AreaTree, case: &Case) {
     let area = areas.find(case.area.code()).filter(|_| case.closed_at.is_none());
-    let state = area.map(|area| OpenCase { area, due_at: case.due_at });
+    let look_at = next_look(case, clock::now());
+    let state = area.map(|area| OpenCase { area, due_at: case.due_at, look_at });
     book.case(&case.id.to_string(), state);
 }
 

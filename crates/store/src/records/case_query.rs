@@ -53,8 +53,9 @@ pub struct CaseFilter {
     pub open_at: Option<Timestamp>,
     /// Whose number, title, type or description holds these words, whatever their case.
     pub words: Option<String>,
-    /// That this actor, or the actor's centre or agency, has in hand.
-    pub held_by: Option<Actor>,
+    /// That this actor, or the actor's centre or agency, has in hand. A centre above has in hand too
+    /// what is overdue below it (`engine::case::escalated_to`), as it is at that moment.
+    pub held_by: Option<(Actor, Timestamp)>,
     /// Order.
     pub order: CaseOrder,
     /// Which page.
@@ -212,8 +213,8 @@ fn filtered(filter: &CaseFilter) -> Sql {
     if let Some(words) = &filter.words {
         sql.add(" AND ").holds("words", &words.to_lowercase());
     }
-    if let Some(actor) = &filter.held_by {
-        held_by(&mut sql, actor);
+    if let Some((actor, now)) = &filter.held_by {
+        held_by(&mut sql, actor, *now);
     }
     sql
 }
@@ -244,7 +245,7 @@ fn light_is(sql: &mut Sql, light: Light, now: Timestamp) {
     }
 }
 
-fn held_by(sql: &mut Sql, actor: &Actor) {
+fn held_by(sql: &mut Sql, actor: &Actor, now: Timestamp) {
     sql.add(" AND closed_at IS NULL AND (1 = 0");
     if let Some(agency) = actor.agency.as_deref().filter(|_| actor.acts_as(Role::AgencyStaff)) {
         sql.add(" OR (holder_role = 'agency_staff' AND agency = ").value(agency).add(")");
@@ -252,10 +253,29 @@ fn held_by(sql: &mut Sql, actor: &Actor) {
     if actor.acts_as(Role::DutyOfficer) {
         sql.add(" OR (holder_role = 'duty_officer' AND holder_area = ");
         sql.value(actor.area.as_str()).add(")");
+        gone_up(sql, &actor.area, now);
     }
     // Who checks and who verifies: either may do both.
     if actor.acts_as(Role::Supervisor) || actor.acts_as(Role::GridWorker) {
         sql.add(" OR holder_role IN ('supervisor', 'grid_worker')");
+    }
+    sql.add(")");
+}
+
+/// The same question as `engine::case::escalated_to`: from a town to its district when the stage is due,
+/// and to the city after its length, at least an hour, has passed again; from a district to the city.
+fn gone_up(sql: &mut Sql, area: &AreaPath, now: Timestamp) {
+    if area.depth() > 2 {
+        return;
+    }
+    let (from, to) = area.range();
+    sql.add(" OR (holder_area > ").value(from).add(" AND holder_area < ").value(to);
+    sql.add(" AND clock_due < ").value(now.0);
+    if area.depth() == 1 {
+        // Paths of towns have four slashes.
+        sql.add(" AND (holder_area NOT LIKE '/%/%/%/' OR clock_due + CASE WHEN ");
+        sql.add("clock_due - clock_started > 3600000 THEN clock_due - clock_started ELSE 3600000 END < ");
+        sql.value(now.0).add(")");
     }
     sql.add(")");
 }

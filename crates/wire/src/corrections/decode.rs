@@ -125,6 +125,7 @@ fn parse_number(text: &str) -> Option<f64> {
 }
 
 /// A number, or the word that withdraws.
+#[expect(clippy::option_option, reason = "outside: is it readable; inside: a value, or withdrawn")]
 fn parse_new(text: &str) -> Option<Option<f64>> {
     if text.eq_ignore_ascii_case(WITHDRAW) { Some(None) } else { parse_number(text).map(Some) }
 }

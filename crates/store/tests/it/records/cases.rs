@@ -151,11 +151,11 @@ async fn cases_are_found_by_state_light_words_holder_and_order() {
         let staff =
             Actor { roles: vec![Role::AgencyStaff], agency: Some("roads".into()), ..duty("/50/") };
         assert_eq!(
-            find(CaseFilter { held_by: Some(staff), ..all() }).await,
+            find(CaseFilter { held_by: Some((staff, at(4))), ..all() }).await,
             std::slice::from_ref(&c)
         );
-        assert_eq!(find(CaseFilter { held_by: Some(duty(TOWN)), ..all() }).await, [a]);
-        assert_eq!(find(CaseFilter { held_by: Some(duty("/50/")), ..all() }).await, []);
+        assert_eq!(find(CaseFilter { held_by: Some((duty(TOWN), at(4))), ..all() }).await, [a]);
+        assert_eq!(find(CaseFilter { held_by: Some((duty("/50/"), at(4))), ..all() }).await, []);
         // The database and the model give every clock the same colour at every moment.
         for minute in 0..120 {
             let now = at(minute);
