@@ -32,9 +32,12 @@ pub(crate) const COMMAND_LINE: &str = "command line";
 pub(crate) const FIRST_ADMIN: &str = "admin";
 
 impl From<RecordsError> for Problem {
-    fn from(error: RecordsError) -> Self {
-        match error {
+    fn from(failure: RecordsError) -> Self {
+        match failure {
             RecordsError::Refused(refusal) => refusal.into(),
+            RecordsError::Busy(_) => {
+                Self::new(&error::OVERLOADED, "another program was changing the same; try again")
+            }
             other => internal(&other),
         }
     }

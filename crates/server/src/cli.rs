@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::ServeFlags;
+use crate::config::{RecordsFlags, ServeFlags};
 
 /// Chengmai 城脉: a city brain in one program.
 ///
@@ -178,6 +178,8 @@ pub(crate) enum UserWhat {
         /// Data folder
         #[arg(long, env = "CHENGMAI_DATA", default_value = "./data", value_name = "DIR")]
         data: PathBuf,
+        #[command(flatten)]
+        records: RecordsFlags,
     },
     /// Add an account; asks for nothing, prints a made-up password unless one is given
     Add {
@@ -198,6 +200,8 @@ pub(crate) enum UserWhat {
         /// Data folder
         #[arg(long, env = "CHENGMAI_DATA", default_value = "./data", value_name = "DIR")]
         data: PathBuf,
+        #[command(flatten)]
+        records: RecordsFlags,
     },
     /// Set a new password; prints a made-up one unless one is given
     Password {
@@ -209,12 +213,16 @@ pub(crate) enum UserWhat {
         /// Data folder
         #[arg(long, env = "CHENGMAI_DATA", default_value = "./data", value_name = "DIR")]
         data: PathBuf,
+        #[command(flatten)]
+        records: RecordsFlags,
     },
     /// List accounts
     List {
         /// Data folder
         #[arg(long, env = "CHENGMAI_DATA", default_value = "./data", value_name = "DIR")]
         data: PathBuf,
+        #[command(flatten)]
+        records: RecordsFlags,
     },
 }
 

@@ -2,11 +2,27 @@
 //! strength. Every flag has the same name in all three.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use chengmai_store::records::Place;
 use clap::Args;
 use serde::Deserialize;
+
+/// Holds the password of the records' server where no file does.
+const RECORDS_PASSWORD: &str = "CHENGMAI_RECORDS_PASSWORD";
+
+/// Where accounts, warnings and cases are: also for `user`.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RecordsFlags {
+    /// PostgreSQL database for accounts, warnings and cases, instead of a file in the data folder:
+    /// postgres://user@host:5432/database?sslmode=verify-full
+    #[arg(long, env = "CHENGMAI_RECORDS", value_name = "URL")]
+    records: Option<String>,
+    /// File that holds its password; or set CHENGMAI_RECORDS_PASSWORD
+    #[arg(long, env = "CHENGMAI_RECORDS_PASSWORD_FILE", value_name = "FILE")]
+    records_password_file: Option<PathBuf>,
+}
 
 /// Flags of `serve` and `demo`.
 #[derive(Debug, Clone, Args)]
@@ -14,6 +30,8 @@ pub(crate) struct ServeFlags {
     /// Folder for journal, history, database and areas; made if absent
     #[arg(long, env = "CHENGMAI_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    records: RecordsFlags,
     /// Address for the web page and the HTTP interface [default: 127.0.0.1:8080]
     #[arg(long, env = "CHENGMAI_HTTP", value_name = "ADDR")]
     http: Option<SocketAddr>,
@@ -48,6 +66,8 @@ pub(crate) struct ServeFlags {
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
     data: Option<PathBuf>,
+    records: Option<String>,
+    records_password_file: Option<PathBuf>,
     http: Option<SocketAddr>,
     mqtt: Option<String>,
     mqtt_broker: Option<String>,
@@ -62,6 +82,7 @@ struct ConfigFile {
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
+    pub(crate) records: Place,
     pub(crate) http: SocketAddr,
     pub(crate) mqtt: Option<SocketAddr>,
     pub(crate) mqtt_broker: Option<String>,
@@ -95,8 +116,17 @@ impl ServeFlags {
         };
         let lateness = self.lateness.or(file.lateness).unwrap_or_else(|| "15m".to_owned());
         let body_mib = self.body_mib_max.or(file.body_mib_max).unwrap_or(64);
+        let data = self.data.or(file.data).unwrap_or_else(|| data_default.into());
+        let records = RecordsFlags {
+            records: self.records.records.or(file.records),
+            records_password_file: self
+                .records
+                .records_password_file
+                .or(file.records_password_file),
+        };
         Ok(Config {
-            data: self.data.or(file.data).unwrap_or_else(|| data_default.into()),
+            records: records.place(&data)?,
+            data,
             http: self.http.or(file.http).unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
             mqtt,
             mqtt_broker: self.mqtt_broker.or(file.mqtt_broker),
@@ -113,10 +143,35 @@ impl ServeFlags {
     }
 }
 
+impl RecordsFlags {
+    /// The place they mean; without any, the file in the data folder.
+    pub(crate) fn place(&self, data: &Path) -> anyhow::Result<Place> {
+        let Some(records) = &self.records else { return Ok(Place::File(records_file(data))) };
+        let password = match &self.records_password_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| {
+                    format!("cannot read the password of the records in {}", path.display())
+                })?;
+                Some(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
+            None => std::env::var(RECORDS_PASSWORD).ok(),
+        };
+        Place::parse(records, password).with_context(|| {
+            format!("--records: write it to a file for --records-password-file, or into {RECORDS_PASSWORD}")
+        })
+    }
+}
+
+/// The records of a data folder that has its own.
+fn records_file(data: &Path) -> PathBuf {
+    data.join("records.db")
+}
+
 impl Config {
     /// Settings of a measurement: no listener matters, every device is welcome.
     pub(crate) fn for_bench(data: PathBuf) -> Self {
         Self {
+            records: Place::File(records_file(&data)),
             data,
             http: ([127, 0, 0, 1], 0).into(),
             mqtt: None,
@@ -154,6 +209,23 @@ mod tests {
         assert_eq!(config.mqtt, None);
         assert_eq!(config.lateness_ms, 3_600_000);
         assert_eq!(config.data, PathBuf::from("d"));
+    }
+
+    #[test]
+    fn records_are_in_the_data_folder_or_where_it_is_said_with_the_password_from_a_file() {
+        let config = Line::parse_from(["x"]).flags.resolve("d", false).unwrap();
+        assert_eq!(config.records, Place::File("d/records.db".into()));
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret");
+        std::fs::write(&secret, "pa ss\n").unwrap();
+        let url = "postgres://city@db/records";
+        let line = ["x", "--records", url, "--records-password-file", secret.to_str().unwrap()];
+        let config = Line::parse_from(line).flags.resolve("d", false).unwrap();
+        assert_eq!(config.records, Place::parse(url, Some("pa ss".into())).unwrap());
+        let line = ["x", "--records", "postgres://city:secret@db/records"];
+        let error = Line::parse_from(line).flags.resolve("d", false).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("RECORDS_PASSWORD") && !error.contains("secret"), "{error}");
     }
 
     #[test]

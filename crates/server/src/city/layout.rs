@@ -43,10 +43,6 @@ impl DataFolder {
         self.root.join("history")
     }
 
-    pub(crate) fn records(&self) -> PathBuf {
-        self.root.join("records.db")
-    }
-
     pub(crate) fn areas(&self) -> PathBuf {
         self.root.join("areas.json")
     }

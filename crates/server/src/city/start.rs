@@ -107,7 +107,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     for note in loaded.profile.calendar.notes(loaded.profile.local_date(started_at)) {
         tracing::warn!("{}", note.en);
     }
-    let records = Records::open(&folder.records()).await?;
+    let records = Records::open(config.records.clone()).await?;
     let agencies = Arc::new(sync_agencies(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies));
     let book = Arc::new(Book::default());

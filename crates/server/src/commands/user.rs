@@ -4,37 +4,40 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use chengmai_model::{AreaId, AreaPath, Role};
-use chengmai_store::records::Records;
+use chengmai_store::records::{Place, Records};
 
 use super::{runtime, say};
 use crate::accounts::{self, NewUser, random_token};
 use crate::city::start::area_tree;
 use crate::cli::{User, UserWhat};
+use crate::config::RecordsFlags;
 use crate::http::problem::Problem;
 use crate::packs;
 
 pub(crate) fn run(user: User) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         match user.what {
-            UserWhat::Token { name, data } => token(&data, &name).await,
-            UserWhat::Add { name, roles, area, agency, password, data } => {
-                let records = open(&data).await?;
+            UserWhat::Token { name, data, records } => {
+                token(&open(&data, &records).await?, &name).await
+            }
+            UserWhat::Add { name, roles, area, agency, password, data, records } => {
+                let records = open(&data, &records).await?;
                 add(&records, &data, &name, &roles, area, agency, password).await
             }
-            UserWhat::Password { name, password, data } => {
-                set_password(&open(&data).await?, &name, password).await
+            UserWhat::Password { name, password, data, records } => {
+                set_password(&open(&data, &records).await?, &name, password).await
             }
-            UserWhat::List { data } => list(&data).await,
+            UserWhat::List { data, records } => list(&open(&data, &records).await?, &data).await,
         }
     })
 }
 
-async fn open(data: &Path) -> anyhow::Result<Records> {
-    let path = data.join("records.db");
-    if !path.exists() {
+async fn open(data: &Path, records: &RecordsFlags) -> anyhow::Result<Records> {
+    let place = records.place(data)?;
+    if matches!(&place, Place::File(path) if !path.exists()) {
         bail!("{} holds no city yet: start `chengmai serve` there first", data.display());
     }
-    Ok(Records::open(&path).await?)
+    Ok(Records::open(place).await?)
 }
 
 fn explain(problem: Problem) -> anyhow::Error {
@@ -42,12 +45,11 @@ fn explain(problem: Problem) -> anyhow::Error {
     anyhow::anyhow!("{} {}: {detail} ({})", code.label(), code.en, code.hint_en)
 }
 
-async fn token(data: &Path, name: &str) -> anyhow::Result<()> {
-    let records = open(data).await?;
+async fn token(records: &Records, name: &str) -> anyhow::Result<()> {
     if records.users().find(name).await?.is_none() {
         bail!("there is no account {name}; `chengmai user list` shows all");
     }
-    say(accounts::new_token(&records, name).await?);
+    say(accounts::new_token(records, name).await?);
     Ok(())
 }
 
@@ -105,8 +107,7 @@ async fn set_password(
     Ok(())
 }
 
-async fn list(data: &Path) -> anyhow::Result<()> {
-    let records = open(data).await?;
+async fn list(records: &Records, data: &Path) -> anyhow::Result<()> {
     let areas = area_tree(&data.join("areas.json"), &packs::load(None)?)?;
     for user in records.users().list(&[AreaPath::of(&areas, AreaId::ROOT)]).await? {
         let roles: Vec<&str> = user.roles.iter().map(|r| r.word()).collect();

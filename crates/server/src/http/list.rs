@@ -19,7 +19,8 @@ pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
     /// Give this as `cursor` to go on; null at the end.
     pub(crate) next_cursor: Option<String>,
-    /// How many rows there are in all.
+    /// How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+    /// 10,001 means more than that.
     pub(crate) total: u64,
 }
 
