@@ -26,7 +26,7 @@ pub use circumstances::{
     Admission, Appeal, Aside, Circumstances, FiredPlan, Part, PartState, Petition, ReportDue,
     Ruling, Satisfaction, Verdict, Wish,
 };
-pub use clock::{ClockRow, StageClock, StageLimits, default_limit};
+pub use clock::{ClockRow, StageClock, StageLimits, default_limit, limit_of_ms};
 pub use event::{CaseEvent, Filing};
 pub use id::CaseId;
 pub use import::{ImportedCase, ImportedStatus};

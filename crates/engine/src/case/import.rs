@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chengmai_model::calendar::{Limit, LimitUnit};
-use chengmai_model::case::ImportedCase;
+use chengmai_model::case::{ImportedCase, limit_of_ms};
 use chengmai_model::time::{DAY_MS, MINUTE_MS};
 
 use super::open::first;
@@ -30,9 +30,7 @@ pub fn imported(
     now: Timestamp,
 ) -> Vec<CaseEvent> {
     let stated_ms = case.due_at.map(|due| due.since(case.opened_at)).filter(|&ms| ms > 0);
-    let minutes = stated_ms.map(|ms| u32::try_from(ms / MINUTE_MS + 1).unwrap_or(u32::MAX));
-    let handle =
-        minutes.map_or(HANDLE_LIMIT, |amount| Limit { amount, unit: LimitUnit::UrgentMinute });
+    let handle = stated_ms.map_or(HANDLE_LIMIT, limit_of_ms);
     let level = Level::Town.fitting(area);
     let filing = Filing {
         type_id: case.kind.clone(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::words::{Light, Stage};
 use crate::Timestamp;
 use crate::calendar::{Calendar, Limit, LimitUnit, WorkHours};
-use crate::time::MINUTE_MS;
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
 /// The running clock of a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,6 +248,22 @@ pub const fn default_limit(stage: Stage) -> Limit {
     Limit { amount, unit }
 }
 
+/// The shortest limit by the wall clock that is no shorter than a span: in minutes while these can be
+/// said, then in hours, then in days.
+pub fn limit_of_ms(ms: i64) -> Limit {
+    let units = [
+        (LimitUnit::UrgentMinute, MINUTE_MS),
+        (LimitUnit::UrgentHour, HOUR_MS),
+        (LimitUnit::NaturalDay, DAY_MS),
+    ];
+    let said = units.into_iter().find_map(|(unit, width)| {
+        let amount = ms.max(1).saturating_add(width - 1) / width;
+        let amount = u32::try_from(amount).ok().filter(|&amount| amount <= Limit::AMOUNT_MAX)?;
+        Some(Limit { amount, unit })
+    });
+    said.unwrap_or(Limit { amount: Limit::AMOUNT_MAX, unit: LimitUnit::NaturalDay })
+}
+
 /// Limits as they are stored: by stage, or in milliseconds as the first version wrote them.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -261,18 +277,30 @@ impl From<StoredLimits> for StageLimits {
         match stored {
             StoredLimits::ByStage(limits) => Self(limits),
             StoredLimits::First { dispatch_ms, handle_ms, check_ms, close_ms } => {
-                let of = |ms: i64| {
-                    let minutes = (ms.max(0).saturating_add(MINUTE_MS - 1)) / MINUTE_MS;
-                    let amount = u32::try_from(minutes).unwrap_or(u32::MAX);
-                    Limit { amount, unit: LimitUnit::UrgentMinute }
-                };
                 Self(BTreeMap::from([
-                    (Stage::Dispatch, of(dispatch_ms)),
-                    (Stage::Handle, of(handle_ms)),
-                    (Stage::Check, of(check_ms)),
-                    (Stage::Close, of(close_ms)),
+                    (Stage::Dispatch, limit_of_ms(dispatch_ms)),
+                    (Stage::Handle, limit_of_ms(handle_ms)),
+                    (Stage::Check, limit_of_ms(check_ms)),
+                    (Stage::Close, limit_of_ms(close_ms)),
                 ]))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_span_has_a_limit_that_reads_back_and_is_no_shorter() {
+        for ms in [i64::MIN, 0, 1, MINUTE_MS, 61_000, 9_999 * MINUTE_MS + 1, 400 * DAY_MS, i64::MAX]
+        {
+            let limit = limit_of_ms(ms);
+            assert_eq!(Limit::parse(&limit.to_string()), Some(limit), "{ms}");
+        }
+        assert_eq!(limit_of_ms(61_000).to_string(), "2 urgent_minute");
+        assert_eq!(limit_of_ms(9_999 * MINUTE_MS + 1).to_string(), "167 urgent_hour");
+        assert_eq!(limit_of_ms(500 * DAY_MS).to_string(), "500 natural_day");
     }
 }

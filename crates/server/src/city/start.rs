@@ -105,7 +105,7 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     let areas = Arc::new(areas);
     tracing::info!(areas = areas.len(), packs = loaded.packs.len(), "areas and packs are loaded");
     for note in loaded.profile.calendar.notes(loaded.profile.local_date(started_at)) {
-        tracing::warn!("{}", note.en);
+        tracing::info!("{}", note.en);
     }
     let records = Records::open(config.records.clone()).await?;
     let agencies = Arc::new(sync_agencies(&records, &loaded, &areas).await?);
