@@ -16,7 +16,6 @@ before(async () => {
   server = await startServer();
   grid = await someGrid(server.url);
   await makeUser(server.url, "case-duty", "duty_officer", DISTRICT);
-  await makeUser(server.url, "case-city", "duty_officer", "50");
   await makeUser(server.url, "case-gas", "agency_staff", DISTRICT, AGENCY);
   await makeUser(server.url, "case-check", "grid_worker", DISTRICT);
   filed = await ask("case-duty", "/cases", { type: "gas_leak", row: 0, area: grid, description: "巡查发现燃气异味" });
