@@ -77,7 +77,7 @@ async function act(page, action, note = "") {
   await page.locator(`[data-action=${action}]`).click();
   const send = page.locator("[data-test=case-send]");
   await send.waitFor();
-  if (note) await page.locator("#case-note").fill(note);
+  if (note) await page.locator("#case-words").fill(note);
   await page.waitForFunction(() => !document.querySelector("[data-test=case-send]").disabled);
   await send.click();
   await send.waitFor({ state: "detached" });

@@ -2,7 +2,7 @@
 import { useQueryClient } from "@tanstack/vue-query";
 import { api, segment } from "./client";
 import { replaceById, mergeOpen } from "./live";
-import type { Case, CaseAction, List, Warning } from "./types";
+import type { Case, CaseAction, CaseDetail, CaseRequest, List, Warning } from "./types";
 import type { InfiniteData } from "@tanstack/vue-query";
 
 export interface FileRequest {
@@ -10,14 +10,6 @@ export interface FileRequest {
   row?: number;
   agency?: string;
   note?: string;
-}
-
-export interface CaseRequest {
-  note?: string;
-  reason?: string;
-  agency?: string;
-  level?: string;
-  area?: string;
 }
 
 export interface NewCase {
@@ -70,8 +62,8 @@ export function useActions() {
       if (result.case) await touchCases(result.case);
       return result.case;
     },
-    async act(id: string, action: CaseAction, request: CaseRequest): Promise<Case> {
-      const item = await api.post<Case>(`/cases/${segment(id)}/${action}`, request);
+    async act(id: string, action: CaseAction, request: CaseRequest): Promise<CaseDetail> {
+      const item = await api.post<CaseDetail>(`/cases/${segment(id)}/${action}`, request);
       await touchCases(item);
       return item;
     },

@@ -3,6 +3,7 @@
 import type { InfiniteData, QueryClient } from "@tanstack/vue-query";
 import { defineStore } from "pinia";
 import { computed, ref, shallowRef } from "vue";
+import { isEnded } from "@/lib/case";
 import { address } from "./client";
 import type { Case, Indicator, IndicatorValue, AreaValue, List, Tick, Warning } from "./types";
 
@@ -211,7 +212,7 @@ export const useLive = defineStore("live", () => {
     for (const item of changed.values()) {
       // What the reader may do next, and the history, are not part of the stream: ask for the whole case again.
       void cache.invalidateQueries({ queryKey: ["case", item.id] });
-      if (!listed.has(item.id) && item.state !== "closed") newCases.value.add(item.id);
+      if (!listed.has(item.id) && !isEnded(item.state)) newCases.value.add(item.id);
     }
     if (Date.now() - casesTouched > 3_000) {
       casesTouched = Date.now();

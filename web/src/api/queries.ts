@@ -81,8 +81,16 @@ export const useWarning = (id: In<string>) =>
 export const useCase = (id: In<string>) =>
   useQuery({
     queryKey: computed(() => ["case", toValue(id)]),
-    queryFn: ({ signal }) => api.get<T.Case>(`/cases/${segment(toValue(id))}`, {}, signal),
+    queryFn: ({ signal }) => api.get<T.CaseDetail>(`/cases/${segment(toValue(id))}`, {}, signal),
     enabled: () => toValue(id) !== "",
+  });
+
+/** Open cases that a case may be merged into: by words or number, or without words by its own type. */
+export const useMergeTargets = (filter: In<Params>) =>
+  useQuery({
+    queryKey: computed(() => ["cases", "merge", toValue(filter)]),
+    queryFn: ({ signal }) => api.get<T.List<T.Case>>("/cases", { ...toValue(filter), state: "open", limit: 8 }, signal),
+    placeholderData: keepPreviousData,
   });
 
 export const useCaseSummary = (area: In<string>, time: In<{ from: string; to: string }>) =>

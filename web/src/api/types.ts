@@ -1,7 +1,9 @@
-// The shapes that the server's HTTP interface answers with; those of devices in device-types.ts, those of alarm quality in
-// alarms.ts. Times are RFC 3339 UTC strings; durations are whole milliseconds (`*_ms`).
+// The shapes that the server's HTTP interface answers with; those of cases in case-types.ts, of devices in device-types.ts,
+// of alarm quality in alarms.ts. Times are RFC 3339 UTC strings; durations are whole milliseconds (`*_ms`).
 import type { Screened } from "./alarms";
+import type { CaseRow } from "./case-types";
 
+export type * from "./case-types";
 export type * from "./device-types";
 
 export type Text = { zh: string; en: string };
@@ -223,95 +225,6 @@ export interface Warning extends Screened {
   proposes: string | null;
   simulated: boolean;
   evidence: { device: string; kind: string; value: number; at: Iso }[];
-}
-
-export interface CaseRow {
-  index: number;
-  condition: Text;
-  closes: Text;
-  limit: string;
-  source: string | null;
-}
-
-export type CaseState =
-  | "filed"
-  | "dispatched"
-  | "handling"
-  | "handled"
-  | "checked"
-  | "returned"
-  | "rework"
-  | "closed";
-
-export type CaseAction =
-  | "dispatch"
-  | "start"
-  | "finish"
-  | "return"
-  | "check_pass"
-  | "check_fail"
-  | "close"
-  | "hand_up"
-  | "hand_down"
-  | "hand_sideways";
-
-export type Light = "green" | "yellow" | "red";
-
-export interface CaseClock {
-  stage: "dispatch" | "handle" | "check" | "close" | (string & {});
-  started_at: Iso;
-  due_at: Iso;
-  used_share: number;
-  light: Light;
-}
-
-export interface CaseEvent {
-  seq: number;
-  at: Iso;
-  kind: string;
-  name: Text;
-  actor: string;
-  actor_agency: string | null;
-  from: string | null;
-  to: string;
-  note: string | null;
-  agency: string | null;
-  agency_name?: Text | null;
-  used_ms: number | null;
-  overdue: boolean | null;
-}
-
-export interface Case {
-  id: string;
-  type: string;
-  type_name: Text;
-  class: string | null;
-  severity: Severity;
-  title: Text;
-  description: string | null;
-  row: CaseRow | null;
-  state: CaseState;
-  state_name: Text;
-  area: string;
-  area_name: string;
-  path: string;
-  position: Position | null;
-  agency: string | null;
-  agency_name: Text | null;
-  level: Tier;
-  holder: { role: string; agency: string | null; area: string };
-  filed_at: Iso;
-  due_at: Iso | null;
-  clock: CaseClock | null;
-  closed_at: Iso | null;
-  on_time: boolean | null;
-  warning: string | null;
-  source: "warning" | "duty_officer" | "import" | "public" | (string & {});
-  returns: number;
-  reworks: number;
-  simulated: boolean;
-  actions?: CaseAction[];
-  events?: CaseEvent[];
 }
 
 export interface Rate {

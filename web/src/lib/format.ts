@@ -163,10 +163,12 @@ export function formatSpanText(text: string, lang: Lang = "zh"): string {
 }
 
 const LIMIT_UNITS: Record<string, { zh: string; en: [string, string] }> = {
+  urgent_minute: { zh: "紧急工作分钟", en: ["urgent minute", "urgent minutes"] },
+  work_minute: { zh: "工作分钟", en: ["working minute", "working minutes"] },
   urgent_hour: { zh: "紧急工作时", en: ["urgent hour", "urgent hours"] },
   work_hour: { zh: "工作时", en: ["working hour", "working hours"] },
   work_day: { zh: "工作日", en: ["working day", "working days"] },
-  natural_day: { zh: "紧急工作日", en: ["calendar day", "calendar days"] },
+  natural_day: { zh: "自然日", en: ["calendar day", "calendar days"] },
 };
 
 /** "1 urgent_hour" of the filing standard, in words. Unknown units are shown as they are. */
