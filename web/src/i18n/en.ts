@@ -99,6 +99,7 @@ const en: typeof zh = {
     engineer: "Domain engineer",
     viewer: "Viewer",
     ingest: "Data feed",
+    app: "Reporting app",
   },
   permission: {
     read: "read",
@@ -113,6 +114,7 @@ const en: typeof zh = {
     review_write: "write reviews",
     sql: "Query",
     ingest: "send readings",
+    report: "report for citizens",
     area_manage: "manage areas",
   },
   area: {
