@@ -38,7 +38,7 @@ const fn target(name: &'static str, made: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -
 }
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     target("line-protocol", Vec::new, text::line_protocol),
     target("observations-json", Vec::new, text::observations_json),
     target("observations-ndjson", Vec::new, text::observations_ndjson),
@@ -49,6 +49,7 @@ pub const TARGETS: [Target; 13] = [
     target("area-boundaries", Vec::new, text::area_boundaries),
     target("devices", Vec::new, text::devices),
     target("service-requests", Vec::new, text::service_requests),
+    target("geo-report", Vec::new, text::geo_report),
     target("journal", files::journal_made, files::journal),
     target("snapshot", files::snapshot_made, files::snapshot),
     target("engine", city::made, city::restore),

@@ -2,6 +2,7 @@
 //! what comes out must be what the model allows.
 
 use chengmai_model::{Reading, StreamId, Timestamp};
+use chengmai_wire::geo_report::{self, Format, Update};
 use chengmai_wire::line_protocol::{self, Precision, series_parts, unescape};
 use chengmai_wire::observations::{self, Observation};
 use chengmai_wire::service_requests::{self, Source};
@@ -180,4 +181,48 @@ pub(crate) fn service_requests(body: &[u8]) -> Trait {
     let new_york = Strict::new(body).decoded(&service_requests::decode(Source::Nyc, body));
     let boston = service_requests::decode(Source::Boston, body);
     new_york.rotate_left(32) ^ Strict::new(body).decoded(&boston)
+}
+
+/// A form as a report and as a query; what is taken must lie within the standard's limits, and its
+/// words must come out again in JSON.
+pub(crate) fn geo_report(body: &[u8]) -> Trait {
+    let mut strict = Strict::new(body);
+    let fields = geo_report::form_fields(body);
+    match geo_report::submission(&fields) {
+        Ok(report) => {
+            strict.taken = 1 + report.attributes.len() as u64;
+            assert!(!report.service_code.is_empty() && report.position.is_none_or(is_on_earth));
+            assert!(report.position.is_some() || report.address.or(report.address_id).is_some());
+            assert!(report.description.chars().count() <= geo_report::DESCRIPTION_LEN_MAX);
+            let update = Update {
+                id: String::new(),
+                request_id: report.service_code,
+                at: Timestamp(0),
+                is_closed: false,
+                description: report.description,
+                agency: None,
+            };
+            let xml = geo_report::updates(Format::Xml, std::slice::from_ref(&update));
+            assert!(xml.ends_with(b"</service_request_updates>"));
+            let json = geo_report::updates(Format::Json, std::slice::from_ref(&update));
+            let read: serde_json::Value = serde_json::from_slice(&json).expect("our own JSON");
+            assert_eq!(read[0]["description"], *update.description);
+        }
+        Err(faults) => faults.iter().for_each(|fault| strict.refused(fault)),
+    }
+    let report = strict.answer();
+    let mut strict = Strict::new(body);
+    match geo_report::query(&fields, Timestamp(1_790_000_000_000)) {
+        Ok(query) => {
+            strict.taken = 1 + query.ids.len() as u64;
+            assert!((0..=geo_report::SPAN_MS_MAX).contains(&query.to.since(query.from)));
+            assert!((1..=geo_report::PAGE_ROWS_MAX).contains(&query.page_rows));
+        }
+        Err(faults) => faults.iter().for_each(|fault| strict.refused(fault)),
+    }
+    report.rotate_left(32) ^ strict.answer()
+}
+
+fn is_on_earth([longitude, latitude]: [f64; 2]) -> bool {
+    longitude.abs() <= 180.0 && latitude.abs() <= 90.0
 }

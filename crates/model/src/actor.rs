@@ -25,13 +25,15 @@ pub enum Role {
     Viewer,
     /// A gateway that sends readings.
     Ingest,
+    /// An app by which citizens report (Open311): it reports and sees what everybody sees.
+    App,
     /// 公众: a citizen with the tracking link of a report. No account has this role.
     Citizen,
 }
 
 impl Role {
     /// All roles that an account may have, in the order shown to people.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Admin,
         Self::DutyOfficer,
         Self::AgencyStaff,
@@ -40,6 +42,7 @@ impl Role {
         Self::Engineer,
         Self::Viewer,
         Self::Ingest,
+        Self::App,
     ];
 
     /// Its word: `duty_officer`.
@@ -53,6 +56,7 @@ impl Role {
             Self::Engineer => "engineer",
             Self::Viewer => "viewer",
             Self::Ingest => "ingest",
+            Self::App => "app",
             Self::Citizen => "citizen",
         }
     }

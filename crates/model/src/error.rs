@@ -142,6 +142,24 @@ catalogue! {
         "已超过可反映的期限" / "too late for this step" ; "请重新上报" / "report it anew"
     NO_PLAN = 417 "no_plan" 422
         "没有适用的预案，或已在执行" / "no such plan, or one is already in force" ; "选择场景包中的预案" / "choose a plan of a pack"
+    REPORT_FIELD = 418 "report_field" 400
+        "上报内容缺项或有误" / "a field of the report is missing or not valid" ; "按提示更正后重新提交" / "mend the field named and send again"
+    NO_SERVICE = 419 "no_service" 404
+        "没有这类事项" / "there is no such service" ; "从事项列表中选择" / "choose one from the list of services"
+    API_KEY = 420 "api_key" 403
+        "缺少密钥，或密钥无效" / "the key is missing or not valid" ; "向城市运行中心申请有上报权限的密钥" / "ask the city's centre for a key that may report"
+    NO_JURISDICTION = 421 "no_jurisdiction" 404
+        "不在本系统管辖范围" / "this jurisdiction is not served here" ; "去掉 jurisdiction_id，或填写本市根区域代码" / "leave jurisdiction_id out, or name the code of this city's root area"
+    PHOTO_UNREADABLE = 422 "photo_unreadable" 422
+        "照片无法读取" / "the photo cannot be read" ; "请用 JPEG、PNG 或 WebP 格式，不超过大小上限" / "send a JPEG, PNG or WebP within the size limit"
+    TOO_MANY_REPORTS = 423 "too_many_reports" 429
+        "提交过于频繁" / "too many reports from this address" ; "请稍后再试；紧急情况请拨打电话" / "try again shortly; call by telephone when it is urgent"
+    NOT_IN_CITY = 424 "not_in_city" 422
+        "该位置不在本市范围" / "this place is not in the city" ; "请在地图上选择位置，或选择所在街道" / "choose a place on the map, or your street from the list"
+    NO_TRACKING = 425 "no_tracking" 404
+        "跟踪链接无效" / "this tracking link is not valid" ; "请检查链接是否完整" / "check that the link is complete"
+    HOOK_ADDRESS = 426 "hook_address" 422
+        "通知地址不可用" / "messages cannot be sent to this address" ; "填写可公开访问的 http 或 https 地址；内网地址须在配置中许可" / "give a public http or https address; private ones must be allowed in the configuration"
     SIGN_IN = 501 "sign_in" 401
         "请先登录" / "sign in first" ; "登录或携带有效令牌" / "sign in, or send a valid token"
     BAD_CREDENTIALS = 502 "bad_credentials" 401

@@ -218,7 +218,7 @@ pub(crate) fn random_number() -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         use std::fmt::Write as _;
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
@@ -226,7 +226,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn hash_token(token: &str) -> String {
+pub(crate) fn hash_token(token: &str) -> String {
     hex(&Sha256::digest(token.as_bytes()))
 }
 

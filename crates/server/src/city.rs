@@ -29,6 +29,7 @@ pub(crate) mod archive;
 pub(crate) mod backtests;
 pub(crate) mod book;
 pub(crate) mod brain;
+pub(crate) mod citizens;
 pub(crate) mod counters;
 pub(crate) mod decisions;
 pub(crate) mod directory;
@@ -36,6 +37,7 @@ pub(crate) mod hub;
 pub(crate) mod layout;
 pub(crate) mod marks;
 pub(crate) mod past;
+pub(crate) mod photos;
 pub(crate) mod registry;
 pub(crate) mod restore;
 pub(crate) mod rules;
@@ -45,6 +47,7 @@ pub(crate) mod start;
 use crate::config::Config;
 use crate::http::admission::Room;
 use crate::http::problem::{Answer, Problem};
+use crate::http::rate::Limiter;
 use crate::mqtt::MqttCounters;
 use agencies::Agencies;
 use backtests::Backtests;
@@ -58,6 +61,22 @@ use sequencer::{Batch, Message, Refusal, RulesChange, StopReason};
 
 /// How long a sender waits for a place in the queue before it is told to come back.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often the same sender may report.
+#[derive(Debug)]
+pub(crate) struct ReportRates {
+    /// From one address, without an account.
+    pub(crate) citizens: Limiter,
+    /// By an app, for one address.
+    pub(crate) apps: Limiter,
+}
+
+impl Default for ReportRates {
+    /// Ten at once and two a minute; an app sixty at once and one a second. Our defaults.
+    fn default() -> Self {
+        Self { citizens: Limiter::new(10, 30_000), apps: Limiter::new(60, 1_000) }
+    }
+}
 
 /// What every listener and handler sees of the city.
 #[derive(Debug)]
@@ -78,6 +97,8 @@ pub(crate) struct City {
     pub(crate) records: Records,
     pub(crate) agencies: Arc<Agencies>,
     pub(crate) case_rules: Arc<CaseRules>,
+    pub(crate) photos: photos::Photos,
+    pub(crate) report_rate: ReportRates,
     pub(crate) hub: Arc<Hub>,
     pub(crate) book: Arc<Book>,
     pub(crate) counters: Arc<Counters>,

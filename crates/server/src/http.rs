@@ -6,4 +6,5 @@ pub(crate) mod assets;
 pub(crate) mod extract;
 pub(crate) mod list;
 pub(crate) mod problem;
+pub(crate) mod rate;
 pub(crate) mod router;

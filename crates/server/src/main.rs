@@ -13,6 +13,7 @@ mod http;
 mod ingest;
 mod mqtt;
 mod packs;
+mod pages;
 
 use clap::Parser as _;
 use cli::{Cli, Command};

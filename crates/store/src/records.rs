@@ -26,6 +26,7 @@ mod append;
 pub mod audit;
 pub mod case_query;
 pub mod cases;
+pub mod citizens;
 pub mod corrections;
 mod import;
 mod page;
@@ -166,6 +167,11 @@ impl Records {
     /// Cases 案件.
     pub fn cases(&self) -> cases::Cases<'_> {
         cases::Cases(self)
+    }
+
+    /// Who reported cases, and what everybody may see of them.
+    pub fn citizens(&self) -> citizens::Citizens<'_> {
+        citizens::Citizens(self)
     }
 
     /// Corrections 更正 of readings.

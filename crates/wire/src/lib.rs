@@ -9,6 +9,7 @@ pub mod corrections;
 pub mod devices;
 pub mod error;
 pub mod gateway;
+pub mod geo_report;
 pub mod line_protocol;
 pub mod mqtt;
 pub mod observations;

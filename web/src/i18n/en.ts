@@ -100,6 +100,7 @@ const en: typeof zh = {
     engineer: "Domain engineer",
     viewer: "Viewer",
     ingest: "Data feed",
+    app: "Reporting app",
   },
   permission: {
     read: "read",
@@ -114,6 +115,7 @@ const en: typeof zh = {
     review_write: "write reviews",
     sql: "Query",
     ingest: "send readings",
+    report: "report for citizens",
     area_manage: "manage areas",
   },
   area: {

@@ -99,6 +99,7 @@ export default {
     engineer: "领域工程师",
     viewer: "查看者",
     ingest: "数据接入",
+    app: "上报应用",
   },
   permission: {
     read: "查看",
@@ -113,6 +114,7 @@ export default {
     review_write: "复盘",
     sql: "数据查询",
     ingest: "数据接入",
+    report: "代公众上报",
     area_manage: "区域管理",
   },
   area: {

@@ -183,8 +183,13 @@ pub(crate) async fn get_shapes(
 ) -> Answer<Json<Value>> {
     caller.need(Permission::Read)?;
     let id = caller.scope(Some(&code))?;
+    Ok(Json(shapes(&city, id).await?))
+}
+
+/// An area's outline and its children's as GeoJSON.
+pub(crate) async fn shapes(city: &City, id: AreaId) -> Answer<Value> {
     let areas = Arc::clone(&city.areas);
-    let features = tokio::task::spawn_blocking(move || {
+    let features = crate::city::blocking(move || {
         let mut features = Vec::new();
         if let Some((shape, generated)) = areas.shape_of(id) {
             features.push(feature(&areas, id, "outline", &shape, generated));
@@ -194,9 +199,8 @@ pub(crate) async fn get_shapes(
         }
         features
     })
-    .await
-    .map_err(|error| crate::city::internal(&error))?;
-    Ok(Json(json!({"type": "FeatureCollection", "features": features})))
+    .await?;
+    Ok(json!({"type": "FeatureCollection", "features": features}))
 }
 
 fn feature(areas: &AreaTree, id: AreaId, role: &str, shape: &Shape, generated: bool) -> Value {

@@ -43,6 +43,10 @@ impl DataFolder {
         self.root.join("history")
     }
 
+    pub(crate) fn photos(&self) -> PathBuf {
+        self.root.join("photos")
+    }
+
     pub(crate) fn areas(&self) -> PathBuf {
         self.root.join("areas.json")
     }

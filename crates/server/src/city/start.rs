@@ -21,7 +21,6 @@ use chengmai_store::records::agencies::AgencyRow;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
-use super::City;
 use super::agencies::Agencies;
 use super::archive::{Archive, ArchiveWork, KindKeeps};
 use super::book::Book;
@@ -32,10 +31,12 @@ use super::hub::Hub;
 use super::layout::DataFolder;
 use super::marks::Mark;
 use super::past::Past;
+use super::photos::Photos;
 use super::registry::Registry;
 use super::restore::{Opened, restore};
 use super::rules::{Replayed, RuleBook};
 use super::sequencer::{Message, Sequencer};
+use super::{City, ReportRates};
 use crate::clock;
 use crate::commands::import;
 use crate::config::Config;
@@ -402,6 +403,8 @@ impl Prepared {
             records: self.records,
             agencies: self.agencies,
             case_rules: self.case_rules,
+            photos: Photos::new(brain.folder.photos()),
+            report_rate: ReportRates::default(),
             hub: Arc::clone(&brain.hub),
             book: self.book,
             counters: Arc::clone(&brain.counters),

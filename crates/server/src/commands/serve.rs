@@ -94,7 +94,9 @@ impl Open {
             tracing::info!("stopping");
             stop.send_replace(true);
         });
+        // Handlers that anybody may use ask from where.
         let router = router(Arc::clone(&self.city));
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let mut closing = stopped.clone();
         let served = axum::serve(self.listener, router).with_graceful_shutdown(async move {
             // The sender lives until it has said so.

@@ -46,6 +46,8 @@ pub(crate) enum Permission {
     UserManage,
     /// Ask the history in SQL.
     Sql,
+    /// Report in the name of citizens.
+    Report,
 }
 
 impl Permission {
@@ -64,13 +66,14 @@ impl Permission {
             Self::ReviewWrite => "review_write",
             Self::UserManage => "user_manage",
             Self::Sql => "sql",
+            Self::Report => "report",
         }
     }
 }
 
 use Permission::{
-    AlarmShelve, CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, ReviewWrite,
-    RuleManage, Sql, UserManage, WarningDecide,
+    AlarmShelve, CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, Report,
+    ReviewWrite, RuleManage, Sql, UserManage, WarningDecide,
 };
 
 /// What each role may do. `ingest` is for gateways: it sends readings and sees nothing.
@@ -89,6 +92,7 @@ pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
             ReviewWrite,
             UserManage,
             Sql,
+            Report,
         ],
         Role::DutyOfficer => {
             &[Read, WarningDecide, AlarmShelve, CaseDecide, CaseCheck, ReviewWrite, Sql]
@@ -99,6 +103,7 @@ pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
         Role::Engineer => &[Read, DeviceManage, Ingest, RuleManage, Sql],
         Role::Viewer => &[Read],
         Role::Ingest => &[Ingest],
+        Role::App => &[Report],
         // Citizens have no account: their tracking link is asked for elsewhere.
         Role::Citizen => &[],
     }

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Query, Request};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
 use chengmai_model::error;
+use chengmai_wire::geo_report;
 use serde::de::DeserializeOwned;
 
 use super::problem::{Answer, Problem};
@@ -58,4 +59,49 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<City>> for QueryOf<T> {
         let query = Query::<T>::from_request_parts(parts, city).await;
         query.map(|Query(query)| Self(query)).map_err(|fault| Problem::bad_query(fault.body_text()))
     }
+}
+
+/// A form's fields, and the photo of a multipart one.
+pub(crate) struct Taken {
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) photo: Option<Vec<u8>>,
+}
+
+/// Reads a form, plain or multipart.
+pub(crate) async fn fields(request: Request) -> Answer<Taken> {
+    let bad = |detail: String| Problem::new(&error::BAD_BODY, detail);
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    if !kind.is_some_and(|kind| kind.starts_with("multipart/")) {
+        let bytes = Bytes::from_request(request, &()).await;
+        let bytes = bytes.map_err(|error| bad(error.body_text()))?;
+        return Ok(Taken { fields: geo_report::form_fields(&bytes), photo: None });
+    }
+    let form = Multipart::from_request(request, &()).await;
+    let mut form = form.map_err(|error| bad(error.body_text()))?;
+    let mut taken = Taken { fields: Vec::new(), photo: None };
+    while let Some(part) = form.next_field().await.map_err(|error| bad(error.body_text()))? {
+        let name = part.name().unwrap_or_default().to_owned();
+        if part.file_name().is_some() || matches!(name.as_str(), "media" | "photo") {
+            let bytes = part.bytes().await.map_err(|error| bad(error.body_text()))?;
+            if !bytes.is_empty() {
+                taken.photo = Some(bytes.to_vec());
+            }
+        } else if taken.fields.len() <= geo_report::FIELDS_MAX {
+            let bytes = part.bytes().await.map_err(|error| bad(error.body_text()))?;
+            taken.fields.push((name, String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
+    Ok(taken)
+}
+
+/// Where we are, as the caller sees it.
+pub(crate) fn base(headers: &HeaderMap) -> String {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_host = |host: &&str| {
+        host.len() <= 255
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]_".contains(&b))
+    };
+    let host = text("x-forwarded-host").or(text("host")).filter(is_host).unwrap_or("localhost");
+    let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    format!("{scheme}://{host}")
 }

@@ -23,12 +23,13 @@ use utoipa_axum::routes;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, corrections,
-    device_summary, devices, events, gateway, indicator_windows, indicators, latest, moments,
-    packs, readings, reviews, rules, series, session, setpoints, shelves, sql, system, tasks,
-    users, warnings,
+    agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
+    corrections, device_summary, devices, events, gateway, geo_report, indicator_windows,
+    indicators, latest, moments, packs, readings, reviews, rules, series, session, setpoints,
+    shelves, sql, system, tasks, users, warnings,
 };
 use crate::city::City;
+use crate::pages::{self, downloads, overview, report, track};
 
 /// Title and text of the OpenAPI document.
 #[derive(OpenApi)]
@@ -106,6 +107,7 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(case_steps::act_on_case))
         .routes(routes!(agencies::list_agencies))
         .routes(routes!(agencies::list_ratings))
+        .merge(citizens())
         // Questions in SQL.
         .routes(routes!(sql::ask))
         // Packs, the live stream, the program itself.
@@ -129,6 +131,26 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(system::healthz))
         .routes(routes!(system::readyz))
         .routes(routes!(system::get_metrics))
+}
+
+/// Citizens: their pages, and apps that speak Open311.
+fn citizens() -> OpenApiRouter<Arc<City>> {
+    OpenApiRouter::new()
+        .routes(routes!(contacts::get_contact, contacts::erase_contact))
+        .routes(routes!(contacts::keep_photo))
+        .routes(routes!(contacts::get_photo, contacts::publish_photo))
+        .routes(routes!(report::get_report, report::post_report))
+        .routes(routes!(track::get_track, track::post_track))
+        .routes(routes!(track::get_track_photo))
+        .routes(routes!(track::get_receipt))
+        .routes(routes!(overview::get_public))
+        .routes(routes!(overview::get_outlines))
+        .routes(routes!(downloads::get_file))
+        .routes(routes!(downloads::get_photo))
+        .routes(routes!(pages::get_style))
+        .routes(routes!(pages::get_script))
+        .routes(routes!(geo_report::get_document, geo_report::post_document))
+        .routes(routes!(geo_report::get_one))
 }
 
 /// The OpenAPI document as JSON.

@@ -206,6 +206,7 @@ pub(super) fn columns(case: &Case) -> Vec<(&'static str, Value)> {
         ("parent", case.circumstances.parent.as_ref().map(ToString::to_string).into()),
         ("reporter", filing.reporter.clone().into()),
         ("joined", i64::from(case.joined).into()),
+        ("changed_at", case.changed_at.0.into()),
         ("closed_at", time(case.closed_at)),
         ("on_time", case.on_time.map(i64::from).into()),
         ("returns", i64::from(case.returns).into()),

@@ -9,7 +9,7 @@ use super::{RecordsError, Result, begin, postgres};
 
 /// What is done to reach version 1, 2, ...
 const MIGRATIONS: &[&str] =
-    &[FIRST, SCREENED_WARNINGS, LOOK_BACK, CORRECTIONS, MILLIONS_OF_CASES, WHOLE_LIFE];
+    &[FIRST, SCREENED_WARNINGS, LOOK_BACK, CORRECTIONS, MILLIONS_OF_CASES, WHOLE_LIFE, CITIZENS];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
 /// same moment waits, and finds it done.
@@ -214,4 +214,19 @@ CREATE INDEX case_open_due ON "case" (coalesce(due_at, 9223372036854775807), id,
 CREATE INDEX case_open_area ON "case" (area_path) WHERE closed_at IS NULL;
 CREATE INDEX case_open_agency ON "case" (agency) WHERE closed_at IS NULL;
 CREATE INDEX case_clock ON "case" (clock_due) WHERE closed_at IS NULL;
+"#;
+
+/// Who reported a case and how to reach them, apart from the case so that it can be erased; which photos
+/// everybody may see.
+const CITIZENS: &str = r#"
+ALTER TABLE "case" ADD COLUMN changed_at INTEGER;
+CREATE TABLE case_contact (
+    reporter TEXT PRIMARY KEY, case_id TEXT NOT NULL REFERENCES "case" (id),
+    token TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, app TEXT, language TEXT NOT NULL,
+    person TEXT, phone TEXT, email TEXT, words TEXT, erased_at INTEGER);
+CREATE INDEX case_contact_case ON case_contact (case_id);
+CREATE TABLE public_photo (
+    hash TEXT NOT NULL, case_id TEXT NOT NULL REFERENCES "case" (id), at INTEGER NOT NULL,
+    made_by TEXT NOT NULL, PRIMARY KEY (hash, case_id));
+CREATE INDEX case_public ON "case" (reported_at, id) WHERE reporter IS NOT NULL;
 "#;

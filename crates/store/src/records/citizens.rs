@@ -1,0 +1,265 @@
+//! Citizens and their cases: who reported what and how to reach them, kept apart from the case; the
+//! cases that everybody may see.
+//!
+//! Not here: what of a case is public and how its place is blurred (`server`). Invariants: a contact
+//! is in no case event and can be erased without touching one; of a tracking link only the hash is
+//! kept; a report and its contact are written together or not at all.
+
+use std::collections::BTreeMap;
+
+use chengmai_model::case::{Case, CaseEvent, CaseId};
+use chengmai_model::{AreaPath, Timestamp};
+use sea_orm::{DatabaseTransaction, QueryResult};
+
+use super::audit::{self, AuditRow};
+use super::cases::{self, read};
+use super::sql::{Columns, Sql};
+use super::{Records, Result};
+
+/// Most cases that one question brings back.
+pub const PUBLIC_ROWS_MAX: u64 = 10_000;
+/// Most numbers of cases in one question.
+const IDS_MAX: usize = 500;
+
+/// Someone who reported a case, or joined in a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactRow {
+    /// The name that stands in the case: it says nothing of who they are.
+    pub reporter: String,
+    /// The case.
+    pub case: CaseId,
+    /// When.
+    pub at: Timestamp,
+    /// Account of the app it came by.
+    pub app: Option<String>,
+    /// Language they read: `zh` or `en`.
+    pub language: String,
+    /// Their name, as far as they gave it.
+    pub person: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// What they wrote, word for word.
+    pub words: Option<String>,
+    /// When all this was erased.
+    pub erased_at: Option<Timestamp>,
+}
+
+/// A contact on its way in.
+#[derive(Debug, Clone, Default)]
+pub struct NewContact {
+    /// The name that stands in the case.
+    pub reporter: String,
+    /// Hash of the tracking link's secret.
+    pub token_hash: String,
+    /// Account of the app it came by.
+    pub app: Option<String>,
+    /// `zh` or `en`.
+    pub language: String,
+    /// Their name.
+    pub person: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// What they wrote, word for word.
+    pub words: Option<String>,
+}
+
+/// Which public cases: those that a citizen reported.
+#[derive(Debug, Clone)]
+pub struct PublicFilter {
+    /// In one of these areas or below; none: nothing.
+    pub areas: Vec<AreaPath>,
+    /// Of one of these types; none: of all.
+    pub types: Vec<String>,
+    /// Reported at or after.
+    pub from: Timestamp,
+    /// Reported at or before.
+    pub to: Timestamp,
+    /// Changed at or after.
+    pub changed_from: Option<Timestamp>,
+    /// Changed at or before.
+    pub changed_to: Option<Timestamp>,
+    /// Open or ended; both if absent.
+    pub open: Option<bool>,
+    /// Leave out this many of the newest.
+    pub skip: u64,
+    /// At most so many.
+    pub rows_max: u64,
+}
+
+/// Methods on citizens and their cases.
+#[derive(Debug, Clone, Copy)]
+pub struct Citizens<'a>(pub(super) &'a Records);
+
+impl Citizens<'_> {
+    /// Opens a reported case together with the contact of its reporter.
+    pub async fn report(
+        &self,
+        draft: CaseId,
+        events: &[CaseEvent],
+        contact: &NewContact,
+    ) -> Result<Case> {
+        let tx = self.0.begin().await?;
+        let filed = cases::file(&tx, draft, events, None).await?;
+        insert(&tx, &filed.case, contact).await?;
+        tx.commit().await?;
+        Ok(filed.case)
+    }
+
+    /// Adds someone who reports the same.
+    ///
+    /// # Errors
+    /// `NOT_ALLOWED_NOW` when someone else's step came in between.
+    pub async fn join(
+        &self,
+        before: &Case,
+        events: &[CaseEvent],
+        contact: &NewContact,
+    ) -> Result<Case> {
+        // The step first: a contact without it would be of nobody. Whoever is told has both on disk.
+        let case = self.0.cases().append(before, events).await?;
+        let tx = self.0.begin().await?;
+        insert(&tx, &case, contact).await?;
+        tx.commit().await?;
+        Ok(case)
+    }
+
+    /// Whose tracking link it is.
+    pub async fn by_token(&self, token_hash: &str) -> Result<Option<ContactRow>> {
+        let mut sql = Sql::new("SELECT * FROM case_contact WHERE token = ");
+        sql.value(token_hash).one(&self.0.read).await?.as_ref().map(read_contact).transpose()
+    }
+
+    /// Everybody who reported a case, in order. Reading is put on record.
+    pub async fn contacts(
+        &self,
+        case: &CaseId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Vec<ContactRow>> {
+        let tx = self.0.begin().await?;
+        audit::add(&tx, &note(case, by, now, "contact_read")).await?;
+        let mut sql = Sql::new("SELECT * FROM case_contact WHERE case_id = ");
+        sql.value(case.to_string()).add(" ORDER BY at, reporter");
+        let rows = sql.all(&tx).await?.iter().map(read_contact).collect::<Result<Vec<_>>>()?;
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    /// Erases what is known of everybody who reported a case; how many they were. Links go on working.
+    pub async fn erase(&self, case: &CaseId, by: &str, now: Timestamp) -> Result<u64> {
+        let tx = self.0.begin().await?;
+        audit::add(&tx, &note(case, by, now, "contact_erased")).await?;
+        let mut sql =
+            Sql::new("UPDATE case_contact SET person = NULL, phone = NULL, email = NULL, ");
+        sql.add("words = NULL, erased_at = ").value(now.0);
+        sql.add(" WHERE erased_at IS NULL AND case_id = ").value(case.to_string());
+        let erased = sql.run(&tx).await?;
+        tx.commit().await?;
+        Ok(erased)
+    }
+
+    /// Lets everybody see a photo of a case.
+    pub async fn publish_photo(
+        &self,
+        case: &CaseId,
+        hash: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut sql = Sql::new("INSERT INTO public_photo (hash, case_id, at, made_by) VALUES (");
+        sql.values([hash.into(), case.to_string().into(), now.0.into(), by.into()]);
+        sql.add(") ON CONFLICT (hash, case_id) DO NOTHING").run(&self.0.write).await?;
+        Ok(())
+    }
+
+    /// Of each of these cases the first photo that everybody may see, by the number of the case.
+    pub async fn public_photos(&self, cases: &[String]) -> Result<BTreeMap<String, String>> {
+        let mut photos = BTreeMap::new();
+        for part in cases.chunks(IDS_MAX) {
+            let mut sql = Sql::new("SELECT case_id, hash FROM public_photo WHERE case_id IN (");
+            sql.values(part.iter().map(|id| id.clone().into()));
+            for row in sql.add(") ORDER BY at, hash").all(&self.0.read).await? {
+                photos.entry(row.get("case_id")?).or_insert(row.get("hash")?);
+            }
+        }
+        Ok(photos)
+    }
+
+    /// Whether everybody may see a photo.
+    pub async fn is_public_photo(&self, hash: &str) -> Result<bool> {
+        let mut sql = Sql::new("SELECT count(*) FROM public_photo WHERE hash = ");
+        Ok(sql.value(hash).count(&self.0.read).await? > 0)
+    }
+
+    /// Public cases, newest first.
+    pub async fn list(&self, filter: &PublicFilter) -> Result<Vec<Case>> {
+        let mut sql = Sql::new("SELECT body FROM \"case\" WHERE reporter IS NOT NULL");
+        sql.within("area_path", &filter.areas);
+        sql.add(" AND reported_at >= ").value(filter.from.0);
+        sql.add(" AND reported_at <= ").value(filter.to.0);
+        sql.and_if("changed_at >=", filter.changed_from.map(|t| t.0));
+        sql.and_if("changed_at <=", filter.changed_to.map(|t| t.0));
+        if let Some(open) = filter.open {
+            sql.add(if open { " AND closed_at IS NULL" } else { " AND closed_at IS NOT NULL" });
+        }
+        if !filter.types.is_empty() {
+            sql.add(" AND type_id IN (");
+            sql.values(filter.types.iter().map(|id| id.clone().into())).add(")");
+        }
+        let rows_max = filter.rows_max.min(PUBLIC_ROWS_MAX);
+        sql.add(" ORDER BY reported_at DESC, id DESC LIMIT ");
+        sql.value(i64::try_from(rows_max).unwrap_or(0)).add(" OFFSET ");
+        sql.value(i64::try_from(filter.skip).unwrap_or(i64::MAX));
+        sql.all(&self.0.read).await?.iter().map(read).collect()
+    }
+}
+
+fn note(case: &CaseId, by: &str, at: Timestamp, what: &str) -> AuditRow {
+    AuditRow {
+        at,
+        who: by.to_owned(),
+        what: what.to_owned(),
+        object: case.to_string(),
+        detail: String::new(),
+    }
+}
+
+async fn insert(tx: &DatabaseTransaction, case: &Case, new: &NewContact) -> Result<()> {
+    let mut sql = Sql::new(
+        "INSERT INTO case_contact (reporter, case_id, token, at, app, language, person, phone, email, \
+         words) VALUES (",
+    );
+    sql.values([
+        new.reporter.clone().into(),
+        case.id.to_string().into(),
+        new.token_hash.clone().into(),
+        case.changed_at.0.into(),
+        new.app.clone().into(),
+        new.language.clone().into(),
+        new.person.clone().into(),
+        new.phone.clone().into(),
+        new.email.clone().into(),
+        new.words.clone().into(),
+    ]);
+    sql.add(")").run(tx).await?;
+    Ok(())
+}
+
+fn read_contact(row: &QueryResult) -> Result<ContactRow> {
+    Ok(ContactRow {
+        reporter: row.get("reporter")?,
+        case: row.word("case_id", CaseId::parse)?,
+        at: row.time("at")?,
+        app: row.get("app")?,
+        language: row.get("language")?,
+        person: row.get("person")?,
+        phone: row.get("phone")?,
+        email: row.get("email")?,
+        words: row.get("words")?,
+        erased_at: row.time_if("erased_at")?,
+    })
+}
