@@ -48,13 +48,16 @@ impl Correction {
     }
 }
 
+/// Old values and what stands in their place now, by their bits; nothing where they were withdrawn.
+type Replaced = Vec<(u64, Option<u64>)>;
+
 /// What rows are worth now.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Overlay {
     /// In order of the journal.
     list: Vec<Correction>,
     /// By stream and time: the value in a row, and what became of it after all corrections.
-    now: HashMap<(u32, i64), Vec<(u64, Option<u64>)>>,
+    now: HashMap<(u32, i64), Replaced>,
 }
 
 impl Overlay {
@@ -76,7 +79,9 @@ impl Overlay {
 
     /// Adds those of one more frame.
     pub(crate) fn add(&mut self, sequence: u64, readings: &[CorrectedReading]) {
-        readings.iter().for_each(|reading| self.push(Correction::of(sequence, reading)));
+        for reading in readings {
+            self.push(Correction::of(sequence, reading));
+        }
     }
 
     /// Without some that rows in files follow now.

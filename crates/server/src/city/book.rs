@@ -2,7 +2,7 @@
 //! screen shows once a second. The records database is the truth; the book is read from it at start
 //! and follows every change.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chengmai_engine::clock::DueQueue;
 use chengmai_model::{AreaId, AreaTree, Severity, Timestamp};
@@ -32,8 +32,8 @@ pub(crate) struct OpenCase {
 struct Looks {
     queue: DueQueue<u64>,
     /// Numbers of the cases that wait, and their names by number.
-    numbers: HashMap<String, u64>,
-    names: HashMap<u64, String>,
+    numbers: BTreeMap<String, u64>,
+    names: BTreeMap<u64, String>,
     next: u64,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct Book {
 
 impl Default for Looks {
     fn default() -> Self {
-        Self { queue: DueQueue::new(), numbers: HashMap::new(), names: HashMap::new(), next: 0 }
+        Self { queue: DueQueue::new(), numbers: BTreeMap::new(), names: BTreeMap::new(), next: 0 }
     }
 }
 
@@ -60,15 +60,13 @@ impl Looks {
             }
             return;
         };
-        let number = match self.numbers.get(id) {
-            Some(&number) => number,
-            None => {
-                self.next += 1;
-                self.numbers.insert(id.to_owned(), self.next);
-                self.names.insert(self.next, id.to_owned());
-                self.next
-            }
-        };
+        let known = self.numbers.get(id).copied();
+        let number = known.unwrap_or_else(|| {
+            self.next += 1;
+            self.numbers.insert(id.to_owned(), self.next);
+            self.names.insert(self.next, id.to_owned());
+            self.next
+        });
         self.queue.set(number, at);
     }
 }

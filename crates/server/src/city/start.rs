@@ -96,18 +96,27 @@ fn area_history(path: &Path, loaded: &Loaded) -> anyhow::Result<AreaHistory> {
     AreaHistory::new(rows).map_err(|faults| import::faults(&faults))
 }
 
+/// The packs and the areas; what a duty officer should know of the calendar is said in the log.
+fn load_city(
+    config: &Config,
+    folder: &DataFolder,
+    now: Timestamp,
+) -> anyhow::Result<(Loaded, AreaHistory, Arc<AreaTree>)> {
+    let loaded = packs::load(config.packs.as_deref())?;
+    let area_history = area_history(&folder.areas(), &loaded)?;
+    let areas = area_history.on(import::today()).map_err(|faults| import::faults(&faults))?;
+    tracing::info!(areas = areas.len(), packs = loaded.packs.len(), "areas and packs are loaded");
+    for note in loaded.profile.calendar.notes(loaded.profile.local_date(now)) {
+        tracing::info!("{}", note.en);
+    }
+    Ok((loaded, area_history, Arc::new(areas)))
+}
+
 /// Opens everything and brings the engine to where the journal ends.
 pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     let started_at = clock::now();
     let folder = Arc::new(DataFolder::open(&config.data)?);
-    let loaded = packs::load(config.packs.as_deref())?;
-    let area_history = area_history(&folder.areas(), &loaded)?;
-    let areas = area_history.on(import::today()).map_err(|faults| import::faults(&faults))?;
-    let areas = Arc::new(areas);
-    tracing::info!(areas = areas.len(), packs = loaded.packs.len(), "areas and packs are loaded");
-    for note in loaded.profile.calendar.notes(loaded.profile.local_date(started_at)) {
-        tracing::info!("{}", note.en);
-    }
+    let (loaded, area_history, areas) = load_city(&config, &folder, started_at)?;
     let records = Records::open(config.records.clone()).await?;
     let agencies = Arc::new(sync_agencies(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies));

@@ -272,7 +272,7 @@ mod tests {
         }
         let mut saved = Vec::new();
         for from in (0..table.buckets()).step_by(64) {
-            saved.extend(table.slots(from, 64).flat_map(|slot| slot.to_bytes()));
+            saved.extend(table.slots(from, 64).flat_map(super::Slot::to_bytes));
         }
         let mut back = SeriesTable::new(table.seed());
         back.restore(&saved, 900);
