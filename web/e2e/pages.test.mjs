@@ -48,6 +48,9 @@ before(async () => {
     "/devices/p1",
     "/devices/v1",
     "/ratings",
+    "/evaluation",
+    "/evaluation?object=agency&period=year",
+    `/evaluation/print?period=year&id=gas_company-${DISTRICT}`,
     "/query",
     "/alarms",
     "/packs",
@@ -70,7 +73,7 @@ after(async () => {
 const leftKeys = (page) =>
   page.evaluate(() =>
     (document.body.innerText.match(
-      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|alarm|case|clock|stage|step|action|device|setpoint|rating|pack|rule|review|query|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
+      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|alarm|case|clock|stage|step|action|device|setpoint|rating|evaluation|pack|rule|review|query|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
     ) ?? []),
   );
 

@@ -5,10 +5,12 @@
 //! [`evidence`] and [`stars`] say who is proved to be among the best, [`weights`] how much an order owes
 //! to its weights, [`policy`] whether a measure changed anything.
 //!
-//! In this file: the summary of an agency's cases as its page shows it. Formula of its score (our
-//! default weights; the field's own composite in domain terms is alike):
-//! score = 100 × (0.60 × on-time + 0.25 × (1 − rework) + 0.15 × (1 − open overdue share)),
-//! 90 and more 5 stars, 80 4, 70 3, 60 2, less 1; fewer than five cases: no stars.
+//! [`gather`] makes the facts of all this from stored cases.
+//!
+//! In this file: the quick score of an agency's cases over any stretch of time, as the list of agencies
+//! shows it. It is no star: those need proof. Its formula (our default weights):
+//! score = 100 × (0.60 × on-time + 0.25 × (1 − rework) + 0.15 × (1 − open overdue share)); fewer than
+//! five cases: no score.
 
 use chengmai_model::Text;
 
@@ -17,6 +19,7 @@ pub mod draws;
 pub mod evidence;
 pub mod facts;
 pub mod formulas;
+pub mod gather;
 pub mod policy;
 pub mod posterior;
 pub mod stars;
@@ -25,7 +28,7 @@ pub mod weights;
 mod probability;
 mod ranks;
 
-/// Fewer cases than this are not enough evidence for stars.
+/// Fewer cases than this are not enough for a score.
 pub const EVIDENCE_CASES_MIN: u64 = 5;
 
 /// A share that says what it is a share of.
@@ -91,18 +94,16 @@ impl CaseCounts {
     }
 }
 
-/// Stars with the numbers behind them.
+/// A score with the numbers behind it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rating {
     /// What was counted.
     pub counts: CaseCounts,
     /// 0 to 100; `None` with too little evidence.
     pub score: Option<f64>,
-    /// 1 to 5; `None` with too little evidence.
-    pub stars: Option<u8>,
 }
 
-/// Rates counts by the formula above. No stars with fewer than [`EVIDENCE_CASES_MIN`] cases, or when
+/// Rates counts by the formula above. No score with fewer than [`EVIDENCE_CASES_MIN`] cases, or when
 /// nothing was closed nor overdue.
 pub fn rate(counts: CaseCounts) -> Rating {
     let score =
@@ -111,26 +112,17 @@ pub fn rate(counts: CaseCounts) -> Rating {
             let overdue = counts.open_overdue_share().value().unwrap_or(0.0);
             100.0 * (0.60 * on_time + 0.25 * (1.0 - rework) + 0.15 * (1.0 - overdue))
         });
-    Rating { counts, score, stars: score.map(stars) }
+    Rating { counts, score }
 }
 
-fn stars(score: f64) -> u8 {
-    // Sums of shares may lie a rounding error below the whole number they mean.
-    let score = score + 1e-9;
-    [(90.0, 5), (80.0, 4), (70.0, 3), (60.0, 2)]
-        .into_iter()
-        .find(|(least, _)| score >= *least)
-        .map_or(1, |(_, stars)| stars)
-}
-
-/// The formula in words, to be shown beside every star.
+/// The formula in words, to be shown beside every score.
 pub fn formula() -> Text {
     Text::new(
-        "得分 = 按期结案率×60 + (1−返工率)×25 + (1−超期未结率)×15；≥90 五星，≥80 四星，≥70 三星，≥60 二星，其余一星；\
-         不足 5 件不评星。按期结案率 = 按期结案数 /（有时限的结案数 + 超期未结数）。权重为系统默认值。",
-        "score = on-time rate × 60 + (1 − rework rate) × 25 + (1 − open overdue share) × 15; 90 and more five \
-         stars, 80 four, 70 three, 60 two, less one; no stars with fewer than 5 cases. On-time rate = closed on \
-         time / (closed with a limit + open overdue). The weights are our defaults.",
+        "得分 = 按期结案率×60 + (1−返工率)×25 + (1−超期未结率)×15；不足 5 件不计分。\
+         按期结案率 = 按期结案数 /（有时限的结案数 + 超期未结数）。权重为系统默认值；星级另评。",
+        "score = on-time rate × 60 + (1 − rework rate) × 25 + (1 − open overdue share) × 15; no score with \
+         fewer than 5 cases. On-time rate = closed on time / (closed with a limit + open overdue). The weights \
+         are our defaults; stars are another matter.",
     )
 }
 
@@ -159,22 +151,20 @@ mod tests {
     }
 
     #[test]
-    fn stars_follow_the_formula_at_its_edges() {
-        let stars = |c: CaseCounts| rate(c).stars;
-        assert_eq!(stars(counts(10, 10, 0, 0, 0)), Some(5));
-        // 60 + 25 x 0.6 + 15 = 90 exactly.
-        assert_eq!(stars(counts(10, 10, 0, 0, 4)), Some(5));
-        assert_eq!(stars(counts(10, 10, 0, 0, 5)), Some(4));
-        // 60 x 0.5 + 25 + 15 = 70.
-        assert_eq!(stars(counts(10, 5, 0, 0, 0)), Some(3));
-        assert_eq!(stars(counts(0, 0, 10, 10, 0)), Some(1));
-        assert_eq!(rate(counts(0, 0, 10, 10, 0)).score, Some(25.0));
+    fn the_score_follows_the_formula() {
+        let score = |c: CaseCounts| rate(c).score.map(|score| (score * 10.0).round() / 10.0);
+        assert_eq!(score(counts(10, 10, 0, 0, 0)), Some(100.0));
+        // 60 + 25 x 0.6 + 15.
+        assert_eq!(score(counts(10, 10, 0, 0, 4)), Some(90.0));
+        // 60 x 0.5 + 25 + 15.
+        assert_eq!(score(counts(10, 5, 0, 0, 0)), Some(70.0));
+        assert_eq!(score(counts(0, 0, 10, 10, 0)), Some(25.0));
     }
 
     #[test]
-    fn few_cases_are_no_evidence_and_the_count_stays_visible() {
+    fn few_cases_have_no_score_and_the_count_stays_visible() {
         let few = rate(counts(4, 4, 0, 0, 0));
-        assert_eq!((few.stars, few.score, few.counts.cases()), (None, None, 4));
-        assert_eq!(rate(counts(0, 0, 9, 0, 0)).stars, None);
+        assert_eq!((few.score, few.counts.cases()), (None, 4));
+        assert_eq!(rate(counts(0, 0, 9, 0, 0)).score, None);
     }
 }

@@ -33,6 +33,7 @@ pub(crate) mod citizens;
 pub(crate) mod counters;
 pub(crate) mod decisions;
 pub(crate) mod directory;
+pub(crate) mod evaluation;
 pub(crate) mod hub;
 pub(crate) mod layout;
 pub(crate) mod marks;

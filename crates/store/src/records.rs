@@ -25,6 +25,7 @@ pub mod alarm_load;
 mod append;
 pub mod audit;
 pub mod case_query;
+mod case_scan;
 pub mod cases;
 pub mod citizens;
 pub mod corrections;

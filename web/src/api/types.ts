@@ -265,7 +265,6 @@ export interface Rating {
   agency: string;
   name: Text;
   area_name: string;
-  stars: 1 | 2 | 3 | 4 | 5 | null;
   score: number | null;
   closed: number;
   open: number;

@@ -2,6 +2,7 @@
 import alarm from "./alarm.en";
 import * as cases from "./case.en";
 import device from "./device";
+import { evaluation } from "./evaluation.en";
 import { review, rule } from "./lookback.en";
 import query from "./query";
 import type zh from "./zh";
@@ -21,7 +22,8 @@ const en: typeof zh = {
     indicator: "Vital sign",
     devices: "Devices",
     device: "Device",
-    ratings: "Ratings",
+    evaluation: "Evaluation",
+    ratings: "Scores of agencies",
     alarms: "Alarm quality",
     packs: "Packs",
     query: "Query",
@@ -260,6 +262,7 @@ const en: typeof zh = {
     open_case: "Open the case",
   },
   alarm,
+  evaluation,
   case: cases.item,
   clock: cases.clock,
   stage: cases.stage,
@@ -273,8 +276,7 @@ const en: typeof zh = {
     formula: "Formula",
     period: "Period: {from} to {to}",
     none: "No agency yet",
-    none_hint: "Once agencies are registered, their closed cases earn them stars here.",
-    stars_word: "Stars",
+    none_hint: "Once agencies are registered, their closed cases earn them a score here.",
     stars: "{stars} of 5 stars",
     none_yet: "Not rated yet",
     no_base: "n/a",

@@ -2,6 +2,7 @@
 import alarm from "./alarm.zh";
 import * as cases from "./case.zh";
 import device from "./device";
+import { evaluation } from "./evaluation.zh";
 import { review, rule } from "./lookback.zh";
 import query from "./query";
 
@@ -20,7 +21,8 @@ export default {
     indicator: "体征指标",
     devices: "设备",
     device: "设备",
-    ratings: "评价",
+    evaluation: "评价",
+    ratings: "责任单位得分",
     alarms: "报警质量",
     packs: "场景包",
     query: "数据查询",
@@ -259,6 +261,7 @@ export default {
     open_case: "打开案件",
   },
   alarm,
+  evaluation,
   case: cases.item,
   clock: cases.clock,
   stage: cases.stage,
@@ -272,8 +275,7 @@ export default {
     formula: "计算公式",
     period: "统计时段：{from} 至 {to}",
     none: "还没有责任单位",
-    none_hint: "场景包或管理员登记责任单位后，这里按结案情况评出星级。",
-    stars_word: "星级",
+    none_hint: "场景包或管理员登记责任单位后，这里按结案情况计分。",
     stars: "{stars} 星（满分 5 星）",
     none_yet: "暂无评价",
     no_base: "无可计",

@@ -16,7 +16,7 @@ export const NAV: NavItem[] = [
   { name: "cases", icon: "case", also: ["case"] },
   { name: "indicators", icon: "pulse", also: ["indicator"] },
   { name: "devices", icon: "device", also: ["device"] },
-  { name: "ratings", icon: "star" },
+  { name: "evaluation", icon: "star", also: ["evaluation-print", "ratings"] },
   { name: "alarms", icon: "bell" },
   { name: "reviews", icon: "back", also: ["review"] },
   { name: "query", icon: "query", needs: "sql" },

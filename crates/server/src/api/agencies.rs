@@ -1,4 +1,4 @@
-//! Agencies 责任单位 and their five stars 五星评价, always with the numbers behind them.
+//! Agencies 责任单位 and the score of their cases, always with the numbers behind it.
 
 use std::sync::Arc;
 
@@ -68,18 +68,17 @@ pub(crate) async fn list_agencies(
     Ok(Json(page))
 }
 
-/// Stars of an agency with what is behind them.
+/// Score of an agency with what is behind it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"agency": "gas_company-500103", "name": {"zh": "渝中区燃气公司", "en": "Yuzhong Gas Company"},
-    "area_name": "渝中区", "stars": 5, "score": 96.2, "closed": 14, "open": 1, "open_overdue": 0,
+    "area_name": "渝中区", "score": 96.2, "closed": 14, "open": 1, "open_overdue": 0,
     "on_time": {"numerator": 13, "denominator": 14, "rate": 0.93},
     "rework": {"numerator": 0, "denominator": 15, "rate": 0.0}, "count": 15}))]
 pub(crate) struct RatingJson {
     agency: String,
     name: TextJson,
     area_name: String,
-    /// null: too few cases to tell.
-    stars: Option<u8>,
+    /// 0 to 100; null: too few cases to tell.
     score: Option<f64>,
     closed: u64,
     open: u64,
@@ -99,7 +98,7 @@ pub(crate) struct Ratings {
     formula: TextJson,
 }
 
-/// Stars per agency over a period, best first; those with too little evidence last.
+/// Scores of agencies over a period, best first; those with too few cases last.
 #[utoipa::path(get, path = "/api/v1/agencies/ratings", tag = "agencies", params(PeriodQuery),
     responses((status = 200, body = Ratings)))]
 pub(crate) async fn list_ratings(
@@ -122,7 +121,6 @@ pub(crate) async fn list_ratings(
                 name: agency.map_or(plain, |a| a.name.clone()).into(),
                 area_name: agency.map(|a| city.area_name(a.area.code())).unwrap_or_default(),
                 agency: row.agency,
-                stars: rating.stars,
                 score: rating.score.map(|s| (s * 10.0).round() / 10.0),
                 closed: row.counts.closed,
                 open: row.counts.open,

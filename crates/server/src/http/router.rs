@@ -24,9 +24,9 @@ use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
-    corrections, device_summary, devices, events, gateway, geo_report, indicator_windows,
-    indicators, latest, moments, packs, readings, reviews, rules, series, session, setpoints,
-    shelves, sql, system, tasks, users, warnings,
+    corrections, device_summary, devices, evaluation, events, gateway, geo_report,
+    indicator_windows, indicators, latest, moments, packs, readings, reviews, rules, series,
+    session, setpoints, shelves, sql, stars, system, tasks, users, warnings,
 };
 use crate::city::City;
 use crate::pages::{self, downloads, overview, report, track};
@@ -107,6 +107,9 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(case_steps::act_on_case))
         .routes(routes!(agencies::list_agencies))
         .routes(routes!(agencies::list_ratings))
+        .routes(routes!(evaluation::get_evaluation))
+        .routes(routes!(evaluation::list_behind))
+        .routes(routes!(stars::list_stars))
         .merge(citizens())
         // Questions in SQL.
         .routes(routes!(sql::ask))

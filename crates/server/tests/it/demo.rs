@@ -25,8 +25,12 @@ fn a_demo_has_a_past_when_it_opens_and_its_first_warning_within_half_a_minute() 
     assert!(summary["closed"].as_u64().unwrap() > 400, "{summary}");
     assert!(summary["open"].as_u64().unwrap() > 5, "{summary}");
     let ratings = city.list("/api/v1/agencies/ratings", &city.admin);
-    let stars: BTreeSet<u64> = ratings.iter().filter_map(|r| r["stars"].as_u64()).collect();
-    assert!(stars.len() >= 3, "the stars do not differ: {stars:?}");
+    let scores = ratings.iter().filter_map(|r| r["score"].as_f64());
+    let scores: BTreeSet<String> = scores.map(|score| format!("{:.0}", score / 10.0)).collect();
+    assert!(scores.len() >= 3, "the scores do not differ: {scores:?}");
+    let agencies = city.list("/api/v1/evaluation?object=agency&period=year", &city.admin);
+    let totals = agencies.iter().filter(|row| row["score"]["total"].is_number()).count();
+    assert!(totals >= 10, "{totals} of {} agencies have a composite", agencies.len());
     let from = Timestamp(opened_ms - 20 * 3_600_000).to_rfc3339();
     let path = format!("/api/v1/indicators/water.pressure_ok_share/history?area=50&from={from}");
     let (_, history) = city.get(&path, &city.admin);

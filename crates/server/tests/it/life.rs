@@ -18,7 +18,7 @@ fn step(city: &City, token: &str, case: &str, action: &str, body: &Value) -> Val
 }
 
 #[test]
-fn a_reading_becomes_a_warning_a_case_a_closed_case_and_a_star_across_restarts() {
+fn a_reading_becomes_a_warning_a_case_a_closed_case_and_a_score_across_restarts() {
     let folder = Folder::new();
     let city = City::start(&folder, &[]);
     city.register(&format!(
@@ -68,9 +68,9 @@ fn a_reading_becomes_a_warning_a_case_a_closed_case_and_a_star_across_restarts()
     assert_eq!(shown["state"], "handling", "{shown}");
     assert_eq!(shown["actions"], json!(["finish", "return"]));
     let closed = check_twice_and_close(&city, &duty, &staff, &case);
-    // One case is too little evidence for a star; five are enough.
+    // One case is too little for a score; five are enough.
     let rating = rating_of(&city, &duty, "gas_company-500103");
-    assert_eq!((&rating["count"], &rating["stars"]), (&json!(1), &Value::Null), "{rating}");
+    assert_eq!((&rating["count"], &rating["score"]), (&json!(1), &Value::Null), "{rating}");
     for _ in 0..4 {
         file_and_close(&city, &duty, &staff);
     }
@@ -78,7 +78,8 @@ fn a_reading_becomes_a_warning_a_case_a_closed_case_and_a_star_across_restarts()
     let on_time = (&rating["on_time"]["numerator"], &rating["on_time"]["denominator"]);
     assert_eq!((&rating["closed"], on_time), (&json!(5), (&json!(5), &json!(5))), "{rating}");
     assert_eq!(rating["rework"]["numerator"], 1, "{rating}");
-    assert!((4..=5).contains(&rating["stars"].as_u64().unwrap()), "{rating}");
+    // 60 + 25 x 4 / 5 + 15.
+    assert_eq!(rating["score"], 95.0, "{rating}");
     let (_, summary) = city.get("/api/v1/cases/summary?area=500103", &duty);
     assert_eq!((&summary["closed"], &summary["open"]), (&json!(5), &json!(0)), "{summary}");
 

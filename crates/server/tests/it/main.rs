@@ -6,6 +6,7 @@ mod areas;
 mod citizens;
 mod corrections;
 mod demo;
+mod evaluation;
 mod harness;
 mod kill;
 mod life;

@@ -1,5 +1,5 @@
 //! A week of made-up cases: of many types, in all districts, by agencies of which some are punctual
-//! and some are not, so that their stars differ.
+//! and some are not, so that their figures differ.
 //!
 //! Invariants: the steps of a case are in order of time, none lies after the end of the past, and
 //! each is allowed after the one before it in the short loop.

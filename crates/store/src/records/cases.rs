@@ -13,6 +13,7 @@ use super::{Records, RecordsError, Result};
 pub use super::case_query::{
     AgencyCounts, CaseFilter, CaseOrder, CaseStateFilter, CaseSummary, TypeCount,
 };
+pub use super::case_scan::{CaseScan, NewestCases};
 pub use super::import::Imported;
 
 /// A case that was filed, or the one that was filed before from the same warning or import.
@@ -167,6 +168,16 @@ async fn find<C: ConnectionTrait>(db: &C, column: &str, key: &str) -> Result<Opt
     sql.one(db).await?.as_ref().map(read).transpose()
 }
 
+/// The last moment that an evaluation may count of a case that has come to its end: its deadlines may lie
+/// after it, and so may what the reporter said.
+fn facts_until(case: &Case) -> Option<Timestamp> {
+    let closed_at = case.closed_at?;
+    let clocks = case.clocks.iter().map(|row| row.due_at);
+    let said = case.circumstances.satisfaction.map(|said| said.at);
+    let aside = case.circumstances.aside.as_ref().map(|aside| aside.clock.due_at);
+    clocks.chain(case.due_at).chain(aside).chain(said).chain([closed_at]).max()
+}
+
 /// A case from its row.
 pub(super) fn read(row: &QueryResult) -> Result<Case> {
     row.json("body")
@@ -208,6 +219,7 @@ pub(super) fn columns(case: &Case) -> Vec<(&'static str, Value)> {
         ("joined", i64::from(case.joined).into()),
         ("changed_at", case.changed_at.0.into()),
         ("closed_at", time(case.closed_at)),
+        ("facts_until", time(facts_until(case))),
         ("on_time", case.on_time.map(i64::from).into()),
         ("returns", i64::from(case.returns).into()),
         ("reworks", i64::from(case.reworks).into()),

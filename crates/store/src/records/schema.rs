@@ -8,8 +8,16 @@ use super::sql::Sql;
 use super::{RecordsError, Result, begin, postgres};
 
 /// What is done to reach version 1, 2, ...
-const MIGRATIONS: &[&str] =
-    &[FIRST, SCREENED_WARNINGS, LOOK_BACK, CORRECTIONS, MILLIONS_OF_CASES, WHOLE_LIFE, CITIZENS];
+const MIGRATIONS: &[&str] = &[
+    FIRST,
+    SCREENED_WARNINGS,
+    LOOK_BACK,
+    CORRECTIONS,
+    MILLIONS_OF_CASES,
+    WHOLE_LIFE,
+    CITIZENS,
+    FACTS_OF_CASES,
+];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
 /// same moment waits, and finds it done.
@@ -180,6 +188,13 @@ ALTER TABLE "case" ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;
 UPDATE "case" SET clock_yellow = clock_started + ((clock_due - clock_started) * 8 + 9) / 10;
 CREATE INDEX case_parent ON "case" (parent) WHERE parent IS NOT NULL;
 CREATE INDEX case_reporter ON "case" (reporter) WHERE reporter IS NOT NULL;
+"#;
+
+/// Until when anything that an evaluation counts may lie in a case; absent while it is open, and of cases
+/// written before.
+const FACTS_OF_CASES: &str = r#"
+ALTER TABLE "case" ADD COLUMN facts_until INTEGER;
+CREATE INDEX case_facts ON "case" (coalesce(facts_until, 9223372036854775807), id, area_path);
 "#;
 
 /// Readings that were replaced or withdrawn. The number is that of the journal frame.

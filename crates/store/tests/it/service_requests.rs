@@ -127,7 +127,7 @@ async fn boston_s_departments_are_rated_with_the_count_behind() {
             assert_eq!(row.counts.cases(), own.len() as u64);
             cases_counted += own.len();
             let rating = rate(row.counts);
-            assert_eq!(rating.stars.is_some(), own.len() >= 5 && expected.denominator > 0);
+            assert_eq!(rating.score.is_some(), own.len() >= 5 && expected.denominator > 0);
         }
         assert_eq!(cases_counted, cases.len());
     })
