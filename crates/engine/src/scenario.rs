@@ -20,6 +20,7 @@
 //! as the server does, and stands in for the people: centres, agencies, checkers.
 
 mod areas;
+mod casework;
 mod compare;
 mod parse;
 mod people;

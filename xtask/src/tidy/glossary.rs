@@ -21,8 +21,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
         if !file.path.starts_with("crates/model/src/") || tree.is_test_only(&file.path) {
             continue;
         }
+        let mut in_words = false;
         for (number, line) in file.code() {
-            if let Some(name) = public_type(line).filter(|name| !known.contains(name)) {
+            let name = if in_words { said_by_words(line) } else { public_type(line) };
+            in_words = line.trim() == WORDS || (in_words && name.is_none());
+            if let Some(name) = name.filter(|name| !known.contains(name)) {
                 faults.push(Fault::new(
                     &file.path,
                     number,
@@ -113,22 +116,37 @@ fn public_type(line: &str) -> Option<&str> {
         .iter()
         .find_map(|keyword| rest.strip_prefix(keyword))?;
     let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
-    Some(&rest[..end.unwrap_or(rest.len())])
+    Some(&rest[..end.unwrap_or(rest.len())]).filter(|name| !name.is_empty())
+}
+
+/// How an enum whose values have words begins (`model::words`); its name is on a line of its own.
+const WORDS: &str = "words! {";
+
+/// The name in `Name {`.
+fn said_by_words(line: &str) -> Option<&str> {
+    let name = line.trim().strip_suffix('{')?.trim_end();
+    // In the arms of another macro the values follow on the same line.
+    let name = name.split_once(" {").map_or(name, |(name, _)| name);
+    is_type_name(name).then_some(name)
 }
 
 fn is_used(tree: &Tree, name: &str) -> bool {
     let defined = |line: &str| {
-        ["struct ", "enum ", "type ", "trait "].iter().any(|keyword| {
-            line.split_once(keyword).is_some_and(|(_, rest)| {
-                rest.strip_prefix(name).is_some_and(|rest| {
-                    !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
-                })
-            })
-        })
+        said_by_words(line.split_inclusive('{').next().unwrap_or_default()) == Some(name)
+            || is_defined(line, name)
     };
     tree.with_extension(&["rs"])
         .filter(|file| file.path.starts_with("crates/"))
         .any(|file| file.text.lines().any(defined))
+}
+
+fn is_defined(line: &str, name: &str) -> bool {
+    ["struct ", "enum ", "type ", "trait "].iter().any(|keyword| {
+        line.split_once(keyword).is_some_and(|(_, rest)| {
+            rest.strip_prefix(name)
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        })
+    })
 }
 
 #[cfg(test)]
@@ -154,6 +172,13 @@ mod tests {
         assert_eq!(faults, ["Tier is not in the glossary"]);
         let faults = whats("", "pub type Streams<T> = Vec<T>;\n");
         assert_eq!(faults, ["Streams is not in the glossary"]);
+    }
+
+    #[test]
+    fn an_enum_whose_values_have_words_needs_a_row_too() {
+        let code = "words! {\n    /// Where.\n    Tier {\n        City = \"city\",\n    }\n}\n";
+        assert_eq!(whats("| 区域 | area | `Area` | x |\n", code)[0], "Tier is not in the glossary");
+        assert_eq!(whats("| 层级 | tier | `Tier` | x |\n", code), [""; 0]);
     }
 
     #[test]

@@ -228,7 +228,7 @@ fn last_clock(case: &Case) -> Option<Open<'_>> {
 
 fn stage(runs: &[Run<'_>], stage: Stage) -> StageFacts {
     let of = || runs.iter().filter(|run| run.stage == stage);
-    let Some(last) = of().last() else { return StageFacts::NONE };
+    let Some(last) = of().next_back() else { return StageFacts::NONE };
     let stays = last.done_at != NEVER || last.holds || last.overdue;
     StageFacts {
         due_at: if stays { last.due_at } else { NEVER },

@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chengmai_model::calendar::{Calendar, CalendarYear, WorkHours};
-use chengmai_model::case::{Case, CaseEvent, CaseId, CaseSource, CommandKind, Refusal};
+use chengmai_model::case::{Case, Refusal};
 use chengmai_model::time::{HOUR_MS, MINUTE_MS, format_duration};
 use chengmai_model::warning::{Subject, WarningChange, WarningId, WarningStep};
 use chengmai_model::{
-    Actor, AreaId, AreaPath, AreaTree, DeviceId, Reading, Role, Severity, StreamId, Tier, Timestamp,
+    Actor, AreaId, AreaPath, AreaTree, DeviceId, Reading, Severity, StreamId, Tier, Timestamp,
 };
 
-use super::parse::{Action, Item, Said, Times};
+use super::parse::{Action, Item, Times};
 use super::people::{self, Agency};
 use super::{Mismatch, areas, show};
 use crate::answer::{ANSWER_LIMITS_MS, escalation};
-use crate::case::{self, AgencyRule, CaseRules, FilingRequest, ReportRequest};
+use crate::case::{AgencyRule, CaseRules};
 use crate::event::{AlarmStep, DeviceStep};
 use crate::{Catalog, Engine, Event, Settings, StreamSpec};
 
@@ -27,18 +27,18 @@ const UTC_OFFSET_MS: i64 = 8 * HOUR_MS;
 
 /// A warning as people see it.
 #[derive(Debug)]
-struct Standing {
-    id: WarningId,
+pub(super) struct Standing {
+    pub(super) id: WarningId,
     rule: u16,
     area: AreaId,
-    severity: Severity,
+    pub(super) severity: Severity,
     /// When it was raised or last became worse: the answer's clock begins.
     since: Timestamp,
     escalated_to: Option<Tier>,
-    answered: bool,
+    pub(super) answered: bool,
     cleared: bool,
     held: bool,
-    filed: bool,
+    pub(super) filed: bool,
 }
 
 /// The moment that the lines call `t=0`.
@@ -78,17 +78,17 @@ fn rules(catalog: &Catalog, items: &[Item]) -> CaseRules {
 /// Everything of one scenario.
 #[derive(Debug)]
 pub(super) struct World<'c> {
-    catalog: &'c Catalog,
-    areas: Arc<AreaTree>,
+    pub(super) catalog: &'c Catalog,
+    pub(super) areas: Arc<AreaTree>,
     engine: Engine,
     devices: BTreeMap<String, (StreamId, u8)>,
-    agencies: Vec<Agency>,
-    warnings: Vec<Standing>,
-    cases: Vec<Case>,
-    rules: CaseRules,
+    pub(super) agencies: Vec<Agency>,
+    pub(super) warnings: Vec<Standing>,
+    pub(super) cases: Vec<Case>,
+    pub(super) rules: CaseRules,
     /// `t=0`.
-    start: Timestamp,
-    now: Timestamp,
+    pub(super) start: Timestamp,
+    pub(super) now: Timestamp,
     /// Readings given so far: the position in a journal that does not exist.
     position: u64,
     /// Something was done since the last tick.
@@ -375,57 +375,6 @@ impl<'c> World<'c> {
         self.file(&files, row, area, Some(index), &actor)
     }
 
-    fn file(
-        &mut self,
-        case_type: &str,
-        row: usize,
-        area: AreaPath,
-        warning: Option<usize>,
-        actor: &Actor,
-    ) -> Result<(), String> {
-        let case_type = self
-            .catalog
-            .case_type(case_type)
-            .ok_or_else(|| format!("there is no case type `{case_type}`"))?;
-        let agency = people::agency_for(&self.agencies, &case_type.def.lead, &area);
-        let standing = warning.map(|index| &self.warnings[index]);
-        let request = FilingRequest {
-            type_id: &case_type.def.id,
-            row,
-            area,
-            position: None,
-            level: None,
-            severity: standing.map(|standing| standing.severity),
-            title: None,
-            description: String::new(),
-            agency: Some(agency),
-            warning: standing.map(|standing| standing.id),
-            source: standing.map_or(CaseSource::DutyOfficer, |_| CaseSource::Warning),
-            simulated: false,
-        };
-        match case::file(&request, actor, self.now, &self.rules) {
-            Ok(events) => {
-                if let Some(index) = warning {
-                    self.warnings[index].answered = true;
-                    self.warnings[index].filed = true;
-                }
-                self.filed(&events);
-            }
-            Err(refusal) => self.refused("file", &refusal),
-        }
-        Ok(())
-    }
-
-    fn filed(&mut self, events: &[CaseEvent]) {
-        let number = self.cases.len() + 1;
-        let city = &self.areas.get(AreaId::ROOT).row.code;
-        let id = CaseId::parse(&format!("{city}-20260701-{number:05}"))
-            .expect("a code, a day and a serial make a case number");
-        let case = case::replay(id, events).expect("a filing is the first event of a case");
-        self.say(format!("case K{number} {}", show::case_event(&events[0], &case)));
-        self.cases.push(case);
-    }
-
     fn answer(&mut self, warning: usize, confirm: bool) -> Result<(), String> {
         let index = self.warning(warning)?;
         let standing = &mut self.warnings[index];
@@ -467,70 +416,12 @@ impl<'c> World<'c> {
         }
     }
 
-    fn command(&mut self, number: usize, kind: CommandKind, said: &Said) -> Result<(), String> {
-        let case = number
-            .checked_sub(1)
-            .and_then(|index| self.cases.get(index))
-            .ok_or_else(|| format!("there is no K{number} yet"))?;
-        let times = (self.start, self.now);
-        let command = people::command(&self.areas, &self.cases, kind, said, times)?;
-        let actor = people::actor(&self.areas, case, kind, said.by.as_deref());
-        match case::decide(case, &command, &actor, self.now, &self.rules) {
-            Ok(events) => {
-                for event in events {
-                    let case = &mut self.cases[number - 1];
-                    case::apply(case, &event);
-                    let text = format!("case K{number} {}", show::case_event(&event, case));
-                    self.say(text);
-                }
-            }
-            Err(refusal) => self.refused(&format!("{} K{number}", kind.word()), &refusal),
-        }
-        Ok(())
-    }
-
-    fn report(
-        &mut self,
-        case_type: &str,
-        area: &str,
-        source: CaseSource,
-        by: Option<&str>,
-    ) -> Result<(), String> {
-        let area = people::path_of(&self.areas, area)?;
-        let known = self.catalog.case_type(case_type);
-        if known.is_none() && case_type != case::UNSORTED {
-            return Err(format!("there is no case type `{case_type}`"));
-        }
-        let agency = known.map(|t| people::agency_for(&self.agencies, &t.def.lead, &area));
-        let name = by.unwrap_or("reporter").to_owned();
-        let city = area.ancestor(1).unwrap_or_else(|| area.clone());
-        let actor =
-            Actor { name: name.clone(), roles: vec![Role::Citizen], area: city, agency: None };
-        let request = ReportRequest {
-            type_id: known.map(|t| t.def.id.as_str()),
-            area,
-            position: None,
-            description: String::new(),
-            agency,
-            reporter: source.is_public().then_some(name),
-            source,
-            external: None,
-            photos: Vec::new(),
-            simulated: false,
-        };
-        match case::report(&request, &actor, self.now, &self.rules) {
-            Ok(events) => self.filed(&events),
-            Err(refusal) => self.refused("report", &refusal),
-        }
-        Ok(())
-    }
-
-    fn refused(&mut self, what: &str, refusal: &Refusal) {
+    pub(super) fn refused(&mut self, what: &str, refusal: &Refusal) {
         let code = refusal.code;
         self.say(format!("refused {what} {} {}", code.label(), code.name));
     }
 
-    fn say(&mut self, text: String) {
+    pub(super) fn say(&mut self, text: String) {
         self.happened.push((self.now, text));
     }
 

@@ -1,3 +1,5 @@
+//! Packed readings against a plain list: bit for bit the same slopes, whatever comes.
+
 use proptest::prelude::*;
 
 use super::{Ring, Rings};

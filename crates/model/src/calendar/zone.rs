@@ -4,7 +4,7 @@
 //!
 //! Invariant: [`Zone::instant`] never goes back when the wall's time goes on.
 
-use jiff::Timestamp as Instant;
+use jiff::Timestamp as Moment;
 use jiff::tz::TimeZone;
 
 use crate::time::DAY_MS;
@@ -43,8 +43,8 @@ pub(super) struct Zone {
 
 impl Zone {
     pub(super) fn new(zone: &TimeZone) -> Self {
-        let start = Instant::from_millisecond(FROM_MS).unwrap_or_default();
-        let offset = |at: Instant| i64::from(zone.to_offset(at).seconds()) * 1000;
+        let start = Moment::from_millisecond(FROM_MS).unwrap_or_default();
+        let offset = |at: Moment| i64::from(zone.to_offset(at).seconds()) * 1000;
         let first = offset(start);
         let mut changes: Vec<Change> = Vec::new();
         for next in zone.following(start) {

@@ -165,7 +165,7 @@ pub(crate) struct CompositeJson {
 #[schema(example = json!({"object": "agency", "period": "month", "from": "2026-10-31T16:00:00Z", "to": "2026-11-30T16:00:00Z",
     "seen_at": "2026-11-22T07:00:00Z", "simulated": true, "composite": {"id": "agency_monthly", "name": {"zh": "部门综合评价", "en": "Agencies, composite"}, "source": "..."},
     "formulas": [{"id": "disposed", "name": {"zh": "处置率", "en": "Handled"}, "meaning": {"zh": "处置数／应处置数", "en": "handled of due to be handled"}, "higher_is_better": true}],
-    "items": [{"id": "gas_company-500103", "name": {"zh": "渝中区燃气公司", "en": "Yuzhong Gas Company"}, "mean_handling_ms": 5400000.0,
+    "items": [{"id": "gas_company-500103", "name": {"zh": "渝中区燃气公司", "en": "Yuzhong Gas Company"}, "mean_handling_ms": 5_400_000.0,
         "figures": [{"formula": "disposed", "numerator": 9, "denominator": 10, "value": 0.9, "raw": {"numerator": 9, "denominator": 10, "value": 0.9}}],
         "score": {"total": 92.5, "known": 100.0, "grade": {"id": "A", "name": {"zh": "绿", "en": "green"}, "color": "#2E7D32"}, "parts": []}}],
     "next_cursor": null, "total": 1}))]

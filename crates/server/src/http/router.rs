@@ -54,6 +54,30 @@ impl Modify for Doors {
     }
 }
 
+/// Warnings, cases, who answers for them, and how well.
+fn decisions() -> OpenApiRouter<Arc<City>> {
+    OpenApiRouter::new()
+        .routes(routes!(warnings::list_warnings))
+        .routes(routes!(warnings::get_warning))
+        .routes(routes!(warnings::confirm_warning))
+        .routes(routes!(warnings::dismiss_warning))
+        .routes(routes!(warnings::file_warning))
+        .routes(routes!(alarms::get_alarm_quality))
+        .routes(routes!(shelves::list_shelved, shelves::shelve))
+        .routes(routes!(shelves::unshelve))
+        .routes(routes!(packs::list_case_types))
+        .routes(routes!(cases::list_cases, case_steps::file_case))
+        .routes(routes!(case_summary::summarise_cases))
+        .routes(routes!(case_import::import_cases))
+        .routes(routes!(cases::get_case))
+        .routes(routes!(case_steps::act_on_case))
+        .routes(routes!(agencies::list_agencies))
+        .routes(routes!(agencies::list_ratings))
+        .routes(routes!(evaluation::get_evaluation))
+        .routes(routes!(evaluation::list_behind))
+        .routes(routes!(stars::list_stars))
+}
+
 fn routes() -> OpenApiRouter<Arc<City>> {
     OpenApiRouter::with_openapi(Document::openapi())
         // Who is there.
@@ -90,26 +114,7 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(indicators::get_history))
         .routes(routes!(indicators::list_sources))
         .routes(routes!(indicator_windows::list_windows))
-        // Warnings, cases, who answers for them.
-        .routes(routes!(warnings::list_warnings))
-        .routes(routes!(warnings::get_warning))
-        .routes(routes!(warnings::confirm_warning))
-        .routes(routes!(warnings::dismiss_warning))
-        .routes(routes!(warnings::file_warning))
-        .routes(routes!(alarms::get_alarm_quality))
-        .routes(routes!(shelves::list_shelved, shelves::shelve))
-        .routes(routes!(shelves::unshelve))
-        .routes(routes!(packs::list_case_types))
-        .routes(routes!(cases::list_cases, case_steps::file_case))
-        .routes(routes!(case_summary::summarise_cases))
-        .routes(routes!(case_import::import_cases))
-        .routes(routes!(cases::get_case))
-        .routes(routes!(case_steps::act_on_case))
-        .routes(routes!(agencies::list_agencies))
-        .routes(routes!(agencies::list_ratings))
-        .routes(routes!(evaluation::get_evaluation))
-        .routes(routes!(evaluation::list_behind))
-        .routes(routes!(stars::list_stars))
+        .merge(decisions())
         .merge(citizens())
         // Questions in SQL.
         .routes(routes!(sql::ask))

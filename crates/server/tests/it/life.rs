@@ -66,7 +66,9 @@ fn a_reading_becomes_a_warning_a_case_a_closed_case_and_a_score_across_restarts(
     let city = City::start(&folder, &[]);
     let (_, shown) = city.get(&format!("/api/v1/cases/{case}"), &staff);
     assert_eq!(shown["state"], "handling", "{shown}");
-    assert_eq!(shown["actions"], json!(["finish", "return"]));
+    let offered =
+        json!(["finish", "return", "ask_delay", "ask_suspend", "dispute", "join", "remark"]);
+    assert_eq!(shown["actions"], offered);
     let closed = check_twice_and_close(&city, &duty, &staff, &case);
     // One case is too little for a score; five are enough.
     let rating = rating_of(&city, &duty, "gas_company-500103");

@@ -70,39 +70,36 @@ fn id() -> CaseId {
 fn played(steps: &[&str]) -> Vec<CaseEvent> {
     let rules = rules();
     let area = AreaPath::parse(GRID).unwrap();
-    let mut events = match steps[0] {
-        "filed" => {
-            let request = FilingRequest {
-                type_id: "gas_leak",
-                row: 0,
-                area,
-                position: None,
-                level: None,
-                severity: None,
-                title: None,
-                description: String::new(),
-                agency: Some("gas_co".into()),
-                warning: None,
-                source: CaseSource::DutyOfficer,
-                simulated: false,
-            };
-            file(&request, &who("city"), at(0), &rules).unwrap()
-        }
-        _ => {
-            let request = ReportRequest {
-                type_id: Some("gas_leak"),
-                area,
-                position: None,
-                description: String::new(),
-                agency: Some("gas_co".into()),
-                reporter: Some("anna".into()),
-                source: CaseSource::Public,
-                external: None,
-                photos: Vec::new(),
-                simulated: false,
-            };
-            report(&request, &who("city"), at(0), &rules).unwrap()
-        }
+    let mut events = if steps[0] == "filed" {
+        let request = FilingRequest {
+            type_id: "gas_leak",
+            row: 0,
+            area,
+            position: None,
+            level: None,
+            severity: None,
+            title: None,
+            description: String::new(),
+            agency: Some("gas_co".into()),
+            warning: None,
+            source: CaseSource::DutyOfficer,
+            simulated: false,
+        };
+        file(&request, &who("city"), at(0), &rules).unwrap()
+    } else {
+        let request = ReportRequest {
+            type_id: Some("gas_leak"),
+            area,
+            position: None,
+            description: String::new(),
+            agency: Some("gas_co".into()),
+            reporter: Some("anna".into()),
+            source: CaseSource::Public,
+            external: None,
+            photos: Vec::new(),
+            simulated: false,
+        };
+        report(&request, &who("city"), at(0), &rules).unwrap()
     };
     let mut case = replay(id(), &events).unwrap();
     for step in &steps[1..] {
@@ -120,7 +117,9 @@ fn played(steps: &[&str]) -> Vec<CaseEvent> {
         let minute = words[0].parse().unwrap();
         let decided = decide(&case, &command, &who(words[1]), at(minute), &rules);
         let decided = decided.unwrap_or_else(|refusal| panic!("{step}: {refusal}"));
-        decided.iter().for_each(|event| apply(&mut case, event));
+        for event in &decided {
+            apply(&mut case, event);
+        }
         events.extend(decided);
     }
     events
