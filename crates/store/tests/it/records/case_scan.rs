@@ -23,7 +23,7 @@ async fn a_scan_finds_what_is_open_and_what_has_anything_in_the_period() {
         assert_eq!(scanned(&records, TOWN, 2, 10).await, both);
         // Its deadline counts in the period it falls in, though it was closed long before.
         assert_eq!(scanned(&records, TOWN, due, due + 1).await, both);
-        assert_eq!(scanned(&records, TOWN, due + 1, due + 2).await, [open.clone()]);
+        assert_eq!(scanned(&records, TOWN, due + 1, due + 2).await, std::slice::from_ref(&open));
         assert_eq!(scanned(&records, TOWN, -9, 1).await, [open], "the other came later");
         assert!(scanned(&records, "/50/500103/500103002/", 0, 10).await.is_empty());
         let nowhere = CaseScan { areas: Vec::new(), from: at(0), end: at(9), cursor: None };
