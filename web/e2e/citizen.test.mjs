@@ -23,7 +23,12 @@ after(async () => {
 
 /** A page without scripts, as a phone with them switched off has it. */
 async function plainPage(width = 390, height = 844) {
-  const context = await browser.newContext({ viewport: { width, height }, javaScriptEnabled: false, baseURL: server.url });
+  const context = await browser.newContext({
+    viewport: { width, height },
+    locale: "zh-CN",
+    javaScriptEnabled: false,
+    baseURL: server.url,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   return { page, context };
