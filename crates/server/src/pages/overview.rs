@@ -13,6 +13,7 @@ use chengmai_store::records::citizens::PublicFilter;
 use chengmai_wire::geo_report::{SPAN_MS_MAX, form_fields};
 use serde_json::Value;
 
+use super::track;
 use super::{Language, Page, escape};
 use crate::city::City;
 use crate::city::citizens::public::{PublicCase, counts};
@@ -115,13 +116,14 @@ fn show(city: &City, asked: &Asked) -> Response {
     for case in asked.cases.iter().take(LIST_MAX) {
         write!(
             body,
-            "<li id=\"{id}\"><h3>{name}</h3><p>{words}</p><p class=\"small\">{id} · {state} · {area} · <time datetime=\"{at}\">{at}</time></p></li>",
+            "<li id=\"{id}\"><h3>{name}</h3><p>{words}</p><p class=\"small\">{id} · {state} · {area} · <time datetime=\"{at}\">{shown}</time></p></li>",
             id = escape(&case.id),
             name = escape(&language.of_text(&case.type_name)),
             words = escape(case.words.as_deref().unwrap_or_default()),
             state = escape(&language.of_text(&case.state.name())),
             area = escape(&case.area_names),
-            at = &case.reported_at.to_rfc3339()[..16],
+            at = case.reported_at.to_rfc3339(),
+            shown = track::local(city, case.reported_at),
         )
         .expect("writing to a string cannot fail");
     }

@@ -9,7 +9,7 @@ use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chengmai_model::Timestamp;
-use chengmai_model::case::{CaseEvent, CaseState, CaseStep, Command, CommandKind, PhotoKind};
+use chengmai_model::case::{CaseEvent, CaseStep, Command, CommandKind, PhotoKind};
 use chengmai_model::error;
 use chengmai_wire::geo_report::form_fields;
 use serde::Serialize;
@@ -152,7 +152,7 @@ async fn show(
     )
 }
 
-fn local(city: &City, at: Timestamp) -> String {
+pub(super) fn local(city: &City, at: Timestamp) -> String {
     let zone = jiff::tz::TimeZone::get(&city.profile.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
     let moment = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     moment.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string()
@@ -270,12 +270,16 @@ const SPOKEN: [CaseStep; 7] = [
 
 fn history(city: &City, language: Language, token: &str, events: &[CaseEvent]) -> String {
     let say = |zh, en| language.say(zh, en);
-    let mut html =
-        format!("<section><h2>{}</h2><ol class=\"steps\">", say("办理过程", "Step by step"));
+    let mut html = format!(
+        "<section><h2>{}</h2><ol class=\"steps\" reversed>",
+        say("办理过程", "Step by step")
+    );
     for event in events.iter().rev() {
-        let agency = event.agency.as_deref().and_then(|id| city.agencies.get(id));
-        let agency = agency.filter(|_| is_taken_up(event.to) && event.to != CaseState::Accepted);
+        // Whose step it was; of a dispatch, to whom.
+        let dispatched = event.agency.as_ref().filter(|_| event.step == CaseStep::Dispatched);
+        let agency = event.actor_agency.as_ref().or(dispatched);
         let agency = agency
+            .and_then(|id| city.agencies.get(id))
             .map(|a| format!(" · {}", escape(&language.of_text(&a.name))))
             .unwrap_or_default();
         let note = event.note.as_deref().filter(|_| SPOKEN.contains(&event.step));
