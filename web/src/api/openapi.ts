@@ -28,7 +28,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Stars per agency over a period, best first; those with too little evidence last. */
+        /** Scores of agencies over a period, best first; those with too few cases last. */
         get: operations["list_ratings"];
         put?: never;
         post?: never;
@@ -254,6 +254,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{id}/contact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who reported a case and how to reach them. Duty officers only; every reading is on record. */
+        get: operations["get_contact"];
+        put?: never;
+        post?: never;
+        /**
+         * Erase names, numbers, addresses and words of those who reported a case. The case and their tracking
+         *     links stay.
+         */
+        delete: operations["erase_contact"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{id}/photos/{hash}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A photo of a case. */
+        get: operations["get_photo"];
+        put?: never;
+        /**
+         * Let everybody see a photo of a case that a citizen reported. Duty officers only: look for faces and
+         *     plates first.
+         */
+        post: operations["publish_photo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{id}/{action}": {
         parameters: {
             query?: never;
@@ -264,8 +306,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take a step: dispatch, start, finish, return, `check_pass`, `check_fail`, close, `hand_up`,
-         *     `hand_down`, `hand_sideways`. The case's `actions` name those allowed now.
+         * Take a step: accept, file, dispatch, start, finish, check, close and all others of the case's table. The
+         *     case's `actions` name those allowed now.
          */
         post: operations["act_on_case"];
         delete?: never;
@@ -372,6 +414,57 @@ export interface paths {
         };
         /** Readings of one device: from the journal's hot tail and the Parquet history together. */
         get: operations["list_observations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A chart of one kind of reading of a device, over an hour or over years, in one quick answer. */
+        get: operations["get_series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The evaluation of areas, agencies, classes of cases or posts over a period. */
+        get: operations["get_evaluation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluation/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The cases behind a part of a figure; `total` is that part. */
+        get: operations["list_behind"];
         put?: never;
         post?: never;
         delete?: never;
@@ -648,6 +741,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/photos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep a photo (JPEG, PNG or WebP) to be named in a step of a case. Camera data is read and removed. */
+        post: operations["keep_photo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/readings/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Corrections of readings, the newest first: what was changed, by whom and why. */
+        get: operations["list_corrections"];
+        put?: never;
+        /**
+         * Corrects readings, from CSV (`device,kind,time,old,new,reason`) or JSON; at most 1000 at a time.
+         *     `new` is a number, or `withdraw`. `old` may be left out where only one reading has that time. A bad
+         *     row is refused by line; the others are kept, and are on disk when this answers: 200, or 400 when
+         *     nothing was taken, or 404 when there is none of these readings inside the caller's area.
+         */
+        post: operations["correct_readings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reviews": {
         parameters: {
             query?: never;
@@ -876,6 +1009,23 @@ export interface paths {
          *     say how much came. Closing the connection ends the work.
          */
         post: operations["ask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stars": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Stars of the areas of a tier, most first, with the evidence behind them. */
+        get: operations["list_stars"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1124,6 +1274,162 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/open311/v2/{document}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Discovery, the list of services, or the list of requests, as XML or JSON.
+         * @description `discovery`, `services` and `requests` with `.xml` or `.json`. Requests are those that citizens
+         *     reported: of the last 90 days, at most 1000, or in pages of at most 500. Open to everybody; places
+         *     are told as the middle of a cell of 150 m, words without personal data.
+         */
+        get: operations["get_document"];
+        put?: never;
+        /**
+         * Report something in the name of a citizen.
+         * @description `requests.xml` or `requests.json`, as a form, or as multipart with a photo in `media`. Needs an
+         *     `api_key`: the token of an account with the permission `report`. Answers the number at once.
+         */
+        post: operations["post_document"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/open311/v2/{list}/{document}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One service's definition, one request, the number behind a token, or the updates of one request.
+         * @description `services/{code}`, `requests/{id}`, `tokens/{token}` and `servicerequestupdates/{id}` with `.xml`
+         *     or `.json`; always a list but for the definition. Open to everybody.
+         */
+        get: operations["get_one"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/public": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reports of citizens: map, counts and list. Open to everybody; places by cell, words without personal
+         *     data, counts below five only together with others.
+         */
+        get: operations["get_public"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/public/areas/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Outlines of an area and its parts, for drawing. Open to everybody: administrative boundaries only. */
+        get: operations["get_outlines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/public/citizen.css": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The pages' style sheet. */
+        get: operations["get_style"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/public/citizen.js": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The pages' script. */
+        get: operations["get_script"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/public/photos/{hash}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A photo that a duty officer let everybody see. Open to everybody. */
+        get: operations["get_photo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/public/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Public reports of an area as `reports.rss`, `reports.atom`, `reports.csv` or `reports.geojson`. Open
+         *     to everybody; the same as on the page.
+         */
+        get: operations["get_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/readyz": {
         parameters: {
             query?: never;
@@ -1133,6 +1439,82 @@ export interface paths {
         };
         /** Ready: readings are taken. */
         get: operations["readyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The page to report something. Open to everybody; shows the kinds of things and the names of areas. */
+        get: operations["get_report"];
+        put?: never;
+        /**
+         * Send a report, or join one that is there already. Open to everybody, a few at a time from one
+         *     address; answers with the secret tracking link.
+         */
+        post: operations["post_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/track/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a reported case stands. Open to whoever holds the secret link; shows steps and agencies, no
+         *     staff by name and no contact.
+         */
+        get: operations["get_track"];
+        put?: never;
+        /** Rate, say that it is not fixed, add a remark, or urge. Open to whoever holds the secret link. */
+        post: operations["post_track"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/track/{token}/photos/{hash}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A photo of the case behind a tracking link. */
+        get: operations["get_track_photo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/track/{token}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The receipt: a hash for every step on record, each covering all before it. */
+        get: operations["get_receipt"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1163,6 +1545,13 @@ export interface components {
             display_name: string;
             name: string;
             roles: string[];
+        };
+        /** @description A task admitted outside a list of duties. */
+        AdmissionJson: {
+            agency: string;
+            at: string;
+            by: string;
+            reason: string;
         };
         /**
          * @description An agency.
@@ -1277,6 +1666,18 @@ export interface components {
             name: string;
             tier: string;
         };
+        /** @description An appeal against a breach on record. */
+        AppealJson: {
+            at: string;
+            by: string;
+            due_at: string;
+            first?: components["schemas"]["VerdictJson"] | null;
+            open: boolean;
+            reason: string;
+            second?: components["schemas"]["VerdictJson"] | null;
+            stage: string;
+            stage_name: components["schemas"]["TextJson"];
+        };
         /** @description Warnings inside an area, by severity from 1, and the most in one hour. */
         AreaCountJson: {
             area: string;
@@ -1325,6 +1726,32 @@ export interface components {
             tier: string;
             valid_from?: string | null;
             valid_to?: string | null;
+        };
+        /** @description Stars of an area. */
+        AreaStarsJson: {
+            area: string;
+            /**
+             * Format: double
+             * @description Of those, how many such cases would be on time over all peers.
+             */
+            expected: number;
+            /** @description few_peers, alike, no_cases, undecided. */
+            lack?: string | null;
+            lack_text?: components["schemas"]["TextJson"] | null;
+            name: string;
+            /** @description Further cases on time in a row that would bring four stars, and five; null: out of reach. */
+            needed: (number | null)[];
+            /** @description Cases handled on time of those it is judged by, as counted. */
+            on_time: components["schemas"]["ShareJson"];
+            path: string;
+            /** @description With how many it was compared, itself included. */
+            peers: number;
+            place?: components["schemas"]["PlaceJson"] | null;
+            /**
+             * Format: int32
+             * @description 1 to 5; null: `lack` says why.
+             */
+            stars?: number | null;
         };
         /**
          * @description What to try.
@@ -1380,8 +1807,57 @@ export interface components {
             state: string;
             to: string;
         };
+        /**
+         * @description A case behind a figure.
+         * @example {
+         *       "agency": "gas_company-500103",
+         *       "agency_name": {
+         *         "en": "Yuzhong Gas Company",
+         *         "zh": "渝中区燃气公司"
+         *       },
+         *       "area": "500103001",
+         *       "area_name": "七星岗街道",
+         *       "breached": false,
+         *       "excused": false,
+         *       "handle_due_at": "2026-11-21T07:34:05.678Z",
+         *       "handled_at": "2026-11-21T05:10:00Z",
+         *       "id": "500103-20261121-00001",
+         *       "simulated": false,
+         *       "state": "closed",
+         *       "state_name": {
+         *         "en": "Closed",
+         *         "zh": "已结案"
+         *       },
+         *       "title": {
+         *         "en": "Gas leak",
+         *         "zh": "燃气泄漏"
+         *       }
+         *     }
+         */
+        BehindJson: {
+            agency?: string | null;
+            agency_name?: components["schemas"]["TextJson"] | null;
+            area: string;
+            area_name: string;
+            /** @description Its handling was late at least once. */
+            breached: boolean;
+            /** @description And that was excused by appeals that were upheld. */
+            excused: boolean;
+            /** @description Deadline of its handling; null when it has none. */
+            handle_due_at?: string | null;
+            handled_at?: string | null;
+            id: string;
+            simulated: boolean;
+            state: string;
+            state_name: components["schemas"]["TextJson"];
+            title: components["schemas"]["TextJson"];
+        };
         /** @description A case with its whole history. */
         CaseDetail: components["schemas"]["CaseJson"] & {
+            /** @description Open cases that were merged into this one. */
+            children: string[];
+            /** @description Clocks that have ended: what every on-time figure comes from. */
+            clocks: components["schemas"]["ClockRowJson"][];
             events: components["schemas"]["EventJson"][];
         };
         /**
@@ -1398,10 +1874,13 @@ export interface components {
          *       },
          *       "area": "500103",
          *       "area_name": "渝中区",
+         *       "circumstances": {},
          *       "class": "05-02",
          *       "closed_at": null,
+         *       "delays": 0,
          *       "description": "",
          *       "due_at": "2026-11-21T07:34:05.678Z",
+         *       "escalated_to": null,
          *       "external": null,
          *       "filed_at": "2026-11-21T03:04:05.678Z",
          *       "filed_by": "chengmai",
@@ -1411,6 +1890,7 @@ export interface components {
          *         "role": "agency_staff"
          *       },
          *       "id": "500103-20261121-00001",
+         *       "joined": 0,
          *       "level": "district",
          *       "on_time": null,
          *       "overdue": false,
@@ -1419,6 +1899,7 @@ export interface components {
          *         106.56,
          *         29.55
          *       ],
+         *       "reopens": 0,
          *       "returns": 0,
          *       "reworks": 0,
          *       "severity": 4,
@@ -1429,6 +1910,7 @@ export interface components {
          *         "en": "Being handled",
          *         "zh": "处置中"
          *       },
+         *       "supervisions": 0,
          *       "title": {
          *         "en": "Gas leak",
          *         "zh": "燃气泄漏"
@@ -1438,6 +1920,7 @@ export interface components {
          *         "en": "Gas leak",
          *         "zh": "燃气泄漏"
          *       },
+         *       "urges": 0,
          *       "warning": null
          *     }
          */
@@ -1448,25 +1931,41 @@ export interface components {
             agency_name?: components["schemas"]["TextJson"] | null;
             area: string;
             area_name: string;
+            circumstances: components["schemas"]["CircumstancesJson"];
             /** @description Class of GB/T 30428.2. */
             class: string;
             clock?: components["schemas"]["ClockJson"] | null;
             closed_at?: string | null;
+            /** Format: int32 */
+            delays: number;
             description: string;
             due_at?: string | null;
+            /** @description The centre that an overdue stage has gone up to: district, city. */
+            escalated_to?: string | null;
             /** @description Its number in the system it was imported from. */
             external?: string | null;
             filed_at: string;
             filed_by: string;
+            /** @description The deadline as it was first promised. */
+            first_due_at?: string | null;
             holder: components["schemas"]["HolderJson"];
             /** @example 500103-20261121-00001 */
             id: string;
+            /**
+             * Format: int32
+             * @description How many more people reported the same.
+             */
+            joined: number;
             /** @description Which centre owns it: city, district, town. */
             level: string;
             on_time?: boolean | null;
             overdue: boolean;
             path: string;
             position?: number[] | null;
+            /** Format: int32 */
+            reopens: number;
+            /** @description When it first became known here; null for imports of the first version. */
+            reported_at?: string | null;
             /** Format: int32 */
             returns: number;
             /** Format: int32 */
@@ -1478,9 +1977,13 @@ export interface components {
             source: string;
             state: string;
             state_name: components["schemas"]["TextJson"];
+            /** Format: int32 */
+            supervisions: number;
             title: components["schemas"]["TextJson"];
             type: string;
             type_name: components["schemas"]["TextJson"];
+            /** Format: int32 */
+            urges: number;
             warning?: string | null;
         };
         /**
@@ -1689,6 +2192,32 @@ export interface components {
             /** @description The text, with the form's changes in it. */
             text: string;
         };
+        /** @description The rarer facts of a case. */
+        CircumstancesJson: {
+            admissions: components["schemas"]["AdmissionJson"][];
+            appeals: components["schemas"]["AppealJson"][];
+            /** @description Where a suspended or merged case stood before. */
+            aside_state?: string | null;
+            /** @description Who is on the way to check. */
+            checker?: string | null;
+            /** @description I, II, III, IV. */
+            event_level?: string | null;
+            /** @description The case it was merged into. */
+            parent?: string | null;
+            parts: components["schemas"]["PartJson"][];
+            petition?: components["schemas"]["PetitionJson"] | null;
+            plan?: components["schemas"]["FiredPlanJson"] | null;
+            reports: components["schemas"]["ReportDueJson"][];
+            /** @description The agency that the centre above ruled for. */
+            ruled_agency?: string | null;
+            /**
+             * Format: int32
+             * @description What the reporter said, 1 to 5.
+             */
+            stars?: number | null;
+            /** @description Whether somebody looked before filing, and saw it. */
+            verified?: boolean | null;
+        };
         /**
          * @description The city's own words and settings.
          * @example {
@@ -1804,16 +2333,163 @@ export interface components {
         /** @description The running clock. */
         ClockJson: {
             due_at: string;
+            /** @description How often it was extended. */
+            extended: number;
             /** @description green, yellow from 80 %, red overdue. */
             light: string;
-            /** @description dispatch, handle, check, close. */
+            /** @description What it may take, such as `4 work_hour`; null when only the deadline is known. */
+            limit?: string | null;
+            /** @description accept, verify, file, dispatch, handle, review, check, close, follow. */
             stage: string;
+            stage_name: components["schemas"]["TextJson"];
             started_at: string;
             /**
              * Format: double
              * @description 0 at the start, 1 when due.
              */
             used_share: number;
+            /** @description When 80 % of its time is used. */
+            yellow_at: string;
+        };
+        /** @description A clock that has ended. */
+        ClockRowJson: {
+            agency?: string | null;
+            agency_name?: components["schemas"]["TextJson"] | null;
+            due_at: string;
+            ended_at: string;
+            /** @description Whether two reviews upheld an appeal against that breach; the breach stays. */
+            excused: boolean;
+            /**
+             * Format: int32
+             * @description How often it was extended.
+             */
+            extended: number;
+            overdue: boolean;
+            /**
+             * Format: int64
+             * @description Milliseconds it stood still.
+             */
+            paused_ms: number;
+            stage: string;
+            stage_name: components["schemas"]["TextJson"];
+            started_at: string;
+            /**
+             * Format: int64
+             * @description Milliseconds of own time used: working time where the limit was in working time.
+             */
+            used_ms: number;
+        };
+        /** @description The composite that was used. */
+        CompositeJson: {
+            id: string;
+            name: components["schemas"]["TextJson"];
+            /** @description Where its weights come from. */
+            source: string;
+        };
+        /**
+         * @description Someone who reported a case or joined in.
+         * @example [
+         *       {
+         *         "app": null,
+         *         "at": "2026-11-21T03:04:05.678Z",
+         *         "email": null,
+         *         "erased_at": null,
+         *         "language": "zh",
+         *         "name": "张先生",
+         *         "phone": "13800000000",
+         *         "reporter": "citizen-0123456789ab",
+         *         "words": "井盖没了"
+         *       }
+         *     ]
+         */
+        ContactJson: {
+            /** @description Account of the app it came by. */
+            app?: string | null;
+            at: string;
+            email?: string | null;
+            erased_at?: string | null;
+            language: string;
+            name?: string | null;
+            phone?: string | null;
+            reporter: string;
+            /** @description Word for word what they wrote. */
+            words?: string | null;
+        };
+        /**
+         * @description A correction on record.
+         * @example {
+         *       "area": "500103001001001",
+         *       "at": "2026-11-21T09:00:00Z",
+         *       "by": "engineer",
+         *       "device": "m1",
+         *       "id": 4711,
+         *       "kind": "methane",
+         *       "new": 2.4,
+         *       "old": 80,
+         *       "reading_at": "2026-11-21T03:04:05.678Z",
+         *       "reason": "校准气体"
+         *     }
+         */
+        CorrectionJson: {
+            /** @description Where the reading was counted. */
+            area: string;
+            /** @description When it was made. */
+            at: string;
+            by: string;
+            device: string;
+            /**
+             * Format: int64
+             * @description Its place in the journal: a later one overrules an earlier one.
+             */
+            id: number;
+            kind: string;
+            /**
+             * Format: double
+             * @description Null: the reading was withdrawn.
+             */
+            new?: number | null;
+            /** Format: double */
+            old: number;
+            reading_at: string;
+            reason: string;
+        };
+        /**
+         * @description What became of a request for corrections.
+         * @example {
+         *       "corrected": 1,
+         *       "history_only": 1,
+         *       "refused": [
+         *         {
+         *           "code": "E-117",
+         *           "detail": "m1 methane",
+         *           "line": 4,
+         *           "reason": {
+         *             "en": "there is no such reading",
+         *             "zh": "没有这条读数"
+         *           }
+         *         }
+         *       ],
+         *       "withdrawn": 1
+         *     }
+         */
+        CorrectionsTaken: {
+            /**
+             * Format: int64
+             * @description Readings that have another value now.
+             */
+            corrected: number;
+            /**
+             * Format: int64
+             * @description Of both: so many are older than every open window. History says what is right; indicators of
+             *     that time stay as they were published.
+             */
+            history_only: number;
+            refused: components["schemas"]["RefusedRow"][];
+            /**
+             * Format: int64
+             * @description Readings that are gone.
+             */
+            withdrawn: number;
         };
         /** @description How much a pack holds. */
         Counts: {
@@ -1967,6 +2643,106 @@ export interface components {
             /** @description Exactly the text that was tried. */
             text: string;
         };
+        /**
+         * @description Evaluations of all objects of a sort.
+         * @example {
+         *       "composite": {
+         *         "id": "agency_monthly",
+         *         "name": {
+         *           "en": "Agencies, composite",
+         *           "zh": "部门综合评价"
+         *         },
+         *         "source": "..."
+         *       },
+         *       "formulas": [
+         *         {
+         *           "higher_is_better": true,
+         *           "id": "disposed",
+         *           "meaning": {
+         *             "en": "handled of due to be handled",
+         *             "zh": "处置数／应处置数"
+         *           },
+         *           "name": {
+         *             "en": "Handled",
+         *             "zh": "处置率"
+         *           }
+         *         }
+         *       ],
+         *       "from": "2026-10-31T16:00:00Z",
+         *       "items": [
+         *         {
+         *           "figures": [
+         *             {
+         *               "denominator": 10,
+         *               "formula": "disposed",
+         *               "numerator": 9,
+         *               "raw": {
+         *                 "denominator": 10,
+         *                 "numerator": 9,
+         *                 "value": 0.9
+         *               },
+         *               "value": 0.9
+         *             }
+         *           ],
+         *           "id": "gas_company-500103",
+         *           "mean_handling_ms": 5400000,
+         *           "name": {
+         *             "en": "Yuzhong Gas Company",
+         *             "zh": "渝中区燃气公司"
+         *           },
+         *           "score": {
+         *             "grade": {
+         *               "color": "#2E7D32",
+         *               "id": "A",
+         *               "name": {
+         *                 "en": "green",
+         *                 "zh": "绿"
+         *               }
+         *             },
+         *             "known": 100,
+         *             "parts": [],
+         *             "total": 92.5
+         *           }
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "object": "agency",
+         *       "period": "month",
+         *       "seen_at": "2026-11-22T07:00:00Z",
+         *       "simulated": true,
+         *       "to": "2026-11-30T16:00:00Z",
+         *       "total": 1
+         *     }
+         */
+        EvaluationJson: {
+            composite?: components["schemas"]["CompositeJson"] | null;
+            formulas: components["schemas"]["FormulaJson"][];
+            from: string;
+            items: components["schemas"]["EvaluationRowJson"][];
+            next_cursor?: string | null;
+            object: string;
+            period: string;
+            /** @description As known at this moment. */
+            seen_at: string;
+            /** @description True in a simulated city. */
+            simulated: boolean;
+            to: string;
+            /** Format: int64 */
+            total: number;
+        };
+        /** @description One object's evaluation. */
+        EvaluationRowJson: {
+            figures: components["schemas"]["FigureJson"][];
+            /** @description Code of the area, id of the agency, class, or name of the account. */
+            id: string;
+            /**
+             * Format: double
+             * @description Mean time of handling by its own clock; null without any case handled.
+             */
+            mean_handling_ms?: number | null;
+            name: components["schemas"]["TextJson"];
+            score?: components["schemas"]["ScoreJson"] | null;
+        };
         /** @description One step in the life of a case. */
         EventJson: {
             actor: string;
@@ -1981,6 +2757,7 @@ export interface components {
             note?: string | null;
             /** @description Whether that stage was overdue when it ended. */
             overdue?: boolean | null;
+            photos: components["schemas"]["PhotoJson"][];
             /** Format: int32 */
             seq: number;
             to: string;
@@ -2021,25 +2798,11 @@ export interface components {
             line: number;
             what: components["schemas"]["TextJson"];
         };
-        /** @description A figure with the goal of the standard. */
-        FigureJson: {
-            /**
-             * Format: double
-             * @description What it should be, at most; for shares of priority: about.
-             */
-            goal: number;
-            /**
-             * @description per_hour, peak_slot, flood_share, top_share, chattering, fleeting, stale, low_share,
-             *     medium_share, high_share.
-             */
-            kind: string;
-            /**
-             * Format: double
-             * @description Shares are 0 to 1.
-             */
-            value: number;
-            /** @description good, fair, poor, too_few. */
-            verdict: string;
+        /** @description A formula's figure. */
+        FigureJson: components["schemas"]["ShareJson"] & {
+            formula: string;
+            /** @description The same as if no appeal had been upheld. */
+            raw: components["schemas"]["ShareJson"];
         };
         /**
          * @description How to file: everything may be left to the rule's proposal.
@@ -2083,6 +2846,23 @@ export interface components {
             /** Format: int64 */
             id: number;
             text: string;
+        };
+        /** @description A plan in force. */
+        FiredPlanJson: {
+            agency_before?: string | null;
+            at: string;
+            by: string;
+            id: string;
+            /** @description The owning level before it was fired. */
+            level_before: string;
+        };
+        /** @description What a formula means. */
+        FormulaJson: {
+            higher_is_better: boolean;
+            id: string;
+            /** @description What is counted, of what. */
+            meaning: components["schemas"]["TextJson"];
+            name: components["schemas"]["TextJson"];
         };
         /** @description What ISA-18.2 asks for. */
         GoalJson: {
@@ -2253,6 +3033,22 @@ export interface components {
             window_ms: number;
         };
         /**
+         * @description A photo that was kept.
+         * @example {
+         *       "hash": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+         *       "position": [
+         *         106.57,
+         *         29.56
+         *       ]
+         *     }
+         */
+        KeptJson: {
+            /** @description To be named in the photos of a step. */
+            hash: string;
+            /** @description Where the camera says it was taken. */
+            position?: number[] | null;
+        };
+        /**
          * @description A kind of reading.
          * @example {
          *       "decimals": 1,
@@ -2350,6 +3146,14 @@ export interface components {
             red?: number | null;
             /** Format: double */
             yellow?: number | null;
+        };
+        /** @description One event of the chain. */
+        LinkJson: {
+            at: string;
+            chain: string;
+            digest: string;
+            /** Format: int32 */
+            seq: number;
         };
         /** @description The busiest centre's load, beside the figures of ISA-18.2. */
         LoadJson: {
@@ -2601,7 +3405,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2620,7 +3425,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2647,7 +3453,38 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_BehindJson: {
+            /** @description The rows. */
+            items: {
+                agency?: string | null;
+                agency_name?: components["schemas"]["TextJson"] | null;
+                area: string;
+                area_name: string;
+                /** @description Its handling was late at least once. */
+                breached: boolean;
+                /** @description And that was excused by appeals that were upheld. */
+                excused: boolean;
+                /** @description Deadline of its handling; null when it has none. */
+                handle_due_at?: string | null;
+                handled_at?: string | null;
+                id: string;
+                simulated: boolean;
+                state: string;
+                state_name: components["schemas"]["TextJson"];
+                title: components["schemas"]["TextJson"];
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2661,25 +3498,41 @@ export interface components {
                 agency_name?: components["schemas"]["TextJson"] | null;
                 area: string;
                 area_name: string;
+                circumstances: components["schemas"]["CircumstancesJson"];
                 /** @description Class of GB/T 30428.2. */
                 class: string;
                 clock?: components["schemas"]["ClockJson"] | null;
                 closed_at?: string | null;
+                /** Format: int32 */
+                delays: number;
                 description: string;
                 due_at?: string | null;
+                /** @description The centre that an overdue stage has gone up to: district, city. */
+                escalated_to?: string | null;
                 /** @description Its number in the system it was imported from. */
                 external?: string | null;
                 filed_at: string;
                 filed_by: string;
+                /** @description The deadline as it was first promised. */
+                first_due_at?: string | null;
                 holder: components["schemas"]["HolderJson"];
                 /** @example 500103-20261121-00001 */
                 id: string;
+                /**
+                 * Format: int32
+                 * @description How many more people reported the same.
+                 */
+                joined: number;
                 /** @description Which centre owns it: city, district, town. */
                 level: string;
                 on_time?: boolean | null;
                 overdue: boolean;
                 path: string;
                 position?: number[] | null;
+                /** Format: int32 */
+                reopens: number;
+                /** @description When it first became known here; null for imports of the first version. */
+                reported_at?: string | null;
                 /** Format: int32 */
                 returns: number;
                 /** Format: int32 */
@@ -2691,16 +3544,21 @@ export interface components {
                 source: string;
                 state: string;
                 state_name: components["schemas"]["TextJson"];
+                /** Format: int32 */
+                supervisions: number;
                 title: components["schemas"]["TextJson"];
                 type: string;
                 type_name: components["schemas"]["TextJson"];
+                /** Format: int32 */
+                urges: number;
                 warning?: string | null;
             }[];
             /** @description Give this as `cursor` to go on; null at the end. */
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2723,7 +3581,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2746,7 +3605,43 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_CorrectionJson: {
+            /** @description The rows. */
+            items: {
+                /** @description Where the reading was counted. */
+                area: string;
+                /** @description When it was made. */
+                at: string;
+                by: string;
+                device: string;
+                /**
+                 * Format: int64
+                 * @description Its place in the journal: a later one overrules an earlier one.
+                 */
+                id: number;
+                kind: string;
+                /**
+                 * Format: double
+                 * @description Null: the reading was withdrawn.
+                 */
+                new?: number | null;
+                /** Format: double */
+                old: number;
+                reading_at: string;
+                reason: string;
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2775,7 +3670,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2811,7 +3707,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2831,7 +3728,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2847,7 +3745,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2867,7 +3766,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2898,7 +3798,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2935,7 +3836,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2962,7 +3864,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -2993,7 +3896,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -3034,7 +3938,8 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
         };
@@ -3096,9 +4001,22 @@ export interface components {
             next_cursor?: string | null;
             /**
              * Format: int64
-             * @description How many rows there are in all.
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
              */
             total: number;
+        };
+        /** @description Another agency's part. */
+        PartJson: {
+            agency: string;
+            agency_name?: components["schemas"]["TextJson"] | null;
+            clock: components["schemas"]["ClockJson"];
+            ended_at?: string | null;
+            /** @description Whether it ended late; null while it has not ended. */
+            overdue?: boolean | null;
+            /** @description waiting, working, done, refused. */
+            state: string;
+            task: string;
         };
         /**
          * @description Answer to a write of which a part was refused, in Influx's shape with more detail.
@@ -3134,6 +4052,41 @@ export interface components {
             /** Format: int64 */
             refused_total: number;
         };
+        /** @description What was asked for and waits for an answer. */
+        PetitionJson: {
+            /** @description Of a dispute: which agency should do it instead. */
+            agency?: string | null;
+            at: string;
+            by: string;
+            /** @description delay, suspend, dispute. */
+            kind: string;
+            /** @description Of a delay: how much more, such as `2 work_day`. */
+            more?: string | null;
+            reason: string;
+            /** @description Of a suspension: when it is looked at again. */
+            until?: string | null;
+        };
+        /** @description A photo that goes with a step; the picture was uploaded before. */
+        PhotoBody: {
+            /** @description When it was taken (RFC 3339). */
+            at?: string | null;
+            /** @description SHA-256 of the picture, in hex. */
+            hash: string;
+            /** @description near, far, reference, before, after. */
+            kind: string;
+            /** @description Where it was taken. */
+            position?: number[] | null;
+        };
+        /** @description A photo of a step. */
+        PhotoJson: {
+            at?: string | null;
+            /** @description SHA-256 of the picture. */
+            hash: string;
+            /** @description near, far, reference, before, after. */
+            kind: string;
+            kind_name: components["schemas"]["TextJson"];
+            position?: number[] | null;
+        };
         /**
          * @description A place in a text that was sent, both counted from 1.
          * @example {
@@ -3146,6 +4099,46 @@ export interface components {
             column: number;
             /** Format: int64 */
             line: number;
+        };
+        /** @description Where an area stands among its peers. */
+        PlaceJson: {
+            /**
+             * Format: double
+             * @description The chance to be among the best tenth (as the pack says), 0 to 1: five stars.
+             */
+            best_outer: number;
+            /**
+             * Format: double
+             * @description The chance to be in the upper part: four stars.
+             */
+            best_upper: number;
+            /** @description The interval around it. */
+            interval: number[];
+            /**
+             * Format: double
+             * @description The chance to be among the last: one star.
+             */
+            last_outer: number;
+            /**
+             * Format: double
+             * @description The chance to be in the lower part: two stars.
+             */
+            last_upper: number;
+            /**
+             * Format: double
+             * @description The chance to be in the middle: three stars.
+             */
+            middle: number;
+            /**
+             * Format: double
+             * @description The rank expected; 1 is best, not whole.
+             */
+            rank: number;
+            /**
+             * Format: double
+             * @description The true rate as it is believed to be, on cases of average difficulty.
+             */
+            rate: number;
         };
         /** @description One window. */
         PointJson: {
@@ -3202,7 +4195,7 @@ export interface components {
             rate?: number | null;
         };
         /**
-         * @description Stars of an agency with what is behind them.
+         * @description Score of an agency with what is behind it.
          * @example {
          *       "agency": "gas_company-500103",
          *       "area_name": "渝中区",
@@ -3224,8 +4217,7 @@ export interface components {
          *         "numerator": 0,
          *         "rate": 0
          *       },
-         *       "score": 96.2,
-         *       "stars": 5
+         *       "score": 96.2
          *     }
          */
         RatingJson: {
@@ -3245,13 +4237,11 @@ export interface components {
             /** Format: int64 */
             open_overdue: number;
             rework: components["schemas"]["RateJson"];
-            /** Format: double */
-            score?: number | null;
             /**
-             * Format: int32
-             * @description null: too few cases to tell.
+             * Format: double
+             * @description 0 to 100; null: too few cases to tell.
              */
-            stars?: number | null;
+            score?: number | null;
         };
         /** @description All ratings of an area, with the formula in words. */
         Ratings: {
@@ -3278,6 +4268,27 @@ export interface components {
          */
         ReasonBody: {
             reason?: string;
+        };
+        /**
+         * @description The chain of what is on record about a case.
+         * @example {
+         *       "case": "500103-20261121-00001",
+         *       "events": [
+         *         {
+         *           "at": "2026-11-21T03:04:05.678Z",
+         *           "chain": "9f86…",
+         *           "digest": "e3b0…",
+         *           "seq": 1
+         *         }
+         *       ],
+         *       "how": "..."
+         *     }
+         */
+        ReceiptJson: {
+            case: string;
+            events: components["schemas"]["LinkJson"][];
+            /** @description How the chain is computed. */
+            how: string;
         };
         /** @description Refusals for one reason. */
         RefusalCount: {
@@ -3317,6 +4328,14 @@ export interface components {
             /** Format: int32 */
             line: number;
             reason: components["schemas"]["TextJson"];
+        };
+        /** @description A report owed to the centre above. */
+        ReportDueJson: {
+            done_at?: string | null;
+            due_at: string;
+            /** @description phone, written. */
+            form: string;
+            form_name: components["schemas"]["TextJson"];
         };
         /** @description The result. */
         ResultJson: {
@@ -3534,6 +4553,94 @@ export interface components {
             /** @description As it holds now. */
             text: string;
         };
+        /** @description A composite with all that led to it. */
+        ScoreJson: {
+            grade?: components["schemas"]["GradeJson"] | null;
+            /**
+             * Format: double
+             * @description Share of the full points that could be measured, in percent.
+             */
+            known: number;
+            parts: components["schemas"]["ScorePartJson"][];
+            /**
+             * Format: double
+             * @description null ("n/a") when too little is known.
+             */
+            total?: number | null;
+        };
+        /** @description A part of a composite. */
+        ScorePartJson: {
+            figure?: components["schemas"]["FigureJson"] | null;
+            /**
+             * Format: double
+             * @description Points at best.
+             */
+            full: number;
+            /**
+             * Format: double
+             * @description What was measured: percent, count or figure.
+             */
+            measured?: number | null;
+            name: components["schemas"]["TextJson"];
+            /**
+             * Format: double
+             * @description null ("n/a") when it could not be measured.
+             */
+            points?: number | null;
+        };
+        /**
+         * @description A chart of one stream.
+         * @example {
+         *       "kind": "methane",
+         *       "points": [
+         *         {
+         *           "at": "2026-11-21T03:00:00Z",
+         *           "last": 2.2,
+         *           "max": 3,
+         *           "min": 1.9,
+         *           "readings": 60,
+         *           "value": 2.4
+         *         }
+         *       ],
+         *       "step_ms": 3600000,
+         *       "unit": "%LEL"
+         *     }
+         */
+        SeriesJson: {
+            kind: string;
+            /** @description In order of time; steps without readings are absent. */
+            points: components["schemas"]["SeriesPointJson"][];
+            /**
+             * Format: int64
+             * @description Length of a step in milliseconds; 0 when these are the readings themselves.
+             */
+            step_ms: number;
+            unit: string;
+        };
+        /** @description One point of a chart. */
+        SeriesPointJson: {
+            /** @description When it was measured; of a sum: start of the step. */
+            at: string;
+            /**
+             * Format: double
+             * @description The value measured last.
+             */
+            last: number;
+            /** Format: double */
+            max: number;
+            /** Format: double */
+            min: number;
+            /**
+             * Format: int64
+             * @description How many readings it stands for.
+             */
+            readings: number;
+            /**
+             * Format: double
+             * @description The value; of a sum: the mean.
+             */
+            value: number;
+        };
         /** @description The signed-in user. */
         SessionJson: {
             user: components["schemas"]["UserJson"];
@@ -3569,6 +4676,18 @@ export interface components {
             name: components["schemas"]["TextJson"];
             /** Format: int32 */
             severity: number;
+        };
+        /** @description A share with what it is a share of. */
+        ShareJson: {
+            /** Format: int64 */
+            denominator: number;
+            /** Format: int64 */
+            numerator: number;
+            /**
+             * Format: double
+             * @description null ("n/a") when there is nothing to take a share of.
+             */
+            value?: number | null;
         };
         /**
          * @description Something taken off the screens for a while.
@@ -3774,6 +4893,95 @@ export interface components {
             /** @description One SELECT, WITH, EXPLAIN, SHOW TABLES, SHOW COLUMNS or DESCRIBE. */
             sql?: string;
         };
+        /** @description What stars ask for, in percent. */
+        StarRulesJson: {
+            /** Format: int32 */
+            cases_max: number;
+            /** Format: double */
+            certainty: number;
+            /** Format: double */
+            interval: number;
+            /** Format: double */
+            middle: number;
+            /** Format: int32 */
+            months_max: number;
+            /** Format: double */
+            outer: number;
+            /** Format: int32 */
+            peers_min: number;
+            source: string;
+            /** Format: double */
+            upper: number;
+        };
+        /**
+         * @description Stars of all areas of a tier.
+         * @example {
+         *       "items": [
+         *         {
+         *           "area": "500103001",
+         *           "expected": 45.1,
+         *           "lack": "undecided",
+         *           "lack_text": {
+         *             "en": "insufficient evidence: the cases do not yet tell its place",
+         *             "zh": "证据不足：案件数尚不能确定其位次"
+         *           },
+         *           "name": "七星岗街道",
+         *           "needed": [
+         *             40,
+         *             120
+         *           ],
+         *           "on_time": {
+         *             "denominator": 50,
+         *             "numerator": 47,
+         *             "value": 0.94
+         *           },
+         *           "path": "重庆市 / 渝中区 / 七星岗街道",
+         *           "peers": 1031,
+         *           "place": {
+         *             "best_outer": 0.31,
+         *             "best_upper": 0.6,
+         *             "interval": [
+         *               0.88,
+         *               0.97
+         *             ],
+         *             "last_outer": 0.01,
+         *             "last_upper": 0.05,
+         *             "middle": 0.35,
+         *             "rank": 240.5,
+         *             "rate": 0.93
+         *           },
+         *           "stars": null
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "rules": {
+         *         "cases_max": 500,
+         *         "certainty": 80,
+         *         "interval": 90,
+         *         "middle": 20,
+         *         "months_max": 12,
+         *         "outer": 10,
+         *         "peers_min": 10,
+         *         "source": "default",
+         *         "upper": 30
+         *       },
+         *       "seen_at": "2026-11-22T07:00:00Z",
+         *       "simulated": true,
+         *       "tier": "town",
+         *       "total": 1
+         *     }
+         */
+        StarsJson: {
+            items: components["schemas"]["AreaStarsJson"][];
+            next_cursor?: string | null;
+            rules: components["schemas"]["StarRulesJson"];
+            seen_at: string;
+            /** @description True in a simulated city. */
+            simulated: boolean;
+            tier: string;
+            /** Format: int64 */
+            total: number;
+        };
         /** @description Cases of one state. */
         StateCount: {
             /** Format: int64 */
@@ -3782,8 +4990,10 @@ export interface components {
             state: string;
         };
         /**
-         * @description What is said along with a step. Which parts a step needs: `dispatch` agency (proposed one if
-         *     absent); `return`, `check_fail`, `hand_*` reason; `hand_*` level or area.
+         * @description What is said along with a step. Which parts a step needs: `dispatch` agency (the proposed one if
+         *     absent); `file` type and row; `ask_delay` limit; `ask_suspend` until; `hand_*` level or area;
+         *     `involve`, `admit`, `drop_part`, `arbitrate` agency; `merge` other; `grade` `event_level`; `rate` stars; all that
+         *     the case's table asks a reason for, a reason.
          * @example {
          *       "agency": "gas_company-500103",
          *       "note": "已到场"
@@ -3793,10 +5003,31 @@ export interface components {
             agency?: string | null;
             /** @description The centre's area, for `hand_down` and `hand_sideways`. */
             area?: string | null;
+            /** @description I, II, III, IV. */
+            event_level?: string | null;
+            /** @description phone, written. */
+            form?: string | null;
             /** @description city, district, town. */
             level?: string | null;
+            /** @description Such as `2 work_day`. */
+            limit?: string | null;
             note?: string | null;
+            /** @description Number of the case that this one is merged into. */
+            other?: string | null;
+            /** @description Photos uploaded before. */
+            photos?: components["schemas"]["PhotoBody"][];
+            plan?: string | null;
             reason?: string | null;
+            /** @description Row of the type's standard, for `file`. */
+            row?: number | null;
+            /** @description Stage whose breach is appealed against. */
+            stage?: string | null;
+            /** Format: int32 */
+            stars?: number | null;
+            /** @description Case type, for `file`; the reported one if absent. */
+            type?: string | null;
+            /** @description When a suspension is looked at again (RFC 3339). */
+            until?: string | null;
         };
         /** @description One stream of a device. */
         StreamJson: {
@@ -4129,6 +5360,12 @@ export interface components {
             value?: number | null;
             window_end: string;
             window_start: string;
+        };
+        /** @description What a review came to. */
+        VerdictJson: {
+            at: string;
+            by: string;
+            upheld: boolean;
         };
         /**
          * @description A warning.
@@ -4591,7 +5828,7 @@ export interface operations {
             query?: {
                 /** @description Only in this area and below. */
                 area?: string;
-                /** @description open, closed, or one state: filed, dispatched, handling, handled, returned, rework, checked. */
+                /** @description open, closed, or one state: reported, accepted, verified, filed, dispatched, handling, ... */
                 state?: string;
                 /** @description Only this agency's. */
                 agency?: string;
@@ -4723,6 +5960,95 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["CaseDetail"];
                 };
+            };
+        };
+    };
+    get_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 500103-20261121-00001 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContactJson"][];
+                };
+            };
+        };
+    };
+    erase_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 500103-20261121-00001 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description erased */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_photo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 500103-20261121-00001 */
+                id: string;
+                /** @example e3b0c442 */
+                hash: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a JPEG */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    publish_photo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 500103-20261121-00001 */
+                id: string;
+                /** @example e3b0c442 */
+                hash: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description public from now on */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -4929,6 +6255,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Observations"];
+                };
+            };
+        };
+    };
+    get_series: {
+        parameters: {
+            query?: {
+                /** @description The kind; the device's first one when absent. */
+                kind?: string;
+                /** @description From this time on (RFC 3339; default 24 h before `to`). */
+                from?: string;
+                /** @description Before this time (RFC 3339; default now). */
+                to?: string;
+                /**
+                 * @description Most points, 1 to 1500 (default 1500). Decides the length of a step, which is never shorter
+                 *     than what is still kept.
+                 */
+                points?: number;
+            };
+            header?: never;
+            path: {
+                /** @example m1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesJson"];
+                };
+            };
+        };
+    };
+    get_evaluation: {
+        parameters: {
+            query?: {
+                /** @description area (default), agency, class, or a post: collector, acceptor, dispatcher, duty_chief. */
+                object?: string;
+                /** @description day, week, month (default), quarter, half_year, year. */
+                period?: string;
+                /** @description A day in the period, such as 2026-11-21, or a time (RFC 3339); default now. */
+                at?: string;
+                /** @description Only cases in this area and below. With object=area: this area and those just below it. */
+                area?: string;
+                /** @description Id of the composite; by default the first that is for this object. */
+                evaluation?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationJson"];
+                };
+            };
+        };
+    };
+    list_behind: {
+        parameters: {
+            query?: {
+                /** @description As of `GET /api/v1/evaluation`. */
+                object?: string;
+                /** @description As there. */
+                period?: string;
+                /** @description As there. */
+                at?: string;
+                /** @description As there. */
+                area?: string;
+                /** @description Id of the row: an agency, class or account; of areas it is `area`. */
+                id?: string;
+                /** @description Word of the formula (default disposed_on_time). */
+                formula?: string;
+                /** @description denominator (default), numerator, raw_numerator (without appeals), rest (not counted). */
+                part?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BehindJson"];
                 };
             };
         };
@@ -5375,6 +6803,115 @@ export interface operations {
             };
         };
     };
+    keep_photo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example the bytes of a photo */
+                "image/jpeg": number[];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptJson"];
+                };
+            };
+        };
+    };
+    list_corrections: {
+        parameters: {
+            query?: {
+                /** @description Only in this area and below. */
+                area?: string;
+                /** @description Only of this device. */
+                device?: string;
+                /** @description Only of this kind. */
+                kind?: string;
+                /** @description Of readings measured from this time on (RFC 3339). */
+                from?: string;
+                /** @description And before this one (RFC 3339). */
+                to?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CorrectionJson"];
+                };
+            };
+        };
+    };
+    correct_readings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example [
+                 *       {
+                 *         "device": "m1",
+                 *         "kind": "methane",
+                 *         "new": 2.4,
+                 *         "old": 80,
+                 *         "reason": "校准气体",
+                 *         "time": "2026-11-21T03:04:05Z"
+                 *       }
+                 *     ]
+                 */
+                "application/json": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionsTaken"];
+                };
+            };
+            /** @description nothing was taken */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionsTaken"];
+                };
+            };
+            /** @description none of these readings is there */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionsTaken"];
+                };
+            };
+        };
+    };
     list_reviews: {
         parameters: {
             query?: {
@@ -5748,6 +7285,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_stars: {
+        parameters: {
+            query?: {
+                /** @description district, town, community or grid; by default the tier just below `area`. */
+                tier?: string;
+                /** @description Only in this area and below. */
+                area?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StarsJson"];
                 };
             };
         };
@@ -6142,6 +7703,241 @@ export interface operations {
             };
         };
     };
+    get_document: {
+        parameters: {
+            query?: {
+                jurisdiction_id?: string;
+                service_request_id?: string;
+                service_code?: string;
+                start_date?: string;
+                end_date?: string;
+                status?: string;
+                updated_after?: string;
+                updated_before?: string;
+                q?: string;
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                /** @example requests.xml */
+                document: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as the standard has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example <services/> */
+                    "text/xml": string;
+                };
+            };
+        };
+    };
+    post_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example requests.json */
+                document: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example api_key=cm_...&service_code=dirty_road&lat=29.56&long=106.57&description=... */
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            /** @description the number */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example <service_requests><request><service_request_id>500103-20261121-00001</service_request_id></request></service_requests> */
+                    "text/xml": string;
+                };
+            };
+        };
+    };
+    get_one: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example requests */
+                list: string;
+                /** @example 500103-20261121-00001.json */
+                document: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as the standard has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example <service_requests/> */
+                    "text/xml": string;
+                };
+            };
+        };
+    };
+    get_public: {
+        parameters: {
+            query?: {
+                /** @example 500103 */
+                area?: string;
+                /** @example open */
+                status?: string;
+                /** @example dirty_road */
+                type?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_outlines: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 500103 */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description GeoJSON FeatureCollection */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "features": [],
+                     *       "type": "FeatureCollection"
+                     *     }
+                     */
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    get_style: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the style sheet of the citizens' pages */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_script: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the script of the citizens' pages */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_photo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example e3b0c442 */
+                hash: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a JPEG without camera data */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_file: {
+        parameters: {
+            query?: {
+                /** @example 500103 */
+                area?: string;
+                /** @example open */
+                status?: string;
+                /** @example dirty_road */
+                type?: string;
+            };
+            header?: never;
+            path: {
+                /** @example reports.csv */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a feed or file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example id,type,status,reported_at,changed_at,due_at,closed_at,area,longitude,latitude,joined,words */
+                    "text/csv": string;
+                };
+            };
+        };
+    };
     readyz: {
         parameters: {
             query?: never;
@@ -6168,6 +7964,152 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+        };
+    };
+    get_report: {
+        parameters: {
+            query?: {
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example photo, lat, long, area, address, type, words, name, phone, email, join, confirmed */
+                "multipart/form-data": string;
+            };
+        };
+        responses: {
+            /** @description a page with reports that look the same */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description to the tracking page */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_track: {
+        parameters: {
+            query?: {
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                /** @example 0123456789abcdef0123456789abcdef */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_track: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 0123456789abcdef0123456789abcdef */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example action=rate&stars=5 */
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            /** @description back to the page */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_track_photo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 0123456789abcdef0123456789abcdef */
+                token: string;
+                /** @example e3b0c442 */
+                hash: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a JPEG without camera data */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 0123456789abcdef0123456789abcdef */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptJson"];
                 };
             };
         };
