@@ -1401,7 +1401,7 @@ export interface paths {
             cookie?: never;
         };
         /** A photo that a duty officer let everybody see. Open to everybody. */
-        get: operations["get_photo"];
+        get: operations["get_public_photo"];
         put?: never;
         post?: never;
         delete?: never;
@@ -7886,7 +7886,7 @@ export interface operations {
             };
         };
     };
-    get_photo: {
+    get_public_photo: {
         parameters: {
             query?: never;
             header?: never;

@@ -154,7 +154,7 @@ fn citizens() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(overview::get_public))
         .routes(routes!(overview::get_outlines))
         .routes(routes!(downloads::get_file))
-        .routes(routes!(downloads::get_photo))
+        .routes(routes!(downloads::get_public_photo))
         .routes(routes!(pages::get_style))
         .routes(routes!(pages::get_script))
         .routes(routes!(geo_report::get_document, geo_report::post_document))

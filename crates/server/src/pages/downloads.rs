@@ -169,7 +169,7 @@ fn atom(city: &City, asked: &Asked, base: &str) -> String {
 #[utoipa::path(get, path = "/public/photos/{hash}", tag = "citizens", security(()),
     params(("hash" = String, Path, example = "e3b0c442")),
     responses((status = 200, description = "a JPEG without camera data")))]
-pub(crate) async fn get_photo(
+pub(crate) async fn get_public_photo(
     State(city): State<Arc<City>>,
     Path(hash): Path<String>,
 ) -> Answer<Response> {
