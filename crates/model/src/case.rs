@@ -21,7 +21,7 @@ mod id;
 mod import;
 mod words;
 
-pub use act::{CaseStep, Command, CommandKind, Photo, is_open_to_the_public};
+pub use act::{CaseStep, Command, CommandKind, Photo};
 pub use circumstances::{
     Admission, Appeal, Aside, Circumstances, FiredPlan, Part, PartState, Petition, ReportDue,
     Ruling, Satisfaction, Verdict, Wish,

@@ -5,9 +5,8 @@ use chengmai_model::pack::{ClockMove, HolderKind, Move};
 
 use super::place::{Place, has_room, place};
 use super::{
-    Actor, AreaPath, Case, CaseEvent, CaseRules, CaseSource, Circumstances, Command, CommandKind,
-    Holder, Level, Refusal, Role, StageClock, Timestamp, WORDS_LEN_MAX, apply, centre, effect,
-    error, who,
+    Actor, AreaPath, Case, CaseEvent, CaseRules, Circumstances, Command, CommandKind, Holder,
+    Level, Refusal, Role, StageClock, Timestamp, WORDS_LEN_MAX, apply, centre, effect, error, who,
 };
 
 /// Decides a command: the events that follow from it, or why it is refused.
@@ -278,9 +277,4 @@ fn check_photos(case: &Case, command: &Command, rules: &CaseRules) -> Result<(),
             ),
         )),
     }
-}
-
-/// Whether nobody on duty has seen what was reported.
-pub(super) const fn needs_verification(source: CaseSource) -> bool {
-    source.is_public()
 }

@@ -7,7 +7,7 @@ use chengmai_model::case::{
 };
 use chengmai_model::time::DAY_MS;
 
-use super::decide::{After, Step, needs_verification, not_now};
+use super::decide::{After, Step, not_now};
 use super::{Actor, Case, Command, Refusal, bad, centre, error, open, who};
 
 /// How long after its end a case may be reopened. Our default.
@@ -75,7 +75,7 @@ pub(super) fn is_open(case: &Case, actor: &Actor, ask: CommandKind) -> bool {
         circumstances.parts.iter().filter(mine).any(|part| wanted.contains(&part.state))
     };
     match ask {
-        Ask::File => case.state != CaseState::Reported || !needs_verification(case.filing.source),
+        Ask::File => case.state != CaseState::Reported || !case.filing.source.is_public(),
         Ask::Grant => pending.is_some_and(|p| !matches!(p.wish, Wish::Dispute { .. })),
         Ask::Deny => pending.is_some(),
         Ask::AskDelay | Ask::AskSuspend => pending.is_none(),

@@ -3,7 +3,7 @@
 use chengmai_model::calendar::Limit;
 use chengmai_model::pack::{CaseType, LimitRow};
 
-use super::decide::{After, Step, check_words, needs_verification};
+use super::decide::{After, Step, check_words};
 use super::{
     Actor, AreaPath, Case, CaseEvent, CaseRules, CaseSource, CaseState, CaseStep, CitedRow, Filing,
     Holder, Level, Refusal, Role, Severity, Stage, StageClock, StageLimits, Text, Timestamp,
@@ -168,7 +168,7 @@ pub fn report(
 /// The step that files a reported case: it gets its type, its row and its limits.
 pub(super) fn filing(step: &Step<'_>, after: &mut After) -> Result<(), Refusal> {
     let (case, command) = (step.case, step.command);
-    if case.state == CaseState::Reported && needs_verification(case.filing.source) {
+    if case.state == CaseState::Reported && case.filing.source.is_public() {
         return Err(Refusal::new(
             &error::NOT_ALLOWED_NOW,
             "公众上报的案件须先受理、核实，再立案",

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use chengmai_model::Text;
 use chengmai_model::case::{CaseState, Command, CommandKind};
-use chengmai_model::pack::{ClockMove, Move, Procedure, Who};
+use chengmai_model::pack::{ClockMove, Move, Procedure};
 
 /// The standard procedure, from its file.
 static STANDARD: LazyLock<Table> = LazyLock::new(|| {
@@ -136,12 +136,5 @@ impl Table {
             }
         }
         false
-    }
-
-    /// Whether a person who is no member of staff may take a step of this kind.
-    pub fn is_open_to_citizens(&self, ask: CommandKind) -> bool {
-        self.moves.iter().any(|row| {
-            row.ask == ask && row.who.iter().any(|w| matches!(w, Who::Reporter | Who::Public))
-        })
     }
 }

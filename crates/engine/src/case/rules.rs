@@ -93,11 +93,6 @@ impl CaseRules {
         self.plans.get(id)
     }
 
-    /// Plans that may be fired.
-    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
-        self.plans.values()
-    }
-
     /// Working hours of an agency; of the centres where none is named.
     pub fn hours(&self, agency: Option<&str>) -> &WorkHours {
         agency

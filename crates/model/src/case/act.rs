@@ -1,6 +1,6 @@
 //! What can be asked of a case, and what goes on record when it is done: one step for each command.
 
-use super::words::{CaseState, EventLevel, PhotoKind, ReportForm, Stage};
+use super::words::{EventLevel, PhotoKind, ReportForm, Stage};
 use super::{CaseId, Level};
 use crate::calendar::Limit;
 use crate::{AreaPath, Timestamp};
@@ -200,9 +200,4 @@ impl Command {
             photos: Vec::new(),
         }
     }
-}
-
-/// States in which a citizen still sees the case as open (Open311: everything else is `closed`).
-pub const fn is_open_to_the_public(state: CaseState) -> bool {
-    !state.is_end()
 }

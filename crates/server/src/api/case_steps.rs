@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use chengmai_engine::case::{FilingRequest, decide, file};
 use chengmai_model::calendar::Limit;
 use chengmai_model::case::{
-    Case, CaseEvent, CaseId, CaseSource, CaseState, Command, CommandKind, EventLevel, Level,
+    Case, CaseEvent, CaseId, CaseSource, CaseState, Command, CommandKind, EventLevel, Level, Photo,
     ReportForm, Stage,
 };
 use chengmai_model::{Actor, AreaPath, Severity, Timestamp, error};
@@ -129,6 +129,18 @@ fn word<T>(text: Option<String>, read: impl Fn(&str) -> Option<T>) -> Answer<Opt
         .transpose()
 }
 
+/// Photos of a step; a hash of which no picture was sent proves nothing.
+fn kept_photos(city: &City, bodies: Vec<PhotoBody>) -> Answer<Vec<Photo>> {
+    let photos = bodies.into_iter().map(PhotoBody::read).collect::<Answer<Vec<_>>>()?;
+    match photos.iter().find(|photo| !city.photos.has(&photo.hash)) {
+        None => Ok(photos),
+        Some(photo) => {
+            let what = format!("send the picture {} to /api/v1/photos first", photo.hash);
+            Err(Problem::new(&error::PHOTO_REQUIRED, what))
+        }
+    }
+}
+
 /// The command that a body means for a case.
 async fn command(
     city: &City,
@@ -175,7 +187,7 @@ async fn command(
         other,
         stage: word(body.stage, Stage::from_word)?,
         stars: body.stars,
-        photos: body.photos.into_iter().map(PhotoBody::read).collect::<Answer<_>>()?,
+        photos: kept_photos(city, body.photos)?,
         ..Command::new(kind)
     })
 }
@@ -211,15 +223,32 @@ impl City {
         let case = self.records.cases().append(before, events).await?;
         self.publish_case(&case);
         if matches!(case.state, CaseState::Closed | CaseState::ForcedClosed) {
-            let program = Actor::program(self.root_path());
-            for child in self.records.cases().merged_into(&case.id).await? {
-                let close =
-                    Command { note: Some(case.id.to_string()), ..Command::new(CommandKind::Close) };
-                let decided = decide(&child, &close, &program, case.changed_at, &self.case_rules)?;
-                let child = self.records.cases().append(&child, &decided).await?;
-                self.publish_case(&child);
-            }
+            self.close_merged(&case).await?;
         }
         Ok(case)
+    }
+
+    /// Closes what was merged into a case, and what was merged into that. One that cannot be closed now
+    /// stays merged and is named in the log: the step that closed the case stands.
+    async fn close_merged(&self, case: &Case) -> Answer<()> {
+        let program = Actor::program(self.root_path());
+        let mut ended = vec![case.id.clone()];
+        while let Some(parent) = ended.pop() {
+            let close =
+                Command { note: Some(parent.to_string()), ..Command::new(CommandKind::Close) };
+            for child in self.records.cases().merged_into(&parent).await? {
+                let decided = decide(&child, &close, &program, case.changed_at, &self.case_rules)?;
+                match self.records.cases().append(&child, &decided).await {
+                    Ok(child) => {
+                        self.publish_case(&child);
+                        ended.push(child.id);
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, case = %child.id, "a merged case could not be closed");
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
