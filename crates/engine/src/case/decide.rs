@@ -143,7 +143,11 @@ fn run_clock(row: &Move, step: &Step<'_>, after: &mut After) {
             let hours = step.rules.stage_hours(stage, after.agency.as_deref());
             Some(StageClock::begin(stage, limit, step.at, &step.rules.calendar, hours))
         }
-        None if clock_move == ClockMove::Stop => None,
+        None if clock_move == ClockMove::Stop => {
+            // A case that ends has nothing left to come back to.
+            after.circumstances.aside = None;
+            None
+        }
         // What was put aside was set by the step itself.
         None => return,
     };

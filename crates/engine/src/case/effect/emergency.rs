@@ -111,7 +111,9 @@ pub(super) fn fire_plan(step: &Step<'_>, after: &mut After) -> Result<(), Refusa
         let hours = step.rules.stage_hours(Stage::Handle, after.agency.as_deref());
         let urgent = StageClock::begin(Stage::Handle, handle, step.at, &step.rules.calendar, hours);
         if urgent.due_at < clock.due_at {
-            after.due_at = after.due_at.map(|due| due.plus_ms(urgent.due_at.since(clock.due_at)));
+            // The whole case is as much shorter, but nobody is late by the plan alone.
+            let shorter = urgent.due_at.since(clock.due_at);
+            after.due_at = after.due_at.map(|due| due.plus_ms(shorter).max(due.min(urgent.due_at)));
             after.clock = Some(StageClock { started_at: clock.started_at, ..urgent });
         }
     }
@@ -122,10 +124,13 @@ pub(super) fn stand_down(step: &Step<'_>, after: &mut After) -> Result<(), Refus
     let Some(plan) = after.circumstances.plan.take() else {
         return Err(Refusal::new(&error::NO_PLAN, "没有执行中的预案", "no plan is in force"));
     };
-    after.level = plan.level;
-    // Whoever has begun under the plan goes on; the agency before it comes back only before that.
-    if matches!(step.case.state, CaseState::Filed | CaseState::Dispatched | CaseState::Returned) {
-        after.agency = plan.agency;
+    after.level = plan.level.fitting(&after.area);
+    // Whoever has begun under the plan goes on; the agency before it comes back only before that,
+    // and an agency that was sent while there was none to come back to stays.
+    match step.case.state {
+        CaseState::Filed | CaseState::Returned => after.agency = plan.agency,
+        CaseState::Dispatched => after.agency = plan.agency.or(after.agency.take()),
+        _ => {}
     }
     if step.case.clock.as_ref().is_some_and(|clock| clock.stage == Stage::Handle)
         && let Some(clock) = plan.clock
