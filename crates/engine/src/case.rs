@@ -24,6 +24,7 @@ mod late;
 mod open;
 mod place;
 mod procedure;
+mod recode;
 mod rules;
 mod who;
 
@@ -32,6 +33,7 @@ pub use import::imported;
 pub use late::{escalated_to, next_look};
 pub use open::{FilingRequest, ReportRequest, UNSORTED, file, report};
 pub use procedure::Table;
+pub use recode::recode;
 pub use rules::{AgencyRule, CaseRules};
 
 /// Longest note, reason or description, in characters.
@@ -76,6 +78,10 @@ pub fn apply(case: &mut Case, event: &CaseEvent) {
     }
     count(case, event);
     if event.to.is_end() {
+        if case.closed_at.is_some() {
+            // What is said of a case that has ended does not end it again.
+            return;
+        }
         let handled = !matches!(event.to, CaseState::NotAccepted | CaseState::Cancelled);
         case.closed_at = Some(event.at);
         case.on_time = case.due_at.filter(|_| handled).map(|due| event.at <= due);

@@ -181,6 +181,8 @@ pub struct AreaTree {
     by_code: Vec<AreaId>,
     /// Boxes around the known boundaries, in order of number; most areas have none.
     bounds: Vec<(AreaId, crate::geometry::Bounds)>,
+    /// Codes that are no area's any more, in order, and what they became.
+    former: Vec<(AreaCode, AreaId)>,
 }
 
 impl AreaTree {
@@ -209,8 +211,16 @@ impl AreaTree {
         &self.areas[id.index()]
     }
 
-    /// The number of the area with that code.
+    /// The number of the area with that code, or of what became of the area that once had it.
     pub fn find(&self, code: &str) -> Option<AreaId> {
+        self.find_current(code).or_else(|| {
+            let place = self.former.binary_search_by(|(old, _)| old.as_str().cmp(code)).ok()?;
+            Some(self.former[place].1)
+        })
+    }
+
+    /// The number of the area that has that code now.
+    pub fn find_current(&self, code: &str) -> Option<AreaId> {
         let compare = |&id: &AreaId| self.get(id).row.code.as_str().cmp(code);
         self.by_code.binary_search_by(compare).ok().map(|place| self.by_code[place])
     }
@@ -279,8 +289,10 @@ mod grids;
 mod locate;
 mod merge;
 mod shapes;
+mod succession;
 mod validity;
 
 pub use grids::complete;
 pub use merge::{Boundary, Recoded, merge_boundaries};
+pub use succession::{CodeChange, Succession};
 pub use validity::AreaHistory;

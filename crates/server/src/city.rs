@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) mod agencies;
 pub(crate) mod archive;
+pub(crate) mod areas;
 pub(crate) mod backtests;
 pub(crate) mod book;
 pub(crate) mod brain;

@@ -75,13 +75,18 @@ pub(crate) enum ImportWhat {
     ///
     /// Columns: code, parent, name, level (1 city to 5 grid) or tier; also kind, valid_from, valid_to,
     /// lon, lat, generated, note. One bad row refuses the whole file and names its line. Where the
-    /// file has no grids they are generated and labelled so. Stop the city before importing areas.
+    /// file has no grids they are generated and labelled so. Stop the city before importing areas. Codes
+    /// that are no more are named by --recoded; at the next start devices, sums, warnings and cases
+    /// move to the areas that theirs became.
     Areas {
         /// CSV file of areas
         file: PathBuf,
         /// GeoJSON file of boundaries, matched by code or name
         #[arg(long, value_name = "FILE")]
         boundaries: Option<PathBuf>,
+        /// CSV file with the columns old,new: codes that are no more, and the areas they became
+        #[arg(long, value_name = "FILE")]
+        recoded: Option<PathBuf>,
         /// Do not generate the fifth tier
         #[arg(long)]
         no_grids: bool,

@@ -33,6 +33,7 @@ mod import;
 mod page;
 mod place;
 mod postgres;
+mod recode;
 pub mod reviews;
 pub mod rules;
 mod schema;
@@ -44,6 +45,7 @@ pub mod warnings;
 
 pub use page::{LIMIT_MAX, Page, PageRequest, TOTAL_MAX};
 pub use place::{Place, Server};
+pub use recode::Recoded;
 
 /// Readers that may be at work at once.
 const READERS_MAX: u32 = 4;

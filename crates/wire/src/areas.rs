@@ -1,4 +1,4 @@
-//! Area files: rows of the tree as CSV, boundaries as GeoJSON.
+//! Area files: rows of the tree as CSV, changes of codes as CSV, boundaries as GeoJSON.
 //!
 //! Not here: whether the rows make a tree ([`chengmai_model::AreaTree::build`]), and refusing a file
 //! as a whole when one row is wrong (the importer, which sees all faults at once).
@@ -6,4 +6,4 @@
 mod decode;
 
 pub use chengmai_model::area::Boundary;
-pub use decode::{decode_boundaries, decode_rows};
+pub use decode::{decode_boundaries, decode_changes, decode_rows};

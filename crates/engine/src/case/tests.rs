@@ -236,6 +236,9 @@ const MOVES_DUE: [CaseStep; 8] = [
 fn check_step(before: &Case, after: &Case, event: &CaseEvent) -> Result<(), TestCaseError> {
     prop_assert_eq!(after.clock.is_none(), after.state.is_end());
     prop_assert_eq!(after.closed_at.is_some(), after.state.is_end());
+    if before.state == after.state && before.state.is_end() {
+        prop_assert_eq!((before.closed_at, before.on_time), (after.closed_at, after.on_time));
+    }
     prop_assert!(before.due_at == after.due_at || MOVES_DUE.contains(&event.step), "{event:?}");
     prop_assert!(after.holder.area.contains(&after.area));
     prop_assert_eq!(after.holder.area.depth(), after.level.depth());

@@ -17,6 +17,8 @@ macro_rules! acts {
             CaseStep {
                 /// 上报: the first event of a case that is not filed yet.
                 Reported = "reported" "上报" / "Reported",
+                /// 区划变更: the codes of its areas are new; nothing else is.
+                Recoded = "recoded" "区划代码变更" / "Area codes changed",
                 $($(#[$doc])* $step = $done $zh / $en,)+
             }
         }

@@ -305,6 +305,23 @@ impl Brain {
         windows
     }
 
+    /// Passes on what the engine said outside of any frame of the journal.
+    pub(super) fn say(&self, now: Timestamp, events: Vec<Event>) {
+        if !events.is_empty() {
+            let windows = self.pass_on(now, events);
+            let sequence = self.last_sequence;
+            self.to_archive(Frame { sequence, received_at: now, windows, ..Frame::default() });
+        }
+    }
+
+    /// A snapshot, whole and on disk; false when there is none.
+    pub(super) fn snapshot_now(&mut self) -> bool {
+        let before = counters::get(&self.counters.snapshots);
+        self.snapshot(None);
+        self.finish_snapshot();
+        counters::get(&self.counters.snapshots) > before
+    }
+
     /// Marks engine and registry as they are now, to be written beside the work that goes on: history
     /// and decisions must have everything before it, so that nothing older is ever needed again.
     fn snapshot(&mut self, sequencer: Option<Sender<Message>>) {

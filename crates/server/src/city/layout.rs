@@ -47,7 +47,38 @@ impl DataFolder {
         self.root.join("photos")
     }
 
-    pub(crate) fn areas(&self) -> PathBuf {
-        self.root.join("areas.json")
+    pub(crate) fn areas(&self) -> AreaFiles {
+        AreaFiles::of(&self.root)
+    }
+}
+
+/// The files about areas in a data folder.
+#[derive(Debug, Clone)]
+pub(crate) struct AreaFiles(PathBuf);
+
+impl AreaFiles {
+    /// Of the data folder that lies there.
+    pub(crate) fn of(root: &Path) -> Self {
+        Self(root.to_owned())
+    }
+
+    /// What was imported.
+    pub(crate) fn imported(&self) -> PathBuf {
+        self.0.join("areas.json")
+    }
+
+    /// Codes that are no more.
+    pub(crate) fn changes(&self) -> PathBuf {
+        self.0.join("area-changes.json")
+    }
+
+    /// The areas of the last run.
+    pub(crate) fn in_use(&self) -> PathBuf {
+        self.0.join("areas-in-use.json")
+    }
+
+    /// The areas before those, until everything has moved.
+    pub(crate) fn before(&self) -> PathBuf {
+        self.0.join("areas-before.json")
     }
 }

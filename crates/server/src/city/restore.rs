@@ -5,13 +5,17 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use chengmai_engine::{AlarmSettings, Engine, Settings, setpoints_in};
+use chengmai_engine::{
+    AlarmSettings, Catalog, Engine, Event, Settings, SnapshotError, setpoints_in,
+};
+use chengmai_model::StreamId;
+use chengmai_model::area::Succession;
 use chengmai_model::city::City as Profile;
 use chengmai_model::stream::{Levels, Registration};
-use chengmai_model::{AreaTree, StreamId};
 use chengmai_store::disk::{Disk, RealDisk};
 use chengmai_store::snapshot;
 
+use super::areas::Areas;
 use super::brain::ENGINE_PART;
 use super::layout::DataFolder;
 use super::marks::{MARKS_PART, Marks};
@@ -36,17 +40,20 @@ pub(super) struct Opened {
     pub(super) marks: Marks,
     /// Set-points of a snapshot whose engine could not be taken over.
     pub(super) setpoints: Vec<(StreamId, Levels)>,
+    /// What the engine said when its areas became others.
+    pub(super) said: Vec<Event>,
 }
 
 /// Registry and engine from the newest snapshot, or empty ones.
 pub(super) fn restore(
     config: &Config,
     loaded: &Loaded,
-    areas: &Arc<AreaTree>,
+    given: &Areas,
     folder: &DataFolder,
     rules: &mut Replayed,
 ) -> anyhow::Result<(Opened, Engine, Registry)> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let areas = &given.tree;
     let settings = engine_settings(config, &loaded.profile);
     let seed = accounts::random_number();
     let empty_registry =
@@ -61,6 +68,7 @@ pub(super) fn restore(
             registry_sequence: 0,
             marks,
             setpoints: Vec::new(),
+            said: Vec::new(),
         };
         return Ok((opened, empty(), registry));
     };
@@ -68,7 +76,12 @@ pub(super) fn restore(
     let engine_bytes = read_snapshot(&found, &*disk, &mut registry, &mut marks)?;
     let bytes = engine_bytes.unwrap_or_default();
     let restored = rules.at_snapshot(found.sequence, &loaded.catalog, |catalog| {
-        Engine::restore(catalog, Arc::clone(areas), settings, &bytes)
+        restore_engine(catalog, given, settings, &bytes)
+    });
+    let (mut said, restored) = (Vec::new(), restored.map(|engine| renewed(engine, given)));
+    let restored = restored.map(|(engine, events)| {
+        said = events;
+        engine
     });
     let (snapshot_sequence, setpoints) = match &restored {
         Ok(_) => (registry_sequence, Vec::new()),
@@ -79,8 +92,37 @@ pub(super) fn restore(
             (0, setpoints_in(&bytes).unwrap_or_default())
         }
     };
-    let opened = Opened { disk, snapshot_sequence, registry_sequence, marks, setpoints };
+    let opened = Opened { disk, snapshot_sequence, registry_sequence, marks, setpoints, said };
     Ok((opened, restored.unwrap_or_else(|_| empty()), registry))
+}
+
+/// The engine over today's areas, or over those before: whichever the snapshot was taken over.
+fn restore_engine(
+    catalog: Catalog,
+    given: &Areas,
+    settings: Settings,
+    bytes: &[u8],
+) -> Result<Engine, SnapshotError> {
+    match (
+        Engine::restore(catalog.clone(), Arc::clone(&given.tree), settings, bytes),
+        &given.before,
+    ) {
+        (Err(SnapshotError::Areas), Some(before)) => {
+            Engine::restore(catalog, Arc::clone(before), settings, bytes)
+        }
+        (restored, _) => restored,
+    }
+}
+
+/// The same engine over today's areas, and what it said of that.
+fn renewed(mut engine: Engine, given: &Areas) -> (Engine, Vec<Event>) {
+    let mut said = Vec::new();
+    if let Some(before) = given.before.as_ref().filter(|before| Arc::ptr_eq(before, engine.areas()))
+    {
+        let became = Succession::between(before, &given.tree);
+        engine.rearrange(Arc::clone(&given.tree), |area| became.of(area), &mut said);
+    }
+    (engine, said)
 }
 
 /// Fills the registry from a snapshot's blocks; the bytes of the engine, if it has any.

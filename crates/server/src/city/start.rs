@@ -1,7 +1,6 @@
 //! Starting and stopping a city: open the data folder, load packs and areas, restore the snapshot,
 //! replay the journal, start the threads; and the same backwards.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -12,23 +11,25 @@ use chengmai_engine::Engine;
 use chengmai_engine::case::{AgencyRule, CaseRules};
 use chengmai_history::sql::{Sql, SqlSettings};
 use chengmai_history::{History, HistorySettings};
-use chengmai_model::area::{AreaHistory, AreaRow};
+use chengmai_model::area::AreaHistory;
 use chengmai_model::{AreaPath, AreaTree, Timestamp};
 use chengmai_store::journal::{Entry, Journal, JournalSettings};
 use chengmai_store::order::{Restart, Step, Use, Writer};
 use chengmai_store::records::Records;
 use chengmai_store::records::agencies::AgencyRow;
+use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
 use super::agencies::Agencies;
 use super::archive::{Archive, ArchiveWork, KindKeeps};
+use super::areas::{self, Areas};
 use super::book::Book;
 use super::brain::{Brain, Rate, Seen};
 use super::counters::Counters;
 use super::decisions::{Decisions, fill_book};
 use super::hub::Hub;
-use super::layout::DataFolder;
+use super::layout::{AreaFiles, DataFolder};
 use super::marks::Mark;
 use super::past::Past;
 use super::photos::Photos;
@@ -38,7 +39,6 @@ use super::rules::{Replayed, RuleBook};
 use super::sequencer::{Message, Sequencer};
 use super::{City, ReportRates};
 use crate::clock;
-use crate::commands::import;
 use crate::config::Config;
 use crate::http::admission::Room;
 use crate::packs::{self, Loaded};
@@ -76,57 +76,69 @@ pub(crate) struct Prepared {
     started_at: Timestamp,
 }
 
-/// The areas imported into a file, or the built-in city's, as they are valid today.
-pub(crate) fn area_tree(path: &Path, loaded: &Loaded) -> anyhow::Result<AreaTree> {
-    let history = area_history(path, loaded)?;
-    history.on(import::today()).map_err(|faults| import::faults(&faults))
-}
-
-/// The areas of all days.
-fn area_history(path: &Path, loaded: &Loaded) -> anyhow::Result<AreaHistory> {
-    let rows: Vec<AreaRow> = if path.exists() {
-        let text = std::fs::read(path)
-            .with_context(|| format!("cannot read the imported areas {}", path.display()))?;
-        serde_json::from_slice(&text)
-            .with_context(|| format!("the imported areas {} are damaged", path.display()))?
-    } else {
-        let built_in = loaded.profile.area_rows(&loaded.city_files);
-        built_in.map_err(|faults| import::faults(&faults))?
-    };
-    AreaHistory::new(rows).map_err(|faults| import::faults(&faults))
-}
-
-/// The packs and the areas; what a duty officer should know of the calendar is said in the log.
-fn load_city(
-    config: &Config,
-    folder: &DataFolder,
-    now: Timestamp,
-) -> anyhow::Result<(Loaded, AreaHistory, Arc<AreaTree>)> {
+/// The packs; what a duty officer should know of the calendar is said in the log.
+fn load_packs(config: &Config) -> anyhow::Result<Loaded> {
     let loaded = packs::load(config.packs.as_deref())?;
-    let area_history = area_history(&folder.areas(), &loaded)?;
-    let areas = area_history.on(import::today()).map_err(|faults| import::faults(&faults))?;
-    tracing::info!(areas = areas.len(), packs = loaded.packs.len(), "areas and packs are loaded");
-    for note in loaded.profile.calendar.notes(loaded.profile.local_date(now)) {
+    for note in loaded.profile.calendar.notes(loaded.profile.local_date(clock::now())) {
         tracing::info!("{}", note.en);
     }
-    Ok((loaded, area_history, Arc::new(areas)))
+    Ok(loaded)
 }
 
-/// Opens everything and brings the engine to where the journal ends.
+/// Opens everything and brings the engine to where the journal ends. Where the areas are others than
+/// those of the last run, what there is of the old ones is brought to an end first.
 pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
+    let loaded = load_packs(&config)?;
+    let files = AreaFiles::of(&config.data);
+    if let Some(old) = Areas::of_last_run(&files, &loaded)? {
+        tracing::info!("the areas changed: what began over the old ones is finished first");
+        let tree = Arc::clone(&old.tree);
+        prepare_over(config.clone(), load_packs(&config)?, old).await?.start()?.stop().await;
+        areas::renew(&files, &loaded, &tree)?;
+    }
+    let areas = Areas::today(&files, &loaded)?;
+    let tree = Arc::clone(&areas.tree);
+    let renewed = areas.before.is_some();
+    tracing::info!(areas = tree.len(), packs = loaded.packs.len(), "areas and packs are loaded");
+    let mut prepared = prepare_over(config, loaded, areas).await?;
+    areas::settled(&files, &tree)?;
+    if renewed {
+        prepared.leave_snapshot()?;
+        areas::moved(&files)?;
+        tracing::info!("everything has moved to the areas of today");
+    }
+    Ok(prepared)
+}
+
+/// The records, with the codes of today's areas.
+async fn open_records(config: &Config, given: &Areas, now: Timestamp) -> anyhow::Result<Records> {
+    let records = Records::open(config.records.clone()).await?;
+    if given.before.is_some() {
+        let told = |cases| tracing::info!(cases, "cases have the codes of today");
+        let moved = records.recode(&given.tree, now, told).await?;
+        tracing::info!(
+            rows = moved.rows,
+            cases = moved.cases,
+            "the records have the codes of today"
+        );
+    }
+    Ok(records)
+}
+
+/// The same over areas that are given.
+async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::Result<Prepared> {
     let started_at = clock::now();
     let folder = Arc::new(DataFolder::open(&config.data)?);
-    let (loaded, area_history, areas) = load_city(&config, &folder, started_at)?;
-    let records = Records::open(config.records.clone()).await?;
+    let records = open_records(&config, &given, started_at).await?;
+    let areas = Arc::clone(&given.tree);
     let agencies = Arc::new(sync_agencies(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies));
     let book = Arc::new(Book::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
     let counters = Arc::new(Counters::default());
     let mut rules = Replayed::new(loaded.packs.clone(), records.rules().changes().await?);
-    let (mut opened, engine, registry) = restore(&config, &loaded, &areas, &folder, &mut rules)?;
-    let engine = Arc::new(RwLock::new(engine));
-    let registry = Arc::new(RwLock::new(registry));
+    let (mut opened, engine, registry) = restore(&config, &loaded, &given, &folder, &mut rules)?;
+    let (engine, registry) = (Arc::new(RwLock::new(engine)), Arc::new(RwLock::new(registry)));
     let decisions = Decisions {
         areas: Arc::clone(&areas),
         catalog: engine.read().catalog().clone(),
@@ -162,13 +174,14 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
         seen: Seen::default(),
         writing: None,
     };
+    brain.say(started_at, std::mem::take(&mut opened.said));
     let journal = catch_up(&folder, &opened, opening.watermark, &mut brain, &mut rules)?;
     let rules = settle(rules, &brain, &records).await?;
     Ok(Prepared {
         config,
         loaded,
         areas,
-        area_history: Arc::new(area_history),
+        area_history: given.history,
         records,
         agencies,
         case_rules,
@@ -347,7 +360,15 @@ async fn sync_agencies(
         })
         .collect();
     let known = records.agencies().all().await?;
-    let changed: Vec<AgencyRow> = rows.into_iter().filter(|row| !known.contains(row)).collect();
+    let ids: HashSet<&str> = known.iter().map(|row| row.id.as_str()).collect();
+    let places: HashSet<(&str, &AreaPath)> =
+        known.iter().map(|row| (row.kind.as_str(), &row.area)).collect();
+    // An agency goes on when the code of its area changes, though its id may be made of the old one.
+    let goes_on = |row: &AgencyRow| {
+        !ids.contains(row.id.as_str()) && places.contains(&(row.kind.as_str(), &row.area))
+    };
+    let changed: Vec<AgencyRow> =
+        rows.into_iter().filter(|row| !known.contains(row) && !goes_on(row)).collect();
     records.agencies().upsert(&changed).await?;
     Ok(Agencies::new(records.agencies().all().await?))
 }
@@ -373,6 +394,15 @@ impl Prepared {
 
     pub(crate) fn loaded(&self) -> &Loaded {
         &self.loaded
+    }
+
+    /// Leaves a snapshot before anything more comes in.
+    fn leave_snapshot(&mut self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.brain.snapshot_now(),
+            "no snapshot could be written over the new areas; nothing is lost: start again"
+        );
+        Ok(())
     }
 
     /// Counts anew what is open, after cases were written behind the book's back.

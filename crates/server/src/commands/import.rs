@@ -6,9 +6,11 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use chengmai_model::Tier;
-use chengmai_model::area::{AreaFault, AreaHistory, AreaRow, complete, merge_boundaries};
-use chengmai_wire::areas::{decode_boundaries, decode_rows};
+use chengmai_model::area::{
+    AreaFault, AreaHistory, AreaRow, CodeChange, complete, merge_boundaries,
+};
+use chengmai_model::{AreaTree, Text, Tier};
+use chengmai_wire::areas::{decode_boundaries, decode_changes, decode_rows};
 
 use super::{progress, say};
 use crate::city::layout::DataFolder;
@@ -22,8 +24,9 @@ const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
 pub(crate) fn run(import: Import) -> anyhow::Result<()> {
     match import.what {
-        ImportWhat::Areas { file, boundaries, no_grids, data } => {
-            areas(&file, boundaries.as_deref(), !no_grids, &data)
+        ImportWhat::Areas { file, boundaries, recoded, no_grids, data } => {
+            let recoded = recoded.as_deref();
+            areas(&file, boundaries.as_deref(), recoded, !no_grids, &data)
         }
         ImportWhat::Devices { file, to } => devices(&file, &to),
         ImportWhat::Cases { file, format, to } => cases(&file, &format, &to),
@@ -47,13 +50,25 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-fn areas(file: &Path, boundaries: Option<&Path>, grids: bool, data: &Path) -> anyhow::Result<()> {
+fn areas(
+    file: &Path,
+    boundaries: Option<&Path>,
+    recoded: Option<&Path>,
+    grids: bool,
+    data: &Path,
+) -> anyhow::Result<()> {
     let folder = DataFolder::open(data)?;
     let rows = area_rows(&read(file)?, boundaries.map(read).transpose()?.as_deref(), grids)?;
     let given = rows.iter().filter(|r| !r.generated).count();
     let tree = AreaHistory::new(rows.clone()).and_then(|h| h.on(today()));
     let tree = tree.map_err(|f| faults(&f))?;
-    write_whole(&folder.areas(), &serde_json::to_vec(&rows)?)?;
+    let changes = match recoded {
+        Some(list) => changes_of_codes(&read(list)?, &tree)?,
+        None => Vec::new(),
+    };
+    // The changes first: alone they change nothing.
+    crate::city::areas::state_changes(&folder.areas(), changes)?;
+    write_whole(&folder.areas().imported(), &serde_json::to_vec(&rows)?)?;
     say(format!("{given} areas from {} are in {}", file.display(), data.display()));
     for tier in Tier::ALL {
         let of_tier = tree.iter().filter(|(_, a)| a.row.tier == tier);
@@ -91,13 +106,30 @@ fn area_rows(file: &[u8], boundaries: Option<&[u8]>, grids: bool) -> anyhow::Res
     Ok(rows)
 }
 
+/// A list of changes, checked: each code that is no more goes on as an area that there is.
+fn changes_of_codes(file: &[u8], tree: &AreaTree) -> anyhow::Result<Vec<CodeChange>> {
+    let decoded = decode_changes(file);
+    let mut found: Vec<AreaFault> = decoded.faults.into_iter().map(Into::into).collect();
+    let with = tree.clone().with_former(&decoded.rows);
+    for (line, change) in (2..).zip(&decoded.rows) {
+        if with.find(change.old.as_str()).is_none() {
+            let reason = Text::new(
+                format!("{} 变更为 {}，但没有这个区域", change.old, change.new),
+                format!("{} became {}, and there is no such area", change.old, change.new),
+            );
+            found.push(AreaFault { line, reason });
+        }
+    }
+    if found.is_empty() { Ok(decoded.rows) } else { Err(faults(&found)) }
+}
+
 /// The day for which a tree is built.
 pub(crate) fn today() -> jiff::civil::Date {
     jiff::Zoned::now().date()
 }
 
 /// The whole file or the old one: written beside it, synced, renamed.
-fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let partial = path.with_extension("partial");
     let mut file = std::fs::File::create(&partial)
         .with_context(|| format!("cannot write {}", partial.display()))?;

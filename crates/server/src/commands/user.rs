@@ -8,7 +8,8 @@ use chengmai_store::records::{Place, Records};
 
 use super::{runtime, say};
 use crate::accounts::{self, NewUser, random_token};
-use crate::city::start::area_tree;
+use crate::city::areas::Areas;
+use crate::city::layout::AreaFiles;
 use crate::cli::{User, UserWhat};
 use crate::config::RecordsFlags;
 use crate::http::problem::Problem;
@@ -66,7 +67,7 @@ async fn add(
         .iter()
         .map(|word| Role::from_word(word).with_context(|| format!("there is no role {word}")))
         .collect::<anyhow::Result<_>>()?;
-    let areas = area_tree(&data.join("areas.json"), &packs::load(None)?)?;
+    let areas = Areas::today(&AreaFiles::of(data), &packs::load(None)?)?.tree;
     let area = match area {
         Some(code) => areas.find(&code).with_context(|| format!("there is no area {code}"))?,
         None => AreaId::ROOT,
@@ -108,7 +109,7 @@ async fn set_password(
 }
 
 async fn list(records: &Records, data: &Path) -> anyhow::Result<()> {
-    let areas = area_tree(&data.join("areas.json"), &packs::load(None)?)?;
+    let areas = Areas::today(&AreaFiles::of(data), &packs::load(None)?)?.tree;
     for user in records.users().list(&[AreaPath::of(&areas, AreaId::ROOT)]).await? {
         let roles: Vec<&str> = user.roles.iter().map(|r| r.word()).collect();
         say(format!("{:<20} {:<24} {}", user.name, roles.join(","), user.area.code()));

@@ -7,11 +7,11 @@ use crate::harness::{City, Folder, metric, now_ms, until};
 
 const GRID: &str = "500103001001001";
 
-fn open_warnings(city: &City) -> Vec<Value> {
+pub(crate) fn open_warnings(city: &City) -> Vec<Value> {
     city.list("/api/v1/warnings?state=all&rule=gas/methane_in_manhole", &city.admin)
 }
 
-fn step(city: &City, token: &str, case: &str, action: &str, body: &Value) -> Value {
+pub(crate) fn step(city: &City, token: &str, case: &str, action: &str, body: &Value) -> Value {
     let (status, answer) = city.post(&format!("/api/v1/cases/{case}/{action}"), token, body);
     assert_eq!(status, 200, "{action}: {answer}");
     answer
@@ -128,7 +128,7 @@ fn check_twice_and_close(city: &City, duty: &str, staff: &str, case: &str) -> Va
 }
 
 /// Gas rises in the manhole within two minutes; the id of its warning, as the live stream told it.
-fn raise_warning(city: &City, duty: &str, start: i64) -> String {
+pub(crate) fn raise_warning(city: &City, duty: &str, start: i64) -> String {
     let mut events = city.events("?area=500103", duty);
     for (minute, value) in [(0, 2.0), (1, 26.0), (2, 27.5)] {
         let line = format!("methane,device=m1 value={value} {}\n", start + minute * 60_000);

@@ -13,6 +13,7 @@ mod life;
 mod lookback;
 mod moves;
 mod mqtt;
+mod recoding;
 mod replay;
 mod scope;
 mod series;

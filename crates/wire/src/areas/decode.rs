@@ -1,6 +1,6 @@
 //! Decodes area rows (CSV) and boundaries (GeoJSON).
 
-use chengmai_model::area::{AreaCode, AreaRow, Boundary, Tier};
+use chengmai_model::area::{AreaCode, AreaRow, Boundary, CodeChange, Tier};
 use chengmai_model::error::AREA_FILE;
 use chengmai_model::geometry::{Polygon, Ring, Shape};
 use chengmai_model::text::Text;
@@ -49,6 +49,41 @@ pub fn decode_rows(body: &[u8]) -> Decoded<AreaRow> {
     decoded
 }
 
+/// Columns of a list of changes.
+const CHANGE_COLUMNS: [&str; 5] = ["old", "new", "old_name", "new_name", "source"];
+
+/// Reads CSV with the columns `old,new`: a code that is no more and the code its area goes on under.
+/// `old_name`, `new_name` and `source` may stand beside them, for whoever reads the file.
+pub fn decode_changes(body: &[u8]) -> Decoded<CodeChange> {
+    let mut table = match Table::open(body, &AREA_FILE) {
+        Ok(table) => table,
+        Err(fault) => return Decoded::refused(fault),
+    };
+    if let Err(fault) = table.require(&["old", "new"]) {
+        return Decoded::refused(fault);
+    }
+    let mut decoded = Decoded { rows: Vec::new(), faults: table.unknown(&CHANGE_COLUMNS) };
+    while let Some(row) = table.next_row() {
+        decoded.push(row.and_then(|row| {
+            let code = |column| {
+                row.required(column)?;
+                let code = row.parsed(column, &code_words(), AreaCode::new)?;
+                Ok(code.expect("a required column that parsed has a value"))
+            };
+            Ok(CodeChange { old: code("old")?, new: code("new")? })
+        }));
+    }
+    decoded
+}
+
+/// What an area code is.
+fn code_words() -> Text {
+    Text::new(
+        "区域代码（1 到 32 个字母、数字、- 或 _）",
+        "an area code of 1 to 32 letters, digits, - or _",
+    )
+}
+
 /// Reads a GeoJSON `FeatureCollection` of `Polygon` and `MultiPolygon` features.
 pub fn decode_boundaries(body: &[u8]) -> Decoded<Boundary> {
     let features = match json::features(body, &AREA_FILE) {
@@ -63,10 +98,7 @@ pub fn decode_boundaries(body: &[u8]) -> Decoded<Boundary> {
 }
 
 fn area_row(row: &Row<'_>) -> Result<AreaRow, Fault> {
-    let code_words = Text::new(
-        "区域代码（1 到 32 个字母、数字、- 或 _）",
-        "an area code of 1 to 32 letters, digits, - or _",
-    );
+    let code_words = code_words();
     let date_words = Text::new("YYYY-MM-DD 日期", "a date YYYY-MM-DD");
     row.required("code")?;
     let code = row.parsed("code", &code_words, AreaCode::new)?;

@@ -37,8 +37,10 @@ struct Row {
 /// A code that devices were registered with, and what it means in today's tree.
 #[derive(Debug, Clone)]
 struct Place {
-    code: AreaCode,
+    written: AreaCode,
     area: AreaId,
+    /// The code of that area today; the same one where there is no such area any more.
+    code: AreaCode,
     /// The newest device there.
     head: u32,
 }
@@ -155,8 +157,10 @@ impl Devices {
         }
         let place = dense(self.places.len());
         // A code that is no more is kept: the next tree may have it again.
-        let area = areas.find(code.as_str()).unwrap_or(AreaId::ROOT);
-        self.places.push(Place { code: code.clone(), area, head: NONE });
+        let found = areas.find(code.as_str());
+        let today = found.map_or(code, |area| &areas.get(area).row.code).clone();
+        let area = found.unwrap_or(AreaId::ROOT);
+        self.places.push(Place { written: code.clone(), area, code: today, head: NONE });
         self.place_of.insert(code.clone(), place);
         self.places_in.entry(area).or_default().push(place);
         place
@@ -214,7 +218,7 @@ impl Devices {
         let titles = self.titles.iter().map(|(&index, title)| (index, title.to_string()));
         Words {
             kinds: Vec::new(),
-            codes: self.places.iter().map(|place| place.code.clone()).collect(),
+            codes: self.places.iter().map(|place| place.written.clone()).collect(),
             agencies: self.agencies.iter().map(ToString::to_string).collect(),
             titles: titles.collect(),
             seed: 0,
@@ -312,7 +316,7 @@ impl<'a> Device<'a> {
         self.all.places[self.row().code as usize].area
     }
 
-    /// The code it was registered with.
+    /// The code of its area.
     pub(crate) fn code(self) -> &'a AreaCode {
         &self.all.places[self.row().code as usize].code
     }
