@@ -7,6 +7,7 @@
 mod chatter;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chengmai_model::pack::Cause;
 use chengmai_model::warning::Evidence;
@@ -75,8 +76,12 @@ impl Moment<'_> {
 /// What all rules remember of the streams that are not quiet.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RuleStates {
-    by_stream: HashMap<u32, Vec<RuleState>, FixedState>,
+    /// Shared with a snapshot on its way out until the stream's next step.
+    by_stream: HashMap<u32, Arc<Vec<RuleState>>, FixedState>,
 }
+
+/// What rules remember of one stream, as it was.
+pub(crate) type Remembered = (u32, Arc<Vec<RuleState>>);
 
 /// What one rule remembers of one stream.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -166,12 +171,14 @@ impl RuleStates {
         warnings: &mut Warnings,
         out: &mut Vec<Event>,
     ) -> bool {
-        let mut states = self.by_stream.remove(&moment.stream.0).unwrap_or_default();
+        let mut known = self.by_stream.remove(&moment.stream.0);
+        let mut fresh = Vec::new();
+        let states = known.as_mut().map_or(&mut fresh, Arc::make_mut);
         for (number, rule) in rules {
             let Some(compiled) = &rule.compiled else { continue };
             let holds = compiled.when.holds(|term| moment.load(term));
-            let known = states.iter().position(|state| state.rule == number);
-            let index = match known {
+            let place = states.iter().position(|state| state.rule == number);
+            let index = match place {
                 None if !holds => continue,
                 None => {
                     states.push(RuleState::new(number));
@@ -189,21 +196,22 @@ impl RuleStates {
         let pending = !states.is_empty();
         if pending {
             states.sort_unstable_by_key(|state| state.rule);
-            self.by_stream.insert(moment.stream.0, states);
+            self.by_stream.insert(moment.stream.0, known.unwrap_or_else(|| Arc::new(fresh)));
         }
         pending
     }
 
     /// Worst grade of the alarms that stand on a stream; 0 for none.
     pub(crate) fn severity(&self, stream: StreamId) -> u8 {
-        let states = self.by_stream.get(&stream.0).map(Vec::as_slice).unwrap_or_default();
+        let states =
+            self.by_stream.get(&stream.0).map(|known| known.as_slice()).unwrap_or_default();
         states.iter().filter(|state| state.alarm).map(|state| state.grade).max().unwrap_or(0)
     }
 
     /// Rules have other numbers now; `None` for one that is gone.
     pub(crate) fn renumber(&mut self, numbers: &[Option<u16>]) {
         let number = |rule: u16| numbers.get(usize::from(rule)).copied().flatten();
-        for states in self.by_stream.values_mut() {
+        for states in self.by_stream.values_mut().map(Arc::make_mut) {
             states.retain_mut(|state| match number(state.rule) {
                 Some(rule) => {
                     state.rule = rule;
@@ -218,14 +226,15 @@ impl RuleStates {
 
     /// The warnings that alarms feed have other keys now.
     pub(crate) fn rearrange(&mut self, moved: &BTreeMap<Key, Key>) {
-        for key in self.by_stream.values_mut().flatten().filter_map(|state| state.joined.as_mut()) {
+        let states = self.by_stream.values_mut().flat_map(Arc::make_mut);
+        for key in states.filter_map(|state| state.joined.as_mut()) {
             *key = moved.get(key).copied().unwrap_or(*key);
         }
     }
 
     /// Everything remembered, in order of stream.
-    pub(crate) fn to_list(&self) -> Vec<(u32, &[RuleState])> {
-        let mut list: Vec<_> = self.by_stream.iter().map(|(k, v)| (*k, v.as_slice())).collect();
+    pub(crate) fn to_list(&self) -> Vec<Remembered> {
+        let mut list: Vec<_> = self.by_stream.iter().map(|(k, v)| (*k, Arc::clone(v))).collect();
         list.sort_unstable_by_key(|(stream, _)| *stream);
         list
     }
@@ -240,7 +249,8 @@ impl RuleStates {
             (*stream as usize) < streams && states.iter().all(|state| state.is_sound(rules))
         };
         let fits = list.iter().all(sound);
-        fits.then(|| Self { by_stream: list.into_iter().collect() })
+        let shared = |(stream, states)| (stream, Arc::new(states));
+        fits.then(|| Self { by_stream: list.into_iter().map(shared).collect() })
     }
 }
 

@@ -28,7 +28,7 @@ use crate::indicator::{Board, BoardColumn};
 use crate::limits::{COUNT_MAX, TIME_MS_MAX};
 use crate::pages::{Pages, Plain};
 use crate::rollup::{KindTree, Registered};
-use crate::rule::{RuleState, RuleStates};
+use crate::rule::{Remembered, RuleState, RuleStates};
 use crate::screen::{AlarmSettings, Bounds, Screen};
 use crate::setpoint::Setpoints;
 use crate::slope::Rings;
@@ -76,12 +76,18 @@ struct Head {
     added_kinds: Vec<String>,
 }
 
-/// What is small, as it is written: the same fields as [`Small`], in the same order.
+/// What is small and stands before what rules remember: the first fields of [`Small`], in its order.
 #[derive(Serialize)]
-struct SmallView<'a> {
+struct FirstView {
     clock: i64,
     totals: [u64; 5],
-    rules: Vec<(u32, &'a [RuleState])>,
+    /// How many streams rules remember anything of.
+    rules: usize,
+}
+
+/// What stands behind it: the other fields of [`Small`].
+#[derive(Serialize)]
+struct LastView<'a> {
     warnings: &'a Warnings,
     screen: &'a Screen,
     board: &'a Board,
@@ -120,8 +126,10 @@ struct Sizes {
 pub(crate) struct Freeze {
     /// What comes first, until it is written.
     front: Vec<u8>,
-    /// What is small, until it is written.
-    small: Vec<u8>,
+    /// What is small, until it is written: before what rules remember, and behind it.
+    small: [Vec<u8>; 2],
+    /// What rules remember, as far as it is not written yet.
+    rules: std::vec::IntoIter<Remembered>,
     /// Streams whose devices are not written yet.
     owners: Range<usize>,
     columns: VecDeque<Column>,
@@ -130,7 +138,8 @@ pub(crate) struct Freeze {
 impl Freeze {
     /// Bytes that only wait to be taken.
     pub(crate) fn rest(front: Vec<u8>) -> Self {
-        Self { front, small: Vec::new(), owners: 0..0, columns: VecDeque::new() }
+        let rules = Vec::new().into_iter();
+        Self { front, small: Default::default(), rules, owners: 0..0, columns: VecDeque::new() }
     }
 }
 
@@ -139,7 +148,9 @@ impl Freeze {
 enum Column {
     /// First, in a form of their own: they are read even when nothing behind them can be.
     Setpoints,
-    Small,
+    First,
+    Rules,
+    Last,
     Streams,
     Facts,
     Owners,
@@ -187,7 +198,9 @@ impl Engine {
         let sizes = self.sizes();
         let mut columns = VecDeque::from([
             Column::Setpoints,
-            Column::Small,
+            Column::First,
+            Column::Rules,
+            Column::Last,
             Column::Streams,
             Column::Facts,
             Column::Owners,
@@ -205,7 +218,9 @@ impl Engine {
         columns.extend(self.board.columns().into_iter().map(Column::Board));
         let front = self.setpoints.head();
         let owners = 0..sizes.streams;
-        self.freeze = Some(Freeze { front, small: self.small(sizes), owners, columns });
+        let rules = self.rules.to_list();
+        let small = self.small(sizes, rules.len());
+        self.freeze = Some(Freeze { front, small, rules: rules.into_iter(), owners, columns });
     }
 
     /// Takes what is left of a frozen state into memory, before something turns everything over.
@@ -243,8 +258,21 @@ impl Engine {
     ) -> bool {
         match column {
             Column::Setpoints => self.setpoints.thaw(out, full),
-            Column::Small => {
-                out.append(&mut freeze.small);
+            Column::First => {
+                out.append(&mut freeze.small[0]);
+                false
+            }
+            Column::Rules => {
+                while out.len() < full
+                    && let Some((stream, states)) = freeze.rules.next()
+                {
+                    let written = postcard::to_io(&(stream, states.as_slice()), &mut *out);
+                    written.expect("plain data always serialises");
+                }
+                freeze.rules.len() > 0
+            }
+            Column::Last => {
+                out.append(&mut freeze.small[1]);
                 false
             }
             Column::Streams => self.streams.thaw(out, full),
@@ -287,7 +315,7 @@ impl Engine {
         }
     }
 
-    fn small(&self, sizes: Sizes) -> Vec<u8> {
+    fn small(&self, sizes: Sizes, rules: usize) -> [Vec<u8>; 2] {
         let head = Head {
             format: FORMAT,
             catalog: self.catalog.fingerprint(),
@@ -299,16 +327,12 @@ impl Engine {
             added_kinds: self.catalog.added_kinds().map(str::to_owned).collect(),
         };
         let Totals { streams, readings, duplicates, late, out_of_range, .. } = self.totals;
-        let small = SmallView {
-            clock: self.clock,
-            totals: [streams, readings, duplicates, late, out_of_range],
-            rules: self.rules.to_list(),
-            warnings: &self.warnings,
-            screen: &self.screen,
-            board: &self.board,
-            sizes,
-        };
-        postcard::to_stdvec(&(head, small)).expect("plain data always serialises")
+        let totals = [streams, readings, duplicates, late, out_of_range];
+        let first = FirstView { clock: self.clock, totals, rules };
+        let last =
+            LastView { warnings: &self.warnings, screen: &self.screen, board: &self.board, sizes };
+        let both = [postcard::to_stdvec(&(head, first)), postcard::to_stdvec(&last)];
+        both.map(|part| part.expect("plain data always serialises"))
     }
 
     /// An engine as it was when the snapshot was taken.
