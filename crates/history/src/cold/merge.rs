@@ -253,7 +253,7 @@ impl Streams {
     fn key(&mut self, stream: u32, device: &str, kind: &str, area: &str) -> u32 {
         let area = self.areas.intern(area);
         let labels = &mut self.labels;
-        let next = u32::try_from(labels.streams.len()).expect("a merge has few streams");
+        let next = dense(labels.streams.len());
         let key = *self.places.entry((stream, area)).or_insert(next);
         if key == next {
             labels.devices.push(device);
@@ -271,14 +271,19 @@ impl Streams {
         let area_places: Vec<Place> =
             areas.all().iter().map(|area| place_of(places, area)).collect();
         let kind_names = kinds.all();
-        let sort_key = |&stream: &u32| {
-            let index = stream as usize;
-            let place = &area_places[labels.areas[index] as usize];
-            let kind = &kind_names[labels.kinds[index] as usize];
-            (&place.district, kind, place.order, labels.streams[index], labels.areas[index])
+        let district_ranks = ranks_of(area_places.iter().map(|place| place.district.as_str()));
+        let kind_ranks = ranks_of(kind_names.iter().map(|kind| &**kind));
+        // Keys side by side: in a large city each stream has a row or two, and sorting the streams by
+        // their names would take longer than writing their rows.
+        let key = |(index, &stream): (usize, &u32)| {
+            let (area, kind) = (labels.areas[index] as usize, labels.kinds[index] as usize);
+            let district = u64::from(district_ranks[area]) << 48;
+            let front = district | u64::from(kind_ranks[kind]) << 32;
+            (front | u64::from(area_places[area].order), stream, dense(index))
         };
-        let mut order: Vec<u32> = (0..).take(labels.streams.len()).collect();
-        order.sort_unstable_by_key(sort_key);
+        let mut keys: Vec<(u64, u32, u32)> = labels.streams.iter().enumerate().map(key).collect();
+        keys.sort_unstable();
+        let order: Vec<u32> = keys.into_iter().map(|(_, _, index)| index).collect();
         let mut ranks = vec![0; order.len()];
         let mut districts: Vec<(String, u32)> = Vec::new();
         for (rank, &stream) in (0..).zip(&order) {
@@ -297,6 +302,23 @@ impl Streams {
         };
         (sorted, ranks, districts)
     }
+}
+
+/// For each of some names its place among all of them in order.
+fn ranks_of<'a>(names: impl Iterator<Item = &'a str>) -> Vec<u16> {
+    let names: Vec<&str> = names.collect();
+    let mut distinct = names.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let rank = |name: &&str| {
+        let place = distinct.binary_search(name).expect("it is one of them");
+        u16::try_from(place).expect("a city has thousands of kinds and districts, not more")
+    };
+    names.iter().map(rank).collect()
+}
+
+fn dense(index: usize) -> u32 {
+    u32::try_from(index).expect("a merge has few streams")
 }
 
 /// Names of streams by rank.
