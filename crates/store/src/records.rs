@@ -42,6 +42,7 @@ mod sql;
 pub mod tokens;
 pub mod users;
 pub mod warnings;
+mod words;
 
 pub use page::{LIMIT_MAX, Page, PageRequest, TOTAL_MAX};
 pub use place::{Place, Server};
@@ -111,6 +112,7 @@ pub struct Records {
     write: DatabaseConnection,
     read: DatabaseConnection,
     steps: append::Appender,
+    words: words::WordIndex,
 }
 
 impl Records {
@@ -128,7 +130,8 @@ impl Records {
         schema::migrate(&write).await?;
         let read = connect(&place, READERS_MAX, true).await?;
         let steps = append::Appender::start(write.clone());
-        Ok(Self { write, read, steps })
+        let words = words::WordIndex::start(&write).await?;
+        Ok(Self { write, read, steps, words })
     }
 
     /// Ends all connections after the work in hand; the WAL is folded into the file.

@@ -10,9 +10,9 @@ use chengmai_model::error;
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::cases::{EVENT_HEAD, columns, event_row};
+use super::cases::{EVENT_HEAD, columns, event_row, words_of};
 use super::sql::{Sql, insert};
-use super::{RecordsError, Result, begin};
+use super::{RecordsError, Result, begin, words};
 
 /// Most steps of one transaction.
 const TOGETHER_MAX: usize = 256;
@@ -28,6 +28,8 @@ pub(super) struct Appender(mpsc::Sender<Step>);
 struct Step {
     update: Sql,
     events: Vec<Vec<Value>>,
+    /// The new words, if the step changed them.
+    words: Option<Vec<Value>>,
     answer: oneshot::Sender<Result<()>>,
 }
 
@@ -60,7 +62,9 @@ impl Appender {
     ) -> Result<()> {
         let (answer, told) = oneshot::channel();
         let events = events.iter().map(|event| event_row(&after.id, event)).collect();
-        let step = Step { update: update(before, after), events, answer };
+        let text = words_of(after);
+        let words = (text != words_of(before)).then(|| words::row(after.id.to_string(), &text));
+        let step = Step { update: update(before, after), events, words, answer };
         self.0.send(step).await.map_err(|_| ended())?;
         told.await.map_err(|_| ended())?
     }
@@ -100,14 +104,17 @@ async fn write(db: &DatabaseConnection, steps: &[Step]) -> Written {
     let tx = begin(db).await.map_err(sure)?;
     let mut in_time = Vec::with_capacity(steps.len());
     let mut events = Vec::with_capacity(steps.len());
+    let mut words = Vec::new();
     for step in steps {
         let moved = step.update.run(&tx).await.map_err(sure)? > 0;
         if moved {
             events.extend(step.events.iter().cloned());
+            words.extend(step.words.clone());
         }
         in_time.push(moved);
     }
     insert(&tx, EVENT_HEAD, &events).await.map_err(sure)?;
+    insert(&tx, words::HEAD, &words).await.map_err(sure)?;
     tx.commit().await.map_err(|error| Failed { error: error.into(), sure: false })?;
     Ok(in_time)
 }

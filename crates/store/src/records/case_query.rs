@@ -8,6 +8,7 @@ use sea_orm::{QueryResult, Value};
 use super::cases::{Cases, read};
 use super::page::{Cursor, page};
 use super::sql::{Columns, Sql};
+use super::words::{Way, Words};
 use super::{Page, PageRequest, Result};
 
 /// Which cases by their state.
@@ -51,7 +52,7 @@ pub struct CaseFilter {
     pub to: Option<Timestamp>,
     /// That were open at this moment.
     pub open_at: Option<Timestamp>,
-    /// Whose number, title, type or description holds these words, whatever their case.
+    /// Whose number, title, type or description holds each of these words, whatever their case.
     pub words: Option<String>,
     /// That this actor, or the actor's centre or agency, has in hand. A centre above has in hand too
     /// what is overdue below it (`engine::case::escalated_to`), as it is at that moment.
@@ -100,14 +101,32 @@ pub struct AgencyCounts {
 impl Cases<'_> {
     /// Cases in pages.
     pub async fn list(&self, filter: &CaseFilter) -> Result<Page<Case>> {
-        let from = filtered(filter);
-        let total = from.total(&self.0.read).await?;
-        let mut sql = from.with_head("SELECT body");
+        let db = &self.0.read;
+        let words = filter.words.as_deref().map(Words::of);
+        let way = match &words {
+            Some(words) => self.0.words.way(db, words).await?,
+            None => Way::Walk,
+        };
+        let by_index = words.as_ref().map(|words| {
+            let mut sql = Sql::new(" FROM (SELECT DISTINCT case_id FROM case_gram WHERE ");
+            words.matching(&mut sql, db.get_database_backend());
+            sql.add(") AS found CROSS JOIN \"case\" WHERE id = case_id");
+            sql
+        });
+        let walked = || Sql::new(" FROM \"case\" WHERE 1 = 1");
+        let (listed, counted) = match (way, by_index) {
+            (Way::Index, Some(index)) => (index.clone(), index),
+            (Way::CountByIndex, Some(index)) if is_wide(filter) => (walked(), index),
+            _ => (walked(), walked()),
+        };
+        let terms = words.map_or_else(Vec::new, |words| words.terms);
+        let total = filtered(counted, filter, &terms).total(db).await?;
+        let mut sql = filtered(listed, filter, &terms).with_head("SELECT body");
         match filter.order {
             CaseOrder::Filed => page(&mut sql, &filter.page, "filed_at", "id", true)?,
             CaseOrder::Due => page(&mut sql, &filter.page, DUE, "id", false)?,
         }
-        let rows = sql.all(&self.0.read).await?;
+        let rows = sql.all(db).await?;
         let items = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
         Ok(Page::cut(items, &filter.page, total, |case| Cursor {
             key: match filter.order {
@@ -178,8 +197,18 @@ impl Cases<'_> {
 /// The order of cases by their deadline, as its index has it.
 const DUE: &str = "coalesce(due_at, 9223372036854775807)";
 
-fn filtered(filter: &CaseFilter) -> Sql {
-    let mut sql = Sql::new(" FROM \"case\" WHERE 1 = 1");
+/// Whether a list holds everything of a city: then most of what has the words is in it.
+fn is_wide(filter: &CaseFilter) -> bool {
+    let city = filter.areas.iter().any(|area| area.depth() == 1);
+    let narrow = filter.agency.is_some()
+        || filter.type_id.is_some()
+        || filter.light.is_some()
+        || filter.held_by.is_some();
+    city && !narrow && filter.state == CaseStateFilter::All
+}
+
+/// Adds what is asked of each case, and that its text holds each of the terms.
+fn filtered(mut sql: Sql, filter: &CaseFilter, terms: &[String]) -> Sql {
     sql.within(area_column(&filter.areas), &filter.areas);
     match filter.state {
         CaseStateFilter::All => {}
@@ -210,8 +239,8 @@ fn filtered(filter: &CaseFilter) -> Sql {
     if let Some((light, now)) = filter.light {
         light_is(&mut sql, light, now);
     }
-    if let Some(words) = &filter.words {
-        sql.add(" AND ").holds("words", &words.to_lowercase());
+    for term in terms {
+        sql.add(" AND ").holds("words", term);
     }
     if let Some((actor, now)) = &filter.held_by {
         held_by(&mut sql, actor, *now);

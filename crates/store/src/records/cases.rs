@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 
 use super::sql::{Columns, Sql, insert, to_json};
 use super::warnings::{self, Answered, WarningState};
-use super::{Records, RecordsError, Result};
+use super::{Records, RecordsError, Result, words};
 
 pub use super::case_query::{
     AgencyCounts, CaseFilter, CaseOrder, CaseStateFilter, CaseSummary, TypeCount,
@@ -144,6 +144,9 @@ pub(super) async fn insert_all(
     };
     let rows: Vec<Vec<Value>> = cases.iter().map(|(case, _)| row(case)).collect();
     insert(tx, &head, &rows).await?;
+    let grams = |case: &Case| words::row(case.id.to_string(), &words_of(case));
+    let rows: Vec<Vec<Value>> = cases.iter().map(|(case, _)| grams(case)).collect();
+    insert(tx, words::HEAD, &rows).await?;
     let events =
         cases.iter().flat_map(|(case, events)| events.iter().map(|e| event_row(&case.id, e)));
     insert(tx, EVENT_HEAD, &events.collect::<Vec<_>>()).await
@@ -183,9 +186,8 @@ pub(super) fn read(row: &QueryResult) -> Result<Case> {
     row.json("body")
 }
 
-/// The columns of a case besides its id.
-pub(super) fn columns(case: &Case) -> Vec<(&'static str, Value)> {
-    let time = |t: Option<Timestamp>| Value::from(t.map(|t| t.0));
+/// What a search looks at, in small letters.
+pub(super) fn words_of(case: &Case) -> String {
     let filing = &case.filing;
     let words = format!(
         "{} {} {} {} {} {}",
@@ -196,12 +198,19 @@ pub(super) fn columns(case: &Case) -> Vec<(&'static str, Value)> {
         filing.type_name.en,
         filing.description
     );
+    words.to_lowercase()
+}
+
+/// The columns of a case besides its id.
+pub(super) fn columns(case: &Case) -> Vec<(&'static str, Value)> {
+    let time = |t: Option<Timestamp>| Value::from(t.map(|t| t.0));
+    let filing = &case.filing;
     vec![
         ("seq", i64::from(case.seq).into()),
         ("type_id", filing.type_id.clone().into()),
         ("type_zh", filing.type_name.zh.clone().into()),
         ("type_en", filing.type_name.en.clone().into()),
-        ("words", words.to_lowercase().into()),
+        ("words", words_of(case).into()),
         ("state", case.state.word().into()),
         ("severity", i64::from(filing.severity.number()).into()),
         ("area_path", case.area.as_str().into()),

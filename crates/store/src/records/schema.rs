@@ -1,6 +1,7 @@
 //! The schema as ordered migrations. A migration that was released is never edited: a change is a new
 //! one at the end. They are written for SQLite; `postgres::schema` says them to PostgreSQL, so tables
-//! use `INTEGER`, `TEXT` and `INTEGER PRIMARY KEY AUTOINCREMENT`, and a trigger only refuses, in words.
+//! use `INTEGER`, `TEXT` and `INTEGER PRIMARY KEY AUTOINCREMENT`, a trigger only refuses, in words, and a
+//! virtual table is an index of words.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
@@ -17,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     WHOLE_LIFE,
     CITIZENS,
     FACTS_OF_CASES,
+    WORDS_OF_CASES,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -195,6 +197,13 @@ CREATE INDEX case_reporter ON "case" (reporter) WHERE reporter IS NOT NULL;
 const FACTS_OF_CASES: &str = r#"
 ALTER TABLE "case" ADD COLUMN facts_until INTEGER;
 CREATE INDEX case_facts ON "case" (coalesce(facts_until, 9223372036854775807), id, area_path);
+"#;
+
+/// The index of words. Cases that are there already are filled in after the start (`words`).
+const WORDS_OF_CASES: &str = r#"
+CREATE VIRTUAL TABLE case_gram USING fts5(grams, case_id UNINDEXED, content = '',
+    contentless_unindexed = 1, detail = none, columnsize = 0, tokenize = 'ascii');
+INSERT INTO setting (key, value) SELECT 'case_words_filled_to', '' FROM "case" LIMIT 1;
 "#;
 
 /// Readings that were replaced or withdrawn. The number is that of the journal frame.

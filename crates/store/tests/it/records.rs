@@ -9,6 +9,7 @@ mod look_back;
 mod people;
 mod scope;
 mod warnings;
+mod words;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
