@@ -40,6 +40,7 @@ pub(crate) mod layout;
 pub(crate) mod marks;
 pub(crate) mod past;
 pub(crate) mod photos;
+pub(crate) mod refill;
 pub(crate) mod registry;
 pub(crate) mod restore;
 pub(crate) mod rules;

@@ -33,6 +33,7 @@ use super::layout::{AreaFiles, DataFolder};
 use super::marks::Mark;
 use super::past::Past;
 use super::photos::Photos;
+use super::refill;
 use super::registry::Registry;
 use super::restore::{Opened, restore};
 use super::rules::{Replayed, RuleBook};
@@ -471,6 +472,7 @@ impl Prepared {
             spawn("brain", move || brain.run(to_brain, weak))?,
             self.archive_thread,
         ];
+        tokio::spawn(refill::run(Arc::downgrade(&city)));
         Ok(Running { city, threads, decisions: self.decisions })
     }
 }
