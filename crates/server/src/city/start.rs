@@ -31,7 +31,7 @@ use super::hub::Hub;
 use super::layout::DataFolder;
 use super::marks::Mark;
 use super::past::Past;
-use super::photos::Photos;
+use super::photos::{Photos, unused};
 use super::registry::Registry;
 use super::restore::{Opened, restore};
 use super::rules::{Replayed, RuleBook};
@@ -425,6 +425,7 @@ impl Prepared {
             room: Room::default(),
             sequencer: inbox.clone(),
         });
+        tokio::spawn(unused::watch(Arc::downgrade(&city)));
         let sequencer = Sequencer {
             writer: Writer::new(self.journal),
             full: false,
