@@ -14,6 +14,7 @@ pub(crate) mod corrections;
 pub(crate) mod device_summary;
 pub(crate) mod devices;
 pub(crate) mod evaluation;
+pub(crate) mod evaluation_sheet;
 pub(crate) mod events;
 pub(crate) mod gateway;
 pub(crate) mod geo_report;

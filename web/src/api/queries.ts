@@ -109,6 +109,14 @@ export const useCaseTypes = (enabled: In<boolean> = true) =>
     enabled: () => toValue(enabled),
   });
 
+export const useCasePlans = (enabled: In<boolean>) =>
+  useQuery({
+    queryKey: ["case-plans"],
+    queryFn: ({ signal }) => api.get<T.List<T.CasePlan>>("/case-plans", {}, signal),
+    staleTime: 600_000,
+    enabled: () => toValue(enabled),
+  });
+
 export const useAgencies = (area: In<string>, enabled: In<boolean> = true) =>
   useQuery({
     queryKey: computed(() => ["agencies", toValue(area)]),

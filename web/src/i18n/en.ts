@@ -269,6 +269,7 @@ const en: typeof zh = {
   step: cases.step,
   record: cases.record,
   action: cases.action,
+  photo: cases.photo,
   device: device.en.device,
   setpoint: device.en.setpoint,
   correction: device.en.correction,

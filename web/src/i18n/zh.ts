@@ -268,6 +268,7 @@ export default {
   step: cases.step,
   record: cases.record,
   action: cases.action,
+  photo: cases.photo,
   device: device.zh.device,
   setpoint: device.zh.setpoint,
   correction: device.zh.correction,

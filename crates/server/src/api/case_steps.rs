@@ -129,16 +129,11 @@ fn word<T>(text: Option<String>, read: impl Fn(&str) -> Option<T>) -> Answer<Opt
         .transpose()
 }
 
-/// Photos of a step; a hash of which no picture was sent proves nothing.
+/// Photos of a step, kept for good from now on; a hash of which no picture was sent proves nothing.
 fn kept_photos(city: &City, bodies: Vec<PhotoBody>) -> Answer<Vec<Photo>> {
     let photos = bodies.into_iter().map(PhotoBody::read).collect::<Answer<Vec<_>>>()?;
-    match photos.iter().find(|photo| !city.photos.has(&photo.hash)) {
-        None => Ok(photos),
-        Some(photo) => {
-            let what = format!("send the picture {} to /api/v1/photos first", photo.hash);
-            Err(Problem::new(&error::PHOTO_REQUIRED, what))
-        }
-    }
+    tokio::task::block_in_place(|| city.photos.name(&photos))?;
+    Ok(photos)
 }
 
 /// The command that a body means for a case.

@@ -104,6 +104,7 @@ impl City {
         if let Some(first) = events.first_mut() {
             first.note = address;
         }
+        tokio::task::block_in_place(|| self.photos.name(&new.photos))?;
         let draft = CaseId::draft(&area, self.profile.local_date(now));
         let case = self.records.citizens().report(draft, &events, &contact).await?;
         self.publish_case(&case);

@@ -32,7 +32,7 @@ use super::hub::Hub;
 use super::layout::{AreaFiles, DataFolder};
 use super::marks::Mark;
 use super::past::Past;
-use super::photos::Photos;
+use super::photos::{Photos, unused};
 use super::refill;
 use super::registry::Registry;
 use super::restore::{Opened, restore};
@@ -456,6 +456,7 @@ impl Prepared {
             room: Room::default(),
             sequencer: inbox.clone(),
         });
+        tokio::spawn(unused::watch(Arc::downgrade(&city)));
         let sequencer = Sequencer {
             writer: Writer::new(self.journal),
             full: false,

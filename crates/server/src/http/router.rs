@@ -24,9 +24,9 @@ use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
-    corrections, device_summary, devices, evaluation, events, gateway, geo_report,
-    indicator_windows, indicators, latest, moments, packs, readings, reviews, rules, series,
-    session, setpoints, shelves, sql, stars, system, tasks, users, warnings,
+    corrections, device_summary, devices, evaluation, evaluation_sheet, events, gateway,
+    geo_report, indicator_windows, indicators, latest, moments, packs, readings, reviews, rules,
+    series, session, setpoints, shelves, sql, stars, system, tasks, users, warnings,
 };
 use crate::city::City;
 use crate::pages::{self, downloads, overview, report, track};
@@ -66,6 +66,7 @@ fn decisions() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(shelves::list_shelved, shelves::shelve))
         .routes(routes!(shelves::unshelve))
         .routes(routes!(packs::list_case_types))
+        .routes(routes!(packs::list_case_plans))
         .routes(routes!(cases::list_cases, case_steps::file_case))
         .routes(routes!(case_summary::summarise_cases))
         .routes(routes!(case_import::import_cases))
@@ -75,6 +76,7 @@ fn decisions() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(agencies::list_ratings))
         .routes(routes!(evaluation::get_evaluation))
         .routes(routes!(evaluation::list_behind))
+        .routes(routes!(evaluation_sheet::get_workbook))
         .routes(routes!(stars::list_stars))
 }
 

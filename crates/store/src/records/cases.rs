@@ -178,7 +178,8 @@ fn facts_until(case: &Case) -> Option<Timestamp> {
     let clocks = case.clocks.iter().map(|row| row.due_at);
     let said = case.circumstances.satisfaction.map(|said| said.at);
     let aside = case.circumstances.aside.as_ref().map(|aside| aside.clock.due_at);
-    clocks.chain(case.due_at).chain(aside).chain(said).chain([closed_at]).max()
+    let parts = case.circumstances.parts.iter().map(|part| part.clock.due_at);
+    clocks.chain(parts).chain(case.due_at).chain(aside).chain(said).chain([closed_at]).max()
 }
 
 /// A case from its row.
