@@ -16,12 +16,10 @@ use chengmai_model::{AreaPath, AreaTree, Timestamp};
 use chengmai_store::journal::{Entry, Journal, JournalSettings};
 use chengmai_store::order::{Restart, Step, Use, Writer};
 use chengmai_store::records::Records;
-use chengmai_store::records::agencies::AgencyRow;
-use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
-use super::agencies::Agencies;
+use super::agencies::{self, Agencies};
 use super::archive::{Archive, ArchiveWork, KindKeeps};
 use super::areas::{self, Areas};
 use super::book::Book;
@@ -132,7 +130,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
     let folder = Arc::new(DataFolder::open(&config.data)?);
     let records = open_records(&config, &given, started_at).await?;
     let areas = Arc::clone(&given.tree);
-    let agencies = Arc::new(sync_agencies(&records, &loaded, &areas).await?);
+    let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies));
     let book = Arc::new(Book::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
@@ -338,40 +336,6 @@ fn case_rules(loaded: &Loaded, agencies: &Agencies) -> CaseRules {
         rules.set_agency(&agency.id, rule);
     }
     rules
-}
-
-async fn sync_agencies(
-    records: &Records,
-    loaded: &Loaded,
-    areas: &AreaTree,
-) -> anyhow::Result<Agencies> {
-    let rows: Vec<AgencyRow> = loaded
-        .profile
-        .agencies(areas)
-        .into_iter()
-        .filter_map(|agency| {
-            let area = areas.find(agency.area.as_str())?;
-            Some(AgencyRow {
-                id: agency.id,
-                name: agency.name,
-                kind: agency.kind,
-                area: AreaPath::of(areas, area),
-                person: None,
-            })
-        })
-        .collect();
-    let known = records.agencies().all().await?;
-    let ids: HashSet<&str> = known.iter().map(|row| row.id.as_str()).collect();
-    let places: HashSet<(&str, &AreaPath)> =
-        known.iter().map(|row| (row.kind.as_str(), &row.area)).collect();
-    // An agency goes on when the code of its area changes, though its id may be made of the old one.
-    let goes_on = |row: &AgencyRow| {
-        !ids.contains(row.id.as_str()) && places.contains(&(row.kind.as_str(), &row.area))
-    };
-    let changed: Vec<AgencyRow> =
-        rows.into_iter().filter(|row| !known.contains(row) && !goes_on(row)).collect();
-    records.agencies().upsert(&changed).await?;
-    Ok(Agencies::new(records.agencies().all().await?))
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {

@@ -79,15 +79,12 @@ fn work_until_killed(
         };
         let words = format!("w{worker}-{}", done.next);
         done.next += 1;
-        let answer = match &step {
-            Some((action, token)) => {
-                let path = format!("/api/v1/cases/{}/{action}", done.case.as_deref().unwrap());
-                send(token, &path, &json!({"note": words, "agency": AGENCY}))
-            }
-            None => {
-                let new = json!({"type": "gas_leak", "row": 0, "area": GRID, "description": words});
-                send(&people.duty, "/api/v1/cases", &new)
-            }
+        let answer = if let Some((action, token)) = &step {
+            let path = format!("/api/v1/cases/{}/{action}", done.case.as_deref().unwrap());
+            send(token, &path, &json!({"note": words, "agency": AGENCY}))
+        } else {
+            let new = json!({"type": "gas_leak", "row": 0, "area": GRID, "description": words});
+            send(&people.duty, "/api/v1/cases", &new)
         };
         match answer {
             Ok(case) => {

@@ -68,7 +68,9 @@ async fn import(tx: &DatabaseTransaction, cases: &[Draft], imported: &mut Import
     }
     let numbered = numbered(tx, &new).await?;
     insert_all(tx, &numbered).await?;
-    numbered.into_iter().for_each(|(case, _)| note(case));
+    for (case, _) in numbered {
+        note(case);
+    }
     Ok(())
 }
 

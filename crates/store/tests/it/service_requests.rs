@@ -179,7 +179,7 @@ fn median_of_file(file: &str, columns: [&str; 3], format: &str) -> Option<i64> {
     }
     times.sort_unstable();
     let (low, high) = (times[(times.len() - 1) / 2], times[times.len() / 2]);
-    Some((low + high) / 2)
+    Some(i64::midpoint(low, high))
 }
 
 #[tokio::test]
