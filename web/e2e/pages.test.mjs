@@ -53,6 +53,7 @@ before(async () => {
     `/evaluation/print?period=year&id=gas_company-${DISTRICT}`,
     "/query",
     "/alarms",
+    "/subscriptions",
     "/packs",
     `/packs/${pack.id}`,
     "/rules/gas/methane_in_manhole",

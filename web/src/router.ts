@@ -33,6 +33,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/reviews", name: "reviews", component: () => import("./pages/Reviews.vue"), meta: { title: "nav.reviews" } },
   { path: "/reviews/:id", name: "review", component: () => import("./pages/ReviewPage.vue"), props: true, meta: { title: "nav.review" } },
   { path: "/users", name: "users", component: () => import("./pages/Users.vue"), meta: { title: "nav.users", needs: "user_manage" } },
+  { path: "/subscriptions", name: "subscriptions", component: () => import("./pages/Subscriptions.vue"), meta: { title: "nav.subscriptions", needs: "notify_manage" } },
   { path: "/system", name: "system", component: () => import("./pages/System.vue"), meta: { title: "nav.system" } },
   { path: "/:rest(.*)*", name: "missing", component: () => import("./pages/Missing.vue"), meta: { title: "nav.missing" } },
 ];

@@ -160,6 +160,14 @@ catalogue! {
         "跟踪链接无效" / "this tracking link is not valid" ; "请检查链接是否完整" / "check that the link is complete"
     HOOK_ADDRESS = 426 "hook_address" 422
         "通知地址不可用" / "messages cannot be sent to this address" ; "填写可公开访问的 http 或 https 地址；内网地址须在配置中许可" / "give a public http or https address; private ones must be allowed in the configuration"
+    NO_MAIL = 435 "no_mail" 422
+        "尚未配置邮件服务" / "e-mail is not set up here" ; "请管理员配置 --smtp-url，或改用其他方式" / "have the operator set --smtp-url, or choose another way"
+    SUBSCRIPTION_FIELD = 436 "subscription_field" 422
+        "订阅内容缺项或有误" / "a field of the subscription is missing or not valid" ; "按提示更正后重新提交" / "mend the field named and send again"
+    SUBSCRIPTIONS_FULL = 437 "subscriptions_full" 409
+        "订阅数量已达上限" / "there are as many subscriptions as may be" ; "删除不用的订阅" / "remove those that nobody needs"
+    NOT_DEAD = 438 "not_dead" 409
+        "只有发送失败且已放弃的消息可以重发" / "only a message that was given up can be sent again" ; "刷新后查看消息状态；已停用的订阅请先启用" / "reload and look at its state; a stopped subscription must be started first"
     SIGN_IN = 501 "sign_in" 401
         "请先登录" / "sign in first" ; "登录或携带有效令牌" / "sign in, or send a valid token"
     BAD_CREDENTIALS = 502 "bad_credentials" 401

@@ -38,6 +38,7 @@ pub(crate) mod evaluation;
 pub(crate) mod hub;
 pub(crate) mod layout;
 pub(crate) mod marks;
+pub(crate) mod notify;
 pub(crate) mod past;
 pub(crate) mod photos;
 pub(crate) mod refill;
@@ -101,6 +102,7 @@ pub(crate) struct City {
     pub(crate) agencies: Arc<Agencies>,
     pub(crate) case_rules: Arc<CaseRules>,
     pub(crate) photos: photos::Photos,
+    pub(crate) outlet: notify::Outlet,
     pub(crate) report_rate: ReportRates,
     pub(crate) hub: Arc<Hub>,
     pub(crate) book: Arc<Book>,

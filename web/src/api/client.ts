@@ -79,6 +79,7 @@ export const api = {
   probe: <T>(path: string) => send<T>("GET", address(path), {}, true),
   post: <T>(path: string, body: unknown = {}, quiet401 = false) =>
     send<T>("POST", address(path), json(body), quiet401),
+  put: <T>(path: string, body: unknown) => send<T>("PUT", address(path), json(body)),
   /** A question that may take long; aborting it tells the server to stop. */
   ask: <T>(path: string, body: unknown, signal: AbortSignal) => send<T>("POST", address(path), { ...json(body), signal }),
   postForFile: async (path: string, body: unknown): Promise<Blob> => (await answerOf("POST", address(path), json(body))).blob(),

@@ -39,6 +39,7 @@ export type Permission =
   | "case_check"
   | "device_manage"
   | "user_manage"
+  | "notify_manage"
   | "sql"
   | "rule_manage"
   | "review_write"

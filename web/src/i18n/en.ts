@@ -4,6 +4,7 @@ import * as cases from "./case.en";
 import device from "./device";
 import { evaluation } from "./evaluation.en";
 import { review, rule } from "./lookback.en";
+import { notify } from "./notify.en";
 import query from "./query";
 import type zh from "./zh";
 
@@ -31,6 +32,7 @@ const en: typeof zh = {
     rule: "Rule",
     review: "Review",
     reviews: "Reviews",
+    subscriptions: "Notifications",
     users: "Users",
     system: "System",
     missing: "Page not found",
@@ -112,6 +114,7 @@ const en: typeof zh = {
     case_handle: "handle cases",
     case_check: "check cases",
     device_manage: "manage devices",
+    notify_manage: "notifications",
     user_manage: "manage users",
     rule_manage: "manage rules",
     review_write: "write reviews",
@@ -263,6 +266,7 @@ const en: typeof zh = {
   },
   alarm,
   evaluation,
+  notify,
   case: cases.item,
   clock: cases.clock,
   stage: cases.stage,

@@ -4,6 +4,7 @@ import * as cases from "./case.zh";
 import device from "./device";
 import { evaluation } from "./evaluation.zh";
 import { review, rule } from "./lookback.zh";
+import { notify } from "./notify.zh";
 import query from "./query";
 
 export default {
@@ -30,6 +31,7 @@ export default {
     rule: "规则",
     review: "复盘",
     reviews: "复盘与改进",
+    subscriptions: "消息通知",
     users: "用户",
     system: "系统",
     missing: "找不到页面",
@@ -111,6 +113,7 @@ export default {
     case_handle: "案件处置",
     case_check: "案件核查",
     device_manage: "设备管理",
+    notify_manage: "消息通知管理",
     user_manage: "用户管理",
     rule_manage: "规则管理",
     review_write: "复盘",
@@ -262,6 +265,7 @@ export default {
   },
   alarm,
   evaluation,
+  notify,
   case: cases.item,
   clock: cases.clock,
   stage: cases.stage,

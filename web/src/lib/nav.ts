@@ -22,6 +22,7 @@ export const NAV: NavItem[] = [
   { name: "query", icon: "query", needs: "sql" },
   { name: "packs", icon: "pack", also: ["pack", "rule"] },
   { name: "users", icon: "users", needs: "user_manage" },
+  { name: "subscriptions", icon: "mail", needs: "notify_manage" },
   { name: "system", icon: "system" },
 ];
 

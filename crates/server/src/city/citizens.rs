@@ -3,7 +3,7 @@
 //!
 //! Not here: pages (`pages`), Open311 (`api::geo_report`), what is allowed (`engine::case`). Invariants:
 //! what goes into a case's events has no personal data that `scrub` finds; of a link only its hash is
-//! kept; a report is answered when case and contact are on disk.
+//! kept (it follows from a key in the data folder); a report is answered when case and contact are on disk.
 
 use chengmai_engine::case::{ReportRequest, decide, report};
 use chengmai_engine::triage::scrub::scrub;
@@ -52,6 +52,8 @@ pub(crate) struct Person {
     pub(crate) name: Option<String>,
     pub(crate) phone: Option<String>,
     pub(crate) email: Option<String>,
+    /// Whether each step is to be told by e-mail.
+    pub(crate) mails: bool,
     /// `zh` or `en`.
     pub(crate) language: String,
     /// Account of the app it came by.
@@ -84,7 +86,7 @@ impl City {
             None => None,
         };
         let lead = case_type.and_then(|t| self.case_rules.agency_of(&t.lead, &area));
-        let (token, contact) = Self::contact(&new.person, words_of(&new));
+        let (token, contact) = self.contact(&new.person, words_of(&new));
         let request = ReportRequest {
             type_id: new.type_id.as_deref(),
             area: area.clone(),
@@ -113,7 +115,7 @@ impl City {
 
     /// Adds someone to a report that is there already.
     pub(crate) async fn join(&self, case: &Case, person: &Person, words: &str) -> Answer<Reported> {
-        let (token, contact) = Self::contact(person, words.to_owned());
+        let (token, contact) = self.contact(person, words.to_owned());
         let said = without_personal_data(words);
         let command = Command {
             note: Some(said).filter(|text| !text.trim().is_empty()),
@@ -187,13 +189,14 @@ impl City {
         }
     }
 
-    fn contact(person: &Person, words: String) -> (String, NewContact) {
-        let token = secret();
-        let hash = hash_token(&token);
+    fn contact(&self, person: &Person, words: String) -> (String, NewContact) {
+        // By chance: it leads back to nobody, and is another one for every report.
+        let reporter = format!("citizen-{}", &random_digits()[..NAME_DIGITS]);
+        let token = self.outlet.link_token(&reporter);
         let contact = NewContact {
-            // From the hash: it leads back to nobody, and is another one for every report.
-            reporter: format!("citizen-{}", &hash_token(&hash)[..NAME_DIGITS]),
-            token_hash: hash,
+            token_hash: hash_token(&token),
+            reporter,
+            mails: person.mails && person.email.is_some() && self.outlet.mailer.is_some(),
             app: person.app.clone(),
             language: person.language.clone(),
             person: person.name.clone(),
@@ -252,7 +255,7 @@ pub(crate) fn without_personal_data(text: &str) -> String {
 }
 
 /// 128 random bits.
-fn secret() -> String {
+fn random_digits() -> String {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
     hex(&bytes)

@@ -29,6 +29,7 @@ use super::decisions::{Decisions, fill_book};
 use super::hub::Hub;
 use super::layout::{AreaFiles, DataFolder};
 use super::marks::Mark;
+use super::notify::{Outlet, Telling};
 use super::past::Past;
 use super::photos::{Photos, unused};
 use super::refill;
@@ -53,6 +54,7 @@ pub(crate) struct Running {
     pub(crate) city: Arc<City>,
     threads: Vec<JoinHandle<()>>,
     decisions: tokio::task::JoinHandle<()>,
+    telling: Telling,
 }
 
 /// A city that is complete but whose threads do not run yet: the demo writes its past into it.
@@ -72,6 +74,7 @@ pub(crate) struct Prepared {
     history: chengmai_history::HistoryReader,
     decisions: tokio::task::JoinHandle<()>,
     book: Arc<Book>,
+    outlet: Outlet,
     started_at: Timestamp,
 }
 
@@ -128,6 +131,7 @@ async fn open_records(config: &Config, given: &Areas, now: Timestamp) -> anyhow:
 async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::Result<Prepared> {
     let started_at = clock::now();
     let folder = Arc::new(DataFolder::open(&config.data)?);
+    let outlet = Outlet::new(&config.notify, folder.link_key()?)?;
     let records = open_records(&config, &given, started_at).await?;
     let areas = Arc::clone(&given.tree);
     let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
@@ -191,6 +195,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
         history: opening.reader,
         decisions,
         book,
+        outlet,
         started_at,
     })
 }
@@ -408,6 +413,7 @@ impl Prepared {
             agencies: self.agencies,
             case_rules: self.case_rules,
             photos: Photos::new(brain.folder.photos()),
+            outlet: self.outlet,
             report_rate: ReportRates::default(),
             hub: Arc::clone(&brain.hub),
             book: self.book,
@@ -438,13 +444,15 @@ impl Prepared {
             self.archive_thread,
         ];
         tokio::spawn(refill::run(Arc::downgrade(&city)));
-        Ok(Running { city, threads, decisions: self.decisions })
+        let telling = Telling::start(Arc::clone(&city));
+        Ok(Running { city, threads, decisions: self.decisions, telling })
     }
 }
 
 impl Running {
     /// Takes nothing more, finishes what is queued, leaves a snapshot and writes history out.
     pub(crate) async fn stop(self) {
+        self.telling.stop().await;
         // A closed inbox means that it stopped by itself.
         let _ = self.city.sequencer.send(Message::Stop).await;
         let threads = self.threads;

@@ -24,12 +24,13 @@ use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
-    corrections, device_summary, devices, evaluation, evaluation_sheet, events, gateway,
-    geo_report, indicator_windows, indicators, latest, moments, packs, readings, reviews, rules,
-    series, session, setpoints, shelves, sql, stars, system, tasks, users, warnings,
+    corrections, deliveries, device_summary, devices, evaluation, evaluation_sheet, events,
+    gateway, geo_report, indicator_windows, indicators, latest, moments, packs, readings, reviews,
+    rules, series, session, setpoints, shelves, sql, stars, subscriptions, system, tasks, users,
+    warnings,
 };
 use crate::city::City;
-use crate::pages::{self, downloads, overview, report, track};
+use crate::pages::{self, downloads, overview, report, stop_mail, track};
 
 /// Title and text of the OpenAPI document.
 #[derive(OpenApi)]
@@ -118,6 +119,12 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(indicator_windows::list_windows))
         .merge(decisions())
         .merge(citizens())
+        // Who outside is told of what.
+        .routes(routes!(subscriptions::list_subscriptions, subscriptions::make_subscription))
+        .routes(routes!(subscriptions::change_subscription, subscriptions::remove_subscription))
+        .routes(routes!(subscriptions::test_subscription))
+        .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(deliveries::retry_delivery))
         // Questions in SQL.
         .routes(routes!(sql::ask))
         // Packs, the live stream, the program itself.
@@ -153,6 +160,7 @@ fn citizens() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(track::get_track, track::post_track))
         .routes(routes!(track::get_track_photo))
         .routes(routes!(track::get_receipt))
+        .routes(routes!(stop_mail::get_stop_mail, stop_mail::post_stop_mail))
         .routes(routes!(overview::get_public))
         .routes(routes!(overview::get_outlines))
         .routes(routes!(downloads::get_file))

@@ -325,6 +325,11 @@ impl City {
         assert!(status.success(), "ended with {status}: {:#?}", self.log.lock().unwrap());
     }
 
+    /// What the server said on its log so far.
+    pub(crate) fn log_text(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+
     fn assert_log_is_clean(&self) {
         let log = self.log.lock().unwrap();
         let marks = [" ERROR ", " WARN ", "panicked"];

@@ -14,6 +14,7 @@ mod life;
 mod lookback;
 mod moves;
 mod mqtt;
+mod notify;
 mod recoding;
 mod replay;
 mod scope;

@@ -11,6 +11,7 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::cases::{EVENT_HEAD, columns, event_row, words_of};
+use super::notices;
 use super::sql::{Sql, insert};
 use super::{RecordsError, Result, begin, words};
 
@@ -115,6 +116,9 @@ async fn write(db: &DatabaseConnection, steps: &[Step]) -> Written {
     }
     insert(&tx, EVENT_HEAD, &events).await.map_err(sure)?;
     insert(&tx, words::HEAD, &words).await.map_err(sure)?;
+    let notice =
+        |row: &Vec<Value>| notices::of_step(row[0].clone(), row[1].clone(), row[2].clone());
+    notices::write(&tx, events.iter().map(notice).collect()).await.map_err(sure)?;
     tx.commit().await.map_err(|error| Failed { error: error.into(), sure: false })?;
     Ok(in_time)
 }

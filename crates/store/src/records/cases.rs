@@ -6,6 +6,7 @@ use chengmai_model::case::{Case, CaseEvent, CaseId, Refusal, StageClock};
 use chengmai_model::{Timestamp, error};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 
+use super::notices;
 use super::sql::{Columns, Sql, insert, to_json};
 use super::warnings::{self, Answered, WarningState};
 use super::{Records, RecordsError, Result, words};
@@ -45,6 +46,9 @@ impl Cases<'_> {
     ) -> Result<Filed> {
         let tx = self.0.begin().await?;
         let filed = file(&tx, draft, events, note).await?;
+        if filed.created {
+            notices::steps(&tx, &filed.case.id, events).await?;
+        }
         tx.commit().await?;
         Ok(filed)
     }
@@ -82,6 +86,7 @@ impl Cases<'_> {
     }
 }
 
+/// Writes a new case. The caller notes its steps once all that belongs to it is written.
 pub(super) async fn file(
     tx: &DatabaseTransaction,
     mut draft: CaseId,

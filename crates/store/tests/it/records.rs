@@ -6,6 +6,7 @@ mod case_scan;
 mod cases;
 mod database;
 mod look_back;
+mod notify;
 mod people;
 mod scope;
 mod warnings;
