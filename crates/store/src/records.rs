@@ -30,7 +30,9 @@ pub mod cases;
 pub mod citizens;
 pub mod corrections;
 mod import;
+mod keys;
 mod page;
+pub mod patrols;
 mod place;
 mod postgres;
 mod recode;
@@ -178,6 +180,11 @@ impl Records {
     /// Who reported cases, and what everybody may see of them.
     pub fn citizens(&self) -> citizens::Citizens<'_> {
         citizens::Citizens(self)
+    }
+
+    /// Patrols 巡查 of grid workers.
+    pub fn patrols(&self) -> patrols::Patrols<'_> {
+        patrols::Patrols(self)
     }
 
     /// Corrections 更正 of readings.

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     CITIZENS,
     FACTS_OF_CASES,
     WORDS_OF_CASES,
+    GRID_WORKERS,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -253,4 +254,21 @@ CREATE TABLE public_photo (
     hash TEXT NOT NULL, case_id TEXT NOT NULL REFERENCES "case" (id), at INTEGER NOT NULL,
     made_by TEXT NOT NULL, PRIMARY KEY (hash, case_id));
 CREATE INDEX case_public ON "case" (reported_at, id) WHERE reporter IS NOT NULL;
+"#;
+
+/// What was done under which key of a request; walks of grid workers, which go with their account.
+const GRID_WORKERS: &str = r#"
+CREATE TABLE case_key (
+    made_by TEXT NOT NULL, key TEXT NOT NULL, asked TEXT NOT NULL,
+    case_id TEXT NOT NULL REFERENCES "case" (id), seq INTEGER NOT NULL,
+    PRIMARY KEY (made_by, key)) WITHOUT ROWID;
+CREATE TABLE patrol (
+    made_by TEXT NOT NULL REFERENCES "user" (name) ON DELETE CASCADE, key TEXT NOT NULL,
+    started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, metres INTEGER NOT NULL,
+    points TEXT NOT NULL, PRIMARY KEY (made_by, key)) WITHOUT ROWID;
+CREATE TABLE patrol_area (
+    made_by TEXT NOT NULL, key TEXT NOT NULL, area_path TEXT NOT NULL, started_at INTEGER NOT NULL,
+    metres INTEGER NOT NULL, PRIMARY KEY (made_by, key, area_path),
+    FOREIGN KEY (made_by, key) REFERENCES patrol (made_by, key) ON DELETE CASCADE) WITHOUT ROWID;
+CREATE INDEX patrol_area_time ON patrol_area (area_path, started_at);
 "#;
