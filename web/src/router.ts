@@ -21,6 +21,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/alarms", name: "alarms", component: () => import("./pages/Alarms.vue"), meta: { title: "nav.alarms" } },
   { path: "/cases", name: "cases", component: () => import("./pages/Cases.vue"), meta: { title: "nav.cases" } },
   { path: "/cases/:id", name: "case", component: () => import("./pages/CasePage.vue"), props: true, meta: { title: "nav.case" } },
+  { path: "/grid", name: "grid", component: () => import("./pages/Grid.vue"), meta: { title: "nav.grid", needs: "case_check" } },
   { path: "/devices", name: "devices", component: () => import("./pages/Devices.vue"), meta: { title: "nav.devices" } },
   { path: "/devices/:id", name: "device", component: () => import("./pages/DevicePage.vue"), props: true, meta: { title: "nav.device" } },
   { path: "/ratings", name: "ratings", component: () => import("./pages/Ratings.vue"), meta: { title: "nav.ratings" } },

@@ -31,8 +31,10 @@ pub mod citizens;
 pub mod corrections;
 pub mod deliveries;
 mod import;
+mod keys;
 pub mod notices;
 mod page;
+pub mod patrols;
 mod place;
 mod postgres;
 mod recode;
@@ -196,6 +198,11 @@ impl Records {
     /// Who outside is told of what 订阅.
     pub fn subscriptions(&self) -> subscriptions::Subscriptions<'_> {
         subscriptions::Subscriptions(self)
+    }
+
+    /// Patrols 巡查 of grid workers.
+    pub fn patrols(&self) -> patrols::Patrols<'_> {
+        patrols::Patrols(self)
     }
 
     /// Corrections 更正 of readings.

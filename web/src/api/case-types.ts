@@ -231,6 +231,8 @@ export interface CaseRow {
 
 export interface Case {
   id: string;
+  /** Number of its newest event. */
+  seq: number;
   type: string;
   type_name: Text;
   class: string | null;

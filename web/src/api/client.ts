@@ -80,6 +80,11 @@ export const api = {
   post: <T>(path: string, body: unknown = {}, quiet401 = false) =>
     send<T>("POST", address(path), json(body), quiet401),
   put: <T>(path: string, body: unknown) => send<T>("PUT", address(path), json(body)),
+  /** Something that is done once however often it is sent: the server knows the key again. */
+  postOnce: <T>(path: string, key: string, body: unknown, signal: AbortSignal) =>
+    send<T>("POST", address(path), { headers: { "content-type": "application/json", "idempotency-key": key }, body: JSON.stringify(body), signal }),
+  postPicture: <T>(path: string, picture: Blob, signal: AbortSignal) =>
+    send<T>("POST", address(path), { headers: { "content-type": picture.type || "application/octet-stream" }, body: picture, signal }),
   /** A question that may take long; aborting it tells the server to stop. */
   ask: <T>(path: string, body: unknown, signal: AbortSignal) => send<T>("POST", address(path), { ...json(body), signal }),
   postForFile: async (path: string, body: unknown): Promise<Blob> => (await answerOf("POST", address(path), json(body))).blob(),

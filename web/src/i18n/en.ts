@@ -4,6 +4,7 @@ import * as cases from "./case.en";
 import device from "./device";
 import { evaluation } from "./evaluation.en";
 import { review, rule } from "./lookback.en";
+import grid from "./grid";
 import { notify } from "./notify.en";
 import query from "./query";
 import type zh from "./zh";
@@ -27,6 +28,7 @@ const en: typeof zh = {
     ratings: "Scores of agencies",
     alarms: "Alarm quality",
     packs: "Packs",
+    grid: "Grid",
     query: "Query",
     pack: "Pack",
     rule: "Rule",
@@ -325,6 +327,7 @@ const en: typeof zh = {
     token_for: "Access token of {name}",
     token_once: "The token is shown only once: store it now. A new one makes the old one invalid.",
   },
+  grid: grid.en,
   query: query.en,
   system: {
     health: "System health",

@@ -4,6 +4,7 @@ import * as cases from "./case.zh";
 import device from "./device";
 import { evaluation } from "./evaluation.zh";
 import { review, rule } from "./lookback.zh";
+import grid from "./grid";
 import { notify } from "./notify.zh";
 import query from "./query";
 
@@ -26,6 +27,7 @@ export default {
     ratings: "责任单位得分",
     alarms: "报警质量",
     packs: "场景包",
+    grid: "网格",
     query: "数据查询",
     pack: "场景包",
     rule: "规则",
@@ -324,6 +326,7 @@ export default {
     token_for: "{name} 的接入令牌",
     token_once: "令牌只显示这一次，请立即保存。重新签发后旧令牌失效。",
   },
+  grid: grid.zh,
   query: query.zh,
   system: {
     health: "系统健康",

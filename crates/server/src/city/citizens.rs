@@ -262,7 +262,7 @@ fn random_digits() -> String {
 }
 
 /// Metres between two places that are near each other.
-fn metres(a: [f64; 2], b: [f64; 2]) -> f64 {
+pub(crate) fn metres(a: [f64; 2], b: [f64; 2]) -> f64 {
     let middle = f64::midpoint(a[1], b[1]).to_radians();
     let east = (a[0] - b[0]) * public::DEGREE_M * middle.cos();
     let north = (a[1] - b[1]) * public::DEGREE_M;

@@ -25,9 +25,9 @@ use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
     corrections, deliveries, device_summary, devices, evaluation, evaluation_sheet, events,
-    gateway, geo_report, indicator_windows, indicators, latest, moments, packs, readings, reviews,
-    rules, series, session, setpoints, shelves, sql, stars, subscriptions, system, tasks, users,
-    warnings,
+    gateway, geo_report, indicator_windows, indicators, latest, moments, packs, patrols, readings,
+    reviews, rules, series, session, setpoints, shelves, sql, stars, subscriptions, system, tasks,
+    users, warnings, workload,
 };
 use crate::city::City;
 use crate::pages::{self, downloads, overview, report, stop_mail, track};
@@ -73,6 +73,9 @@ fn decisions() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(case_import::import_cases))
         .routes(routes!(cases::get_case))
         .routes(routes!(case_steps::act_on_case))
+        .routes(routes!(patrols::list_patrols, patrols::keep_patrol))
+        .routes(routes!(patrols::delete_patrol))
+        .routes(routes!(workload::get_workload))
         .routes(routes!(agencies::list_agencies))
         .routes(routes!(agencies::list_ratings))
         .routes(routes!(evaluation::get_evaluation))

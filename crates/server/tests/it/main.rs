@@ -8,6 +8,7 @@ mod citizens;
 mod corrections;
 mod demo;
 mod evaluation;
+mod grid;
 mod harness;
 mod kill;
 mod life;

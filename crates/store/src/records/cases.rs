@@ -6,16 +6,17 @@ use chengmai_model::case::{Case, CaseEvent, CaseId, Refusal, StageClock};
 use chengmai_model::{Timestamp, error};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 
-use super::notices;
-use super::sql::{Columns, Sql, insert, to_json};
+use super::sql::{Columns, Sql, insert, to_json, unreadable};
 use super::warnings::{self, Answered, WarningState};
 use super::{Records, RecordsError, Result, words};
+use super::{keys, notices};
 
 pub use super::case_query::{
     AgencyCounts, CaseFilter, CaseOrder, CaseStateFilter, CaseSummary, TypeCount,
 };
 pub use super::case_scan::{CaseScan, NewestCases};
 pub use super::import::Imported;
+pub use super::keys::RequestKey;
 
 /// A case that was filed, or the one that was filed before from the same warning or import.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,16 +54,51 @@ impl Cases<'_> {
         Ok(filed)
     }
 
+    /// As [`Self::file`], once under this key: the second time the case is the first's.
+    ///
+    /// # Errors
+    /// `KEY_REUSED` when something else was asked under the key.
+    pub async fn file_once(
+        &self,
+        draft: CaseId,
+        events: &[CaseEvent],
+        key: &RequestKey,
+    ) -> Result<Filed> {
+        let tx = self.0.begin().await?;
+        if let Some(id) = keys::done_under(&tx, key).await? {
+            let id = id.to_string();
+            let case = find(&tx, "id", &id).await?.ok_or_else(|| unreadable("case_id", &id))?;
+            return Ok(Filed { case, created: false });
+        }
+        let filed = file(&tx, draft, events, None).await?;
+        key.insert(&filed.case.id, filed.case.seq).run(&tx).await?;
+        tx.commit().await?;
+        Ok(filed)
+    }
+
     /// Appends events that were decided on `before`. Returns the case after them.
     ///
     /// # Errors
     /// `NOT_ALLOWED_NOW` when someone else's step came in between: decide afresh.
     pub async fn append(&self, before: &Case, events: &[CaseEvent]) -> Result<Case> {
+        self.append_once(before, events, None).await
+    }
+
+    /// As [`Self::append`], once under this key.
+    ///
+    /// # Errors
+    /// `NOT_ALLOWED_NOW` also when something was done under the key: see [`Self::done_under`].
+    pub async fn append_once(
+        &self,
+        before: &Case,
+        events: &[CaseEvent],
+        key: Option<&RequestKey>,
+    ) -> Result<Case> {
         let mut case = before.clone();
         for event in events {
             apply(&mut case, event);
         }
-        self.0.steps.append(before, &case, events).await?;
+        self.0.steps.append(before, &case, events, key).await?;
         Ok(case)
     }
 

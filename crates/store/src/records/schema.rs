@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     FACTS_OF_CASES,
     WORDS_OF_CASES,
     NOTIFICATIONS,
+    GRID_WORKERS,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -286,4 +287,21 @@ CREATE INDEX delivery_due ON delivery (coalesce(subscription, ''), next_at, id)
 CREATE INDEX delivery_time ON delivery (made_at, id);
 CREATE INDEX delivery_subscription ON delivery (subscription) WHERE subscription IS NOT NULL;
 CREATE INDEX delivery_reporter ON delivery (reporter) WHERE reporter IS NOT NULL;
+"#;
+
+/// What was done under which key of a request; walks of grid workers, which go with their account.
+const GRID_WORKERS: &str = r#"
+CREATE TABLE case_key (
+    made_by TEXT NOT NULL, key TEXT NOT NULL, asked TEXT NOT NULL,
+    case_id TEXT NOT NULL REFERENCES "case" (id), seq INTEGER NOT NULL,
+    PRIMARY KEY (made_by, key)) WITHOUT ROWID;
+CREATE TABLE patrol (
+    made_by TEXT NOT NULL REFERENCES "user" (name) ON DELETE CASCADE, key TEXT NOT NULL,
+    started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, metres INTEGER NOT NULL,
+    points TEXT NOT NULL, PRIMARY KEY (made_by, key)) WITHOUT ROWID;
+CREATE TABLE patrol_area (
+    made_by TEXT NOT NULL, key TEXT NOT NULL, area_path TEXT NOT NULL, started_at INTEGER NOT NULL,
+    metres INTEGER NOT NULL, PRIMARY KEY (made_by, key, area_path),
+    FOREIGN KEY (made_by, key) REFERENCES patrol (made_by, key) ON DELETE CASCADE) WITHOUT ROWID;
+CREATE INDEX patrol_area_time ON patrol_area (area_path, started_at);
 "#;

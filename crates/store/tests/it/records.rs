@@ -5,6 +5,7 @@
 mod case_scan;
 mod cases;
 mod database;
+mod grid;
 mod look_back;
 mod notify;
 mod people;
