@@ -64,7 +64,7 @@ async fn a_walk_is_kept_once_counted_by_area_and_goes_with_its_owner() {
         assert!(patrols.insert("ann", &walk, &parts).await.unwrap());
         assert!(!patrols.insert("ann", &walk, &parts).await.unwrap());
         assert!(patrols.insert("bob", &walk, &parts[..1]).await.unwrap());
-        assert_eq!(patrols.of("ann").await.unwrap(), [walk.clone()]);
+        assert_eq!(patrols.of("ann").await.unwrap(), std::slice::from_ref(&walk));
 
         let count = async |from, to| {
             let rows = patrols.by_area(&[path(TOWN)], at(from), at(to)).await.unwrap();
