@@ -178,12 +178,11 @@ impl Notifier {
     /// Clocks that turned since the last look, also since before the last stop.
     async fn look_at_clocks(&mut self, now: Timestamp) -> Result<()> {
         let settings = self.city.records.settings();
-        let from = match self.clocks_until {
-            Some(from) => from,
-            None => {
-                let kept = settings.find(CLOCKS_UNTIL).await?;
-                kept.and_then(|text| text.parse().ok()).map_or(now, Timestamp)
-            }
+        let from = if let Some(from) = self.clocks_until {
+            from
+        } else {
+            let kept = settings.find(CLOCKS_UNTIL).await?;
+            kept.and_then(|text| text.parse().ok()).map_or(now, Timestamp)
         };
         if from > now {
             return Ok(());

@@ -136,9 +136,8 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
     let areas = Arc::clone(&given.tree);
     let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies));
-    let book = Arc::new(Book::default());
+    let (book, counters) = (Arc::new(Book::default()), Arc::new(Counters::default()));
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
-    let counters = Arc::new(Counters::default());
     let mut rules = Replayed::new(loaded.packs.clone(), records.rules().changes().await?);
     let (mut opened, engine, registry) = restore(&config, &loaded, &given, &folder, &mut rules)?;
     let (engine, registry) = (Arc::new(RwLock::new(engine)), Arc::new(RwLock::new(registry)));

@@ -124,9 +124,8 @@ fn a_walk_needs_consent_is_kept_once_is_its_owners_alone_and_goes_when_deleted()
     }
     assert_eq!(city.list("/api/v1/patrols", &worker).len(), 1);
     assert_eq!(city.list("/api/v1/patrols", &duty).len(), 0);
-    let delete = |token: &str| {
-        city.send("DELETE", &format!("/api/v1/patrols/{KEY}"), token, &[], b"").unwrap().0
-    };
+    let delete =
+        |token: &str| city.send("DELETE", &format!("/api/v1/patrols/{KEY}"), token, None, b"").0;
     assert_eq!(delete(&duty), 404);
     assert_eq!(delete(&worker), 204);
     assert_eq!(city.list("/api/v1/patrols", &worker).len(), 0);

@@ -183,7 +183,7 @@ fn is_public(ip: IpAddr) -> bool {
 /// Networks of IPv4 that are not the public Internet (IANA's register of special addresses), and one
 /// address by which a cloud speaks to its machines.
 const SPECIAL_V4: [(Ipv4Addr, u32); 16] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
@@ -211,13 +211,16 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 
 /// Only the part of IPv6 that is given out as public, without what wraps or documents others.
 fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = ip.segments();
-    if (a, b, c, d, e, f) == (0x64, 0xff9b, 0, 0, 0, 0) {
-        return is_public_v4(Ipv4Addr::from_bits((u32::from(g) << 16) | u32::from(h)));
+    let parts = ip.segments();
+    let [first, second, ..] = parts;
+    if parts.starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]) {
+        // IPv4 behind a translator stands in the last 32 bits.
+        let [.., high, low] = parts;
+        return is_public_v4(Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low)));
     }
-    let wraps = a == 0x2002 || (a == 0x2001 && b < 0x200);
-    let documents = (a == 0x2001 && b == 0xdb8) || (a == 0x3fff && b < 0x1000);
-    a & 0xe000 == 0x2000 && !wraps && !documents
+    let wraps = first == 0x2002 || (first == 0x2001 && second < 0x200);
+    let documents = (first == 0x2001 && second == 0xdb8) || (first == 0x3fff && second < 0x1000);
+    first & 0xe000 == 0x2000 && !wraps && !documents
 }
 
 #[cfg(test)]
