@@ -160,6 +160,10 @@ catalogue! {
         "跟踪链接无效" / "this tracking link is not valid" ; "请检查链接是否完整" / "check that the link is complete"
     HOOK_ADDRESS = 426 "hook_address" 422
         "通知地址不可用" / "messages cannot be sent to this address" ; "填写可公开访问的 http 或 https 地址；内网地址须在配置中许可" / "give a public http or https address; private ones must be allowed in the configuration"
+    TRAINING_UNDER_WAY = 445 "training_under_way" 409
+        "正在学习，请等它完成" / "learning is under way already; wait until it has ended" ; "完成后可再次开始" / "begin again when it has ended"
+    TOO_FEW_TO_LEARN = 446 "too_few_to_learn" 409
+        "可供学习的已结案件太少" / "there are too few closed cases to learn from" ; "至少需要 200 件写有描述、按立案标准立案的已结案件，分属两个以上类型" / "it takes 200 closed cases with words, filed under the standard, of two types or more"
     SIGN_IN = 501 "sign_in" 401
         "请先登录" / "sign in first" ; "登录或携带有效令牌" / "sign in, or send a valid token"
     BAD_CREDENTIALS = 502 "bad_credentials" 401

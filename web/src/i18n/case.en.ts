@@ -330,3 +330,12 @@ export const action: typeof zh.action = {
   reopen: "Not fixed",
   about_reopen: "It is not solved: back to the agency with a new clock.",
 };
+
+/** What is proposed from the words and the table of responsibilities. */
+export const proposal: typeof zh.proposal = {
+  title: "Proposals",
+  types: "It may be",
+  agency: "Whose work:",
+  outside: "not a municipal agency",
+  near: "Reported near there lately, perhaps the same:",
+};

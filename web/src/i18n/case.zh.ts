@@ -330,3 +330,12 @@ export const action = {
   reopen: "反映未解决",
   about_reopen: "问题没有解决，退回责任单位重新办理，重新计时。",
 };
+
+/** 按文字与职责表的建议。 */
+export const proposal = {
+  title: "建议",
+  types: "可能的案由",
+  agency: "建议责任单位：",
+  outside: "非市政单位",
+  near: "附近近日可能相同的案件：",
+};

@@ -2,7 +2,7 @@
 import alarm from "./alarm.zh";
 import * as cases from "./case.zh";
 import device from "./device";
-import { evaluation } from "./evaluation.zh";
+import { evaluation, topics } from "./evaluation.zh";
 import { review, rule } from "./lookback.zh";
 import query from "./query";
 
@@ -262,7 +262,9 @@ export default {
   },
   alarm,
   evaluation,
+  topics,
   case: cases.item,
+  proposal: cases.proposal,
   clock: cases.clock,
   stage: cases.stage,
   step: cases.step,

@@ -58,7 +58,9 @@ pub(crate) async fn file_case(
         _ => return Err(Problem::new(&error::BAD_BODY, "give area or position")),
     };
     let area = AreaPath::of(&city.areas, area);
-    let agency = city.agency_for(new.agency.as_deref(), &case_type.lead, &area)?;
+    let description = new.description.unwrap_or_default();
+    let asked = new.agency.as_deref();
+    let agency = city.agency_for(asked, &case_type.id, &description, &area)?;
     let severity = new.severity.map(|number| {
         Severity::new(number)
             .ok_or_else(|| Problem::new(&error::BAD_BODY, format!("severity {number}")))
@@ -72,7 +74,7 @@ pub(crate) async fn file_case(
         level: None,
         severity: severity.transpose()?,
         title: None,
-        description: new.description.unwrap_or_default(),
+        description,
         agency,
         warning: None,
         source: CaseSource::DutyOfficer,
@@ -82,6 +84,7 @@ pub(crate) async fn file_case(
     let draft = CaseId::draft(&area, city.profile.local_date(now));
     let filed = city.records.cases().file(draft, &events, None).await?;
     city.publish_case(&filed.case);
+    city.learn_type(&filed.case);
     detail(&city, &caller, &filed.case).await
 }
 
@@ -211,6 +214,9 @@ pub(crate) async fn act_on_case(
     let command = command(&city, &caller, &case, kind, body).await?;
     let events = decide(&case, &command, &caller.actor(), clock::now(), &city.case_rules)?;
     let case = city.take_step(&case, &events).await?;
+    if kind == CommandKind::File {
+        city.learn_type(&case);
+    }
     detail(&city, &caller, &case).await
 }
 

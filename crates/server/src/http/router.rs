@@ -25,8 +25,8 @@ use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
     corrections, device_summary, devices, evaluation, events, gateway, geo_report,
-    indicator_windows, indicators, latest, moments, packs, readings, reviews, rules, series,
-    session, setpoints, shelves, sql, stars, system, tasks, users, warnings,
+    indicator_windows, indicators, latest, moments, packs, proposals, readings, reviews, rules,
+    series, session, setpoints, shelves, sql, stars, system, tasks, topics, users, warnings,
 };
 use crate::city::City;
 use crate::pages::{self, downloads, overview, report, track};
@@ -71,6 +71,10 @@ fn decisions() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(case_import::import_cases))
         .routes(routes!(cases::get_case))
         .routes(routes!(case_steps::act_on_case))
+        .routes(routes!(proposals::propose))
+        .routes(routes!(proposals::get_routing))
+        .routes(routes!(proposals::train_routing))
+        .routes(routes!(topics::list_topics))
         .routes(routes!(agencies::list_agencies))
         .routes(routes!(agencies::list_ratings))
         .routes(routes!(evaluation::get_evaluation))
@@ -148,6 +152,7 @@ fn citizens() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(contacts::keep_photo))
         .routes(routes!(contacts::get_photo, contacts::publish_photo))
         .routes(routes!(report::get_report, report::post_report))
+        .routes(routes!(report::propose))
         .routes(routes!(track::get_track, track::post_track))
         .routes(routes!(track::get_track_photo))
         .routes(routes!(track::get_receipt))

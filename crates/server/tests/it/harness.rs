@@ -318,6 +318,12 @@ impl City {
         assert!(status.success(), "ended with {status}: {:#?}", self.log.lock().unwrap());
     }
 
+    /// SIGHUP: the server reads again what was put into its folder.
+    pub(crate) fn hang_up(&self) {
+        let command = format!("kill -HUP {}", self.child.lock().unwrap().id());
+        assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+    }
+
     fn assert_log_is_clean(&self) {
         let log = self.log.lock().unwrap();
         let marks = [" ERROR ", " WARN ", "panicked"];

@@ -15,6 +15,7 @@ mod moves;
 mod mqtt;
 mod recoding;
 mod replay;
+mod routing;
 mod scope;
 mod series;
 mod setpoints;
