@@ -2,12 +2,13 @@
 import { fileURLToPath } from "node:url";
 import vue from "@vitejs/plugin-vue";
 import { defineConfig } from "vitest/config";
+import { serviceWorker } from "./service-worker.ts";
 
 const server = process.env.CHENGMAI_URL ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
   base: "/",
-  plugins: [vue()],
+  plugins: [vue(), serviceWorker()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   define: {
     __VUE_I18N_FULL_INSTALL__: false,

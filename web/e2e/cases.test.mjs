@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { barriers, DISTRICT, makeUser, openPage, passwordOf, settled, signIn, signInByHttp, someGrid, startBrowser, startServer, until } from "./harness.mjs";
+import { act, addPhoto, begin, disabled, finish, PHOTO, photosShown, reaches, shot, SQUARE } from "./steps.mjs";
 
 const AGENCY = `gas_company-${DISTRICT}`;
 let server;
@@ -47,31 +48,6 @@ async function open(name) {
   await settled(page);
   return page;
 }
-
-/** Opens the step's dialog, wherever its button stands. */
-async function begin(page, action) {
-  const button = page.locator(`[data-action=${action}]`);
-  if (!(await button.isVisible())) await page.locator("[data-test=more-steps]").click();
-  await button.click();
-  await page.locator("[data-test=case-send]").waitFor();
-}
-
-async function finish(page) {
-  const send = page.locator("[data-test=case-send]");
-  await page.waitForFunction(() => !document.querySelector("[data-test=case-send]").disabled);
-  await send.click();
-  await send.waitFor({ state: "detached" });
-}
-
-async function act(page, action, words = "") {
-  await begin(page, action);
-  if (words) await page.locator("#case-words").fill(words);
-  await finish(page);
-}
-
-const reaches = (page, wanted) =>
-  until(`the case is ${wanted}`, async () => (await page.locator("[data-case-state]").getAttribute("data-case-state")) === wanted);
-const disabled = (page) => page.locator("[data-test=case-send]").isDisabled();
 
 test("dispatched and begun, the case has one next step and the rest in groups", async () => {
   const officer = await open("case-duty");
@@ -126,8 +102,15 @@ test("a suspension stands still until its review day and is resumed", async () =
 
 test("handled, checked by another and closed, with every ended clock in the table", async () => {
   const agency = await open("case-gas");
-  await act(agency, "finish", "更换阀门，复测合格");
+  await act(agency, "finish", { words: "更换阀门，复测合格", photo: PHOTO });
   await reaches(agency, "handled");
+  assert.match((await photosShown(agency))[0], /^处置完成 · 处置后 · /);
+  await agency.locator("[data-test=photo-strip] button").first().click();
+  await until("the photo is large", () => agency.locator("[data-test=photo-large]").evaluate((image) => image.naturalWidth > 0));
+  await shot(agency, "photo-large");
+  await agency.keyboard.press("Escape");
+  await agency.locator("[data-test=photo-large]").waitFor({ state: "detached" });
+  await shot(agency, "case-with-photo");
   const checker = await open("case-check");
   await act(checker, "take_check");
   await reaches(checker, "checking");
@@ -180,6 +163,83 @@ test("before filing, the way in is shown, filing cites a row of the standard and
   ]);
   assert.deepEqual(faults, []);
   await context.close();
+});
+
+test("photos that a step needs are asked for with time and place, and what is no photo is refused by number", async () => {
+  const { page, sent, context, faults } = await shown({ state: "handling", clocks: [], actions: ["finish"] }, { width: 390, height: 844 });
+  await page.route("**/api/v1/case-types", async (route) => {
+    const types = await (await route.fetch()).json();
+    for (const type of types.items) type.photos = { finish: ["before", "after"] };
+    await route.fulfill({ json: types });
+  });
+  await context.grantPermissions(["geolocation"]);
+  await context.setGeolocation({ longitude: 106.5, latitude: 29.5 });
+  await page.reload();
+  await settled(page);
+  await begin(page, "finish");
+  await page.locator("#case-words").fill("已修好");
+  assert.match(await page.locator("[data-test=photos-needed]").innerText(), /处置前、处置后/);
+  assert.equal(await disabled(page), true, "the photos are lacking");
+  await page.locator("[data-test=photo-file]").setInputFiles({ name: "no.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no photo") });
+  await page.locator("[data-photo=failed]").waitFor();
+  assert.match(await page.locator("[data-photo=failed] [role=alert]").innerText(), /E-\d{3}/);
+  await page.locator("[data-photo=failed] .btn", { hasText: "移除" }).click();
+  await addPhoto(page, PHOTO);
+  await addPhoto(page, SQUARE);
+  assert.match(await page.locator("[data-test=photos-lacking]").innerText(), /还缺：处置后/, "one has no place yet");
+  assert.equal(await disabled(page), true);
+  assert.deepEqual(await barriers(page), []);
+  await page.locator("[data-test=photos]").scrollIntoViewIfNeeded();
+  await shot(page, "photos-phone");
+  await page.locator("[data-test=photo-here]").click();
+  await page.locator("[data-test=photos-lacking]").waitFor({ state: "detached" });
+  await finish(page);
+  const [[, request]] = sent;
+  assert.deepEqual(request.photos.map((photo) => [photo.kind, photo.position.map((degrees) => degrees.toFixed(2))]), [
+    ["before", ["106.57", "29.56"]],
+    ["after", ["106.50", "29.50"]],
+  ]);
+  for (const photo of request.photos) assert.match(photo.hash, /^[0-9a-f]{64}$/);
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)) <= 0);
+  assert.deepEqual(faults.filter((text) => !text.includes("400") && !text.includes("422") && !text.includes("415")), []);
+  await context.close();
+});
+
+test("a plan is chosen from those that the packs declare, and what it changes is said", async () => {
+  const { page, sent, context } = await shown({ actions: ["fire_plan"], state: "handling", clocks: [] });
+  const plan = (id, zh, level) => ({ id, name: { zh, en: id }, pack: "gas", level, lead_kind: null, limit: "1 urgent_hour", fires_at: "II", source: "test" });
+  let plans = [];
+  await page.route("**/api/v1/case-plans", (route) => route.fulfill({ json: { items: plans, next_cursor: null, total: plans.length } }));
+  await begin(page, "fire_plan");
+  await page.locator("#case-words").fill("险情扩大");
+  await until("nothing can be fired", async () => (await page.locator("#case-plan-hint").innerText()).includes("没有声明预案"));
+  assert.equal(await disabled(page), true);
+  plans = [plan("gas_emergency", "燃气突发事件预案", "district"), plan("flood", "防汛应急预案", "city")];
+  await page.reload();
+  await settled(page);
+  await begin(page, "fire_plan");
+  await page.locator("#case-words").fill("险情扩大");
+  await page.locator("#case-plan option[value=flood]").waitFor({ state: "attached" });
+  assert.equal(await disabled(page), true, "this type has no plan of its own, so one is chosen");
+  await page.locator("#case-plan").selectOption("flood");
+  assert.match(await page.locator("#case-plan-hint").innerText(), /主办层级.*1/);
+  await shot(page, "plan");
+  await finish(page);
+  assert.deepEqual(sent, [["fire_plan", { reason: "险情扩大", plan: "flood" }]]);
+  await context.close();
+});
+
+test("a list that is counted no further says so", async () => {
+  const { page } = seats["case-duty"];
+  await page.route(/\/api\/v1\/cases\?/, async (route) => {
+    const list = await (await route.fetch()).json();
+    await route.fulfill({ json: { ...list, next_cursor: "100", total: 10_001 } });
+  });
+  await page.goto("/cases?state=all");
+  await settled(page);
+  await until("the head says it", async () => /10,000\+ 条/.test(await page.locator("#main").innerText()));
+  assert.match(await page.locator("#main").innerText(), /\/ 10,000\+/);
+  await page.unroute(/\/api\/v1\/cases\?/);
 });
 
 /** Everything that can stand on record at once. */

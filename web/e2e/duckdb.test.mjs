@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { ingestToken, signInByHttp, startServer, until, write } from "./harness.mjs";
 
-const PYTHON = process.env.CHENGMAI_DUCKDB_PYTHON ?? "python3";
+const PYTHON = process.env.CHENGMAI_PYTHON ?? "python3";
 const KINDS = ["methane", "manhole_tilt", "pm25"];
 const READ = `
 import duckdb, json, sys

@@ -46,6 +46,9 @@ before(async () => {
     `/cases/${filed.case.id}`,
     "/devices",
     "/devices/p1",
+    "/grid",
+    "/grid?part=report",
+    "/grid?part=patrol",
     "/devices/v1",
     "/ratings",
     "/evaluation",
@@ -53,6 +56,7 @@ before(async () => {
     `/evaluation/print?period=year&id=gas_company-${DISTRICT}`,
     "/query",
     "/alarms",
+    "/subscriptions",
     "/packs",
     `/packs/${pack.id}`,
     "/rules/gas/methane_in_manhole",
@@ -73,7 +77,7 @@ after(async () => {
 const leftKeys = (page) =>
   page.evaluate(() =>
     (document.body.innerText.match(
-      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|alarm|case|clock|stage|step|action|device|setpoint|rating|evaluation|pack|rule|review|query|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
+      /\b(?:nav|act|form|state|problem|missing|sim|severity|signin|my|role|permission|area|range|live|list|copy|coverage|change|counter|needs|map|section|indicator|source|warning|alarm|case|clock|stage|step|action|device|setpoint|rating|evaluation|grid|pack|rule|review|query|user|system)\.[a-z_]+(?:\.[a-z_]+)*\b/g,
     ) ?? []),
   );
 

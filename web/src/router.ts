@@ -21,6 +21,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/alarms", name: "alarms", component: () => import("./pages/Alarms.vue"), meta: { title: "nav.alarms" } },
   { path: "/cases", name: "cases", component: () => import("./pages/Cases.vue"), meta: { title: "nav.cases" } },
   { path: "/cases/:id", name: "case", component: () => import("./pages/CasePage.vue"), props: true, meta: { title: "nav.case" } },
+  { path: "/grid", name: "grid", component: () => import("./pages/Grid.vue"), meta: { title: "nav.grid", needs: "case_check" } },
   { path: "/devices", name: "devices", component: () => import("./pages/Devices.vue"), meta: { title: "nav.devices" } },
   { path: "/devices/:id", name: "device", component: () => import("./pages/DevicePage.vue"), props: true, meta: { title: "nav.device" } },
   { path: "/ratings", name: "ratings", component: () => import("./pages/Ratings.vue"), meta: { title: "nav.ratings" } },
@@ -33,6 +34,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/reviews", name: "reviews", component: () => import("./pages/Reviews.vue"), meta: { title: "nav.reviews" } },
   { path: "/reviews/:id", name: "review", component: () => import("./pages/ReviewPage.vue"), props: true, meta: { title: "nav.review" } },
   { path: "/users", name: "users", component: () => import("./pages/Users.vue"), meta: { title: "nav.users", needs: "user_manage" } },
+  { path: "/subscriptions", name: "subscriptions", component: () => import("./pages/Subscriptions.vue"), meta: { title: "nav.subscriptions", needs: "notify_manage" } },
   { path: "/system", name: "system", component: () => import("./pages/System.vue"), meta: { title: "nav.system" } },
   { path: "/:rest(.*)*", name: "missing", component: () => import("./pages/Missing.vue"), meta: { title: "nav.missing" } },
 ];

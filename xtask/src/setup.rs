@@ -28,6 +28,8 @@ const SERVICES: [&str; 2] = ["mosquitto", "postgresql"];
 
 /// The version of DuckDB that reads our files in a test.
 const DUCKDB: &str = "2.0.0";
+/// The version of openpyxl that reads our workbooks in a test.
+const OPENPYXL: &str = "3.1.5";
 
 /// Parts of `web/` that do not change what `npm run build` writes.
 const NOT_BUILT: [&str; 5] = ["node_modules", "dist", "e2e", "test-results", "coverage"];
@@ -39,8 +41,8 @@ pub(crate) struct TestTools {
     pub(crate) broker: PathBuf,
     /// The folder with PostgreSQL's programs.
     pub(crate) postgres: PathBuf,
-    /// A Python that has DuckDB.
-    pub(crate) duckdb: PathBuf,
+    /// A Python that has DuckDB and openpyxl.
+    pub(crate) python: PathBuf,
 }
 
 /// Installs the web's npm packages when its lock file changed since the last time.
@@ -111,23 +113,25 @@ pub(crate) fn test_tools() -> Result<TestTools> {
     let browser = find_browser().context("no browser starts; set CHENGMAI_CHROMIUM to its path")?;
     let broker = shell::find_program("mosquitto").context("mosquitto is not on the PATH")?;
     let postgres = find_postgres().context("PostgreSQL has no initdb")?;
-    Ok(TestTools { browser, broker, postgres, duckdb: duckdb()? })
+    Ok(TestTools { browser, broker, postgres, python: python()? })
 }
 
-/// A Python of its own below the target folder, with DuckDB in it.
-fn duckdb() -> Result<PathBuf> {
+/// A Python of its own below the target folder, with DuckDB and openpyxl in it.
+fn python() -> Result<PathBuf> {
     let folder = shell::target_dir()?.join("xtask/python");
     let python = folder.join("bin/python");
-    let asked =
-        Command::new(&python).args(["-c", "import duckdb; print(duckdb.__version__)"]).output();
-    if asked.is_ok_and(|answer| answer.stdout.trim_ascii() == DUCKDB.as_bytes()) {
+    let versions = "import duckdb, openpyxl; print(duckdb.__version__, openpyxl.__version__)";
+    let asked = Command::new(&python).args(["-c", versions]).output();
+    let wanted = format!("{DUCKDB} {OPENPYXL}");
+    if asked.is_ok_and(|answer| answer.stdout.trim_ascii() == wanted.as_bytes()) {
         return Ok(python);
     }
     let mut make = Command::new("python3");
     shell::run("make a Python for the tests", make.args(["-m", "venv"]).arg(&folder))?;
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    shell::run("install DuckDB", pip.arg(format!("duckdb=={DUCKDB}")))?;
+    pip.args([format!("duckdb=={DUCKDB}"), format!("openpyxl=={OPENPYXL}")]);
+    shell::run("install DuckDB and openpyxl", &mut pip)?;
     Ok(python)
 }
 

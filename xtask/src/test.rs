@@ -90,7 +90,7 @@ impl Ground {
             .env("CHENGMAI_CHROMIUM", &self.tools.browser)
             .env("CHENGMAI_MOSQUITTO", &self.tools.broker)
             .env("CHENGMAI_POSTGRES", &self.tools.postgres)
-            .env("CHENGMAI_DUCKDB_PYTHON", &self.tools.duckdb)
+            .env("CHENGMAI_PYTHON", &self.tools.python)
     }
 }
 

@@ -11,6 +11,7 @@ mod tick;
 
 pub use correct::{Corrected, Correction, Refill};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chengmai_model::{AreaId, AreaTree, DeviceId, KindId, Order, Runs, StreamId, Timestamp};
@@ -194,6 +195,8 @@ pub struct Engine {
     pub(crate) watch: Watch,
     pub(crate) trees: Vec<KindTree>,
     pub(crate) windows: Vec<Windows>,
+    /// Cells that do not know all their words since a correction.
+    inexact: BTreeSet<Refill>,
     pub(crate) rules: RuleStates,
     pub(crate) warnings: Warnings,
     pub(crate) screen: Screen,
@@ -225,6 +228,7 @@ impl Engine {
             watch: Watch::default(),
             trees: Vec::new(),
             windows,
+            inexact: BTreeSet::new(),
             rules: RuleStates::default(),
             warnings: Warnings::default(),
             screen: Screen::default(),

@@ -479,6 +479,7 @@ impl Engine {
         self.clock = small.clock;
         self.requiet();
         self.advance(Timestamp(small.clock));
+        self.find_inexact();
         self.fold();
         let mut board = std::mem::take(&mut self.board);
         board.index(self.inputs());

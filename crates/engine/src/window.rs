@@ -102,6 +102,12 @@ impl Pane {
         self.touched.reserve(nodes);
     }
 
+    /// Nodes whose accumulator does not know all its words.
+    pub(crate) fn inexact(&self, stride: usize) -> impl Iterator<Item = usize> {
+        let cells = self.cells.as_slice().chunks_exact(stride.max(1)).enumerate();
+        cells.filter(|(_, words)| accumulator::is_inexact(words)).map(|(node, _)| node)
+    }
+
     /// The accumulator of a node's own devices; empty when nothing was written.
     #[inline]
     pub(crate) fn own(&self, node: usize, stride: usize) -> &[u64] {

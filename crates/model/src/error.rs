@@ -160,6 +160,22 @@ catalogue! {
         "跟踪链接无效" / "this tracking link is not valid" ; "请检查链接是否完整" / "check that the link is complete"
     HOOK_ADDRESS = 426 "hook_address" 422
         "通知地址不可用" / "messages cannot be sent to this address" ; "填写可公开访问的 http 或 https 地址；内网地址须在配置中许可" / "give a public http or https address; private ones must be allowed in the configuration"
+    REQUEST_KEY = 427 "request_key" 400
+        "请求键无效" / "the key of the request is not valid" ; "用 8 至 64 个字母、数字或连字符，每次操作各用一个" / "use 8 to 64 letters, digits or hyphens, another one for each action"
+    KEY_REUSED = 428 "key_reused" 409
+        "同一请求键已用于别的内容" / "something else was asked under this key before" ; "换一个新的请求键" / "use a new key"
+    MOVED_ON = 429 "moved_on" 409
+        "您查看之后，案件已有变化" / "the case has moved on since you saw it" ; "看看现在的情况，再决定是否重做" / "look at how it stands now, then decide whether to do it again"
+    PATROL_TRACK = 430 "patrol_track" 422
+        "巡查轨迹无效" / "the track of the patrol is not valid" ; "时间须先后有序，位置须为经纬度，最多两万个点" / "times must be in order, places longitude and latitude, at most 20,000 points"
+    NO_MAIL = 435 "no_mail" 422
+        "尚未配置邮件服务" / "e-mail is not set up here" ; "请管理员配置 --smtp-url，或改用其他方式" / "have the operator set --smtp-url, or choose another way"
+    SUBSCRIPTION_FIELD = 436 "subscription_field" 422
+        "订阅内容缺项或有误" / "a field of the subscription is missing or not valid" ; "按提示更正后重新提交" / "mend the field named and send again"
+    SUBSCRIPTIONS_FULL = 437 "subscriptions_full" 409
+        "订阅数量已达上限" / "there are as many subscriptions as may be" ; "删除不用的订阅" / "remove those that nobody needs"
+    NOT_DEAD = 438 "not_dead" 409
+        "只有发送失败且已放弃的消息可以重发" / "only a message that was given up can be sent again" ; "刷新后查看消息状态；已停用的订阅请先启用" / "reload and look at its state; a stopped subscription must be started first"
     TRAINING_UNDER_WAY = 445 "training_under_way" 409
         "正在学习，请等它完成" / "learning is under way already; wait until it has ended" ; "完成后可再次开始" / "begin again when it has ended"
     TOO_FEW_TO_LEARN = 446 "too_few_to_learn" 409

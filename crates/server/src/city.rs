@@ -39,8 +39,10 @@ pub(crate) mod hub;
 pub(crate) mod layout;
 pub(crate) mod marks;
 pub(crate) mod near;
+pub(crate) mod notify;
 pub(crate) mod past;
 pub(crate) mod photos;
+pub(crate) mod refill;
 pub(crate) mod registry;
 pub(crate) mod restore;
 pub(crate) mod rules;
@@ -109,6 +111,7 @@ pub(crate) struct City {
     pub(crate) agencies: Arc<Agencies>,
     pub(crate) case_rules: Arc<CaseRules>,
     pub(crate) photos: photos::Photos,
+    pub(crate) outlet: notify::Outlet,
     pub(crate) report_rate: ReportRates,
     pub(crate) hub: Arc<Hub>,
     pub(crate) book: Arc<Book>,

@@ -9,6 +9,10 @@ use chengmai_store::records::Place;
 use clap::Args;
 use serde::Deserialize;
 
+pub(crate) mod notify;
+
+use notify::{NotifyFlags, NotifySettings};
+
 /// Holds the password of the records' server where no file does.
 const RECORDS_PASSWORD: &str = "CHENGMAI_RECORDS_PASSWORD";
 
@@ -56,6 +60,8 @@ pub(crate) struct ServeFlags {
     /// Seconds between snapshots of the engine [default: 300]
     #[arg(long, env = "CHENGMAI_SNAPSHOT_SECONDS", value_name = "SECONDS")]
     snapshot_seconds: Option<u64>,
+    #[command(flatten)]
+    notify: NotifyFlags,
     /// TOML file with any of these settings (`http = "0.0.0.0:80"`)
     #[arg(long, env = "CHENGMAI_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -76,6 +82,12 @@ struct ConfigFile {
     body_mib_max: Option<u32>,
     lateness: Option<String>,
     snapshot_seconds: Option<u64>,
+    smtp_url: Option<String>,
+    smtp_password_file: Option<PathBuf>,
+    smtp_from: Option<String>,
+    public_url: Option<String>,
+    allow_webhook_to: Option<String>,
+    notify_retry: Option<String>,
 }
 
 /// Settings of a running city, complete.
@@ -91,6 +103,7 @@ pub(crate) struct Config {
     pub(crate) body_bytes_max: usize,
     pub(crate) lateness_ms: i64,
     pub(crate) snapshot_ms: i64,
+    pub(crate) notify: NotifySettings,
     /// The city is a made-up one: every page says so.
     pub(crate) simulated: bool,
 }
@@ -124,7 +137,16 @@ impl ServeFlags {
                 .records_password_file
                 .or(file.records_password_file),
         };
+        let notify = self.notify.or(NotifyFlags {
+            smtp_url: file.smtp_url,
+            smtp_password_file: file.smtp_password_file,
+            smtp_from: file.smtp_from,
+            public_url: file.public_url,
+            allow_webhook_to: file.allow_webhook_to,
+            notify_retry: file.notify_retry,
+        });
         Ok(Config {
+            notify: notify.resolve()?,
             records: records.place(&data)?,
             data,
             http: self.http.or(file.http).unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
@@ -181,6 +203,7 @@ impl Config {
             body_bytes_max: 0,
             lateness_ms: 15 * chengmai_model::time::MINUTE_MS,
             snapshot_ms: i64::MAX,
+            notify: NotifySettings::default(),
             simulated: true,
         }
     }

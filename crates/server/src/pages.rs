@@ -13,6 +13,7 @@ use crate::http::problem::Problem;
 pub(crate) mod downloads;
 pub(crate) mod overview;
 pub(crate) mod report;
+pub(crate) mod stop_mail;
 pub(crate) mod track;
 
 /// What the pages may load and where their forms go: us only.
@@ -36,6 +37,11 @@ impl Language {
         let preferred = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let wanted = asked.filter(|word| !word.is_empty()).or(preferred).unwrap_or_default();
         if wanted.trim_start().to_ascii_lowercase().starts_with("en") { Self::En } else { Self::Zh }
+    }
+
+    /// From its word; Chinese when it is none.
+    pub(crate) fn of_word(word: &str) -> Self {
+        if word == "en" { Self::En } else { Self::Zh }
     }
 
     pub(crate) const fn word(self) -> &'static str {

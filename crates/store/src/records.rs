@@ -1,5 +1,5 @@
 //! The records database: the memory of decisions. Accounts, tokens, agencies, warnings, cases and
-//! their events, rules tried and changed, reviews, audit, settings.
+//! their events, rules tried and changed, reviews, who is told of what, audit, settings.
 //!
 //! What it is not: it decides nothing (`engine::case` does) and checks no permission; callers pass the
 //! areas that may be seen, and an empty list of areas sees nothing.
@@ -29,8 +29,12 @@ mod case_scan;
 pub mod cases;
 pub mod citizens;
 pub mod corrections;
+pub mod deliveries;
 mod import;
+mod keys;
+pub mod notices;
 mod page;
+pub mod patrols;
 mod place;
 mod postgres;
 mod recode;
@@ -39,6 +43,7 @@ pub mod rules;
 mod schema;
 pub mod settings;
 mod sql;
+pub mod subscriptions;
 pub mod tokens;
 pub mod users;
 pub mod warnings;
@@ -178,6 +183,26 @@ impl Records {
     /// Who reported cases, and what everybody may see of them.
     pub fn citizens(&self) -> citizens::Citizens<'_> {
         citizens::Citizens(self)
+    }
+
+    /// Messages to those who asked to be told 投递.
+    pub fn deliveries(&self) -> deliveries::Deliveries<'_> {
+        deliveries::Deliveries(self)
+    }
+
+    /// What happened that somebody may want to be told 待通知.
+    pub fn notices(&self) -> notices::Notices<'_> {
+        notices::Notices(self)
+    }
+
+    /// Who outside is told of what 订阅.
+    pub fn subscriptions(&self) -> subscriptions::Subscriptions<'_> {
+        subscriptions::Subscriptions(self)
+    }
+
+    /// Patrols 巡查 of grid workers.
+    pub fn patrols(&self) -> patrols::Patrols<'_> {
+        patrols::Patrols(self)
     }
 
     /// Corrections 更正 of readings.

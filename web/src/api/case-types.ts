@@ -172,8 +172,31 @@ export interface Circumstances {
   verified: boolean | null;
 }
 
+export const PHOTO_KINDS = ["far", "near", "reference", "before", "after"] as const;
+export type PhotoKind = (typeof PHOTO_KINDS)[number];
+
+/** A photo that goes with a step; the picture was sent before. */
+export interface StepPhoto {
+  kind: PhotoKind;
+  hash: string;
+  at: Iso | null;
+  position: Position | null;
+}
+
+/** A plan that may be fired for a case. */
+export interface CasePlan {
+  id: string;
+  name: Text;
+  pack: string;
+  level: Tier;
+  lead_kind: string | null;
+  limit: string;
+  fires_at: EventLevel | null;
+  source: string;
+}
+
 export interface CasePhoto {
-  kind: "near" | "far" | "reference" | "before" | "after";
+  kind: PhotoKind;
   kind_name: Text;
   hash: string;
   at: Iso | null;
@@ -208,6 +231,8 @@ export interface CaseRow {
 
 export interface Case {
   id: string;
+  /** Number of its newest event. */
+  seq: number;
   type: string;
   type_name: Text;
   class: string | null;
@@ -275,4 +300,5 @@ export interface CaseRequest {
   other?: string;
   stage?: string;
   stars?: number;
+  photos?: StepPhoto[];
 }

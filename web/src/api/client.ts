@@ -79,11 +79,38 @@ export const api = {
   probe: <T>(path: string) => send<T>("GET", address(path), {}, true),
   post: <T>(path: string, body: unknown = {}, quiet401 = false) =>
     send<T>("POST", address(path), json(body), quiet401),
+  put: <T>(path: string, body: unknown) => send<T>("PUT", address(path), json(body)),
+  /** Something that is done once however often it is sent: the server knows the key again. */
+  postOnce: <T>(path: string, key: string, body: unknown, signal: AbortSignal) =>
+    send<T>("POST", address(path), { headers: { "content-type": "application/json", "idempotency-key": key }, body: JSON.stringify(body), signal }),
+  postPicture: <T>(path: string, picture: Blob, signal: AbortSignal) =>
+    send<T>("POST", address(path), { headers: { "content-type": picture.type || "application/octet-stream" }, body: picture, signal }),
   /** A question that may take long; aborting it tells the server to stop. */
   ask: <T>(path: string, body: unknown, signal: AbortSignal) => send<T>("POST", address(path), { ...json(body), signal }),
   postForFile: async (path: string, body: unknown): Promise<Blob> => (await answerOf("POST", address(path), json(body))).blob(),
   postText: <T>(path: string, type: string, body: string, params?: Params) =>
     send<T>("POST", address(path, params), { headers: { "content-type": type }, body }),
+  /** Sends a file and tells how much of it has gone, which fetch cannot. */
+  upload: <T>(path: string, file: Blob, sent: (share: number) => void, signal: AbortSignal) =>
+    new Promise<T>((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      const fail = (problem: Problem): void => {
+        if (problem.status === 401) onSignedOut();
+        reject(new ApiError(problem));
+      };
+      request.open("POST", address(path));
+      request.responseType = "json";
+      request.upload.addEventListener("progress", (event) => event.lengthComputable && sent(event.loaded / event.total));
+      request.addEventListener("load", () => {
+        const { status, statusText } = request;
+        if (status >= 200 && status < 300) return resolve(request.response as T);
+        fail({ title: statusText, ...(request.response as Partial<Problem> | null), status });
+      });
+      request.addEventListener("error", () => fail({ status: 0 }));
+      signal.addEventListener("abort", () => request.abort());
+      request.setRequestHeader("content-type", file.type || "application/octet-stream");
+      request.send(file);
+    }),
   delete: <T>(path: string) => send<T>("DELETE", address(path)),
 };
 

@@ -67,6 +67,8 @@ export interface CaseBehind {
   area_name: string;
   agency: string | null;
   agency_name: Text | null;
+  /** The agency does a part of it; what follows is of that part. */
+  is_part: boolean;
   handle_due_at: Iso | null;
   handled_at: Iso | null;
   breached: boolean;

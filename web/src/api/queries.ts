@@ -4,6 +4,7 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/vue-quer
 import { computed, toValue, type MaybeRefOrGetter } from "vue";
 import type * as A from "./alarms";
 import { api, segment, type Params } from "./client";
+import type * as N from "./notify";
 import type * as T from "./types";
 
 type In<V> = MaybeRefOrGetter<V>;
@@ -22,7 +23,7 @@ async function whole<Item>(path: string, filter: Params, signal: AbortSignal): P
 }
 
 /** A list that grows by pages ("load more"), keyed by its filter. */
-function useList<Item>(noun: string, path: string, filter: In<Params>, enabled: In<boolean> = true) {
+function useList<Item>(noun: string, path: string, filter: In<Params>, enabled: In<boolean> = true, every: number | false = false) {
   const query = useInfiniteQuery({
     queryKey: computed(() => [noun, "list", toValue(filter)]),
     queryFn: ({ pageParam, signal }) =>
@@ -31,6 +32,7 @@ function useList<Item>(noun: string, path: string, filter: In<Params>, enabled: 
     getNextPageParam: (last: T.List<Item>) => last.next_cursor ?? undefined,
     enabled: () => toValue(enabled),
     placeholderData: keepPreviousData,
+    refetchInterval: every,
   });
   const items = computed<Item[]>(() => query.data.value?.pages.flatMap((page) => page.items) ?? []);
   const total = computed(() => query.data.value?.pages[0]?.total ?? items.value.length);
@@ -41,6 +43,17 @@ export const useWarnings = (filter: In<Params>) => useList<T.Warning>("warnings"
 export const useCases = (filter: In<Params>) => useList<T.Case>("cases", "/cases", filter);
 export const useDevices = (filter: In<Params>) => useList<T.Device>("devices", "/devices", filter);
 export const useUsers = (enabled: In<boolean>) => useList<T.Account>("users", "/users", {}, enabled);
+
+export const useSubscriptions = (enabled: In<boolean>) =>
+  useQuery({
+    queryKey: ["subscriptions"],
+    queryFn: ({ signal }) => api.get<T.List<N.Subscription>>("/subscriptions", {}, signal),
+    enabled: () => toValue(enabled),
+    refetchInterval: 15_000,
+  });
+
+/** Messages change by themselves: looked at again every few seconds. */
+export const useDeliveries = (filter: In<Params>) => useList<N.Delivery>("deliveries", "/deliveries", filter, true, 5_000);
 
 export const useAlarmQuality = (area: In<string>, span: In<{ from: string; to: string }>) =>
   useQuery({
@@ -105,6 +118,14 @@ export const useCaseTypes = (enabled: In<boolean> = true) =>
   useQuery({
     queryKey: ["case-types"],
     queryFn: ({ signal }) => api.get<T.List<T.CaseType>>("/case-types", {}, signal),
+    staleTime: 600_000,
+    enabled: () => toValue(enabled),
+  });
+
+export const useCasePlans = (enabled: In<boolean>) =>
+  useQuery({
+    queryKey: ["case-plans"],
+    queryFn: ({ signal }) => api.get<T.List<T.CasePlan>>("/case-plans", {}, signal),
     staleTime: 600_000,
     enabled: () => toValue(enabled),
   });

@@ -1,7 +1,7 @@
 // The shapes that the server's HTTP interface answers with; those of cases in case-types.ts, of devices in device-types.ts,
 // of alarm quality in alarms.ts. Times are RFC 3339 UTC strings; durations are whole milliseconds (`*_ms`).
 import type { Screened } from "./alarms";
-import type { CaseRow } from "./case-types";
+import type { CaseAction, CaseRow, PhotoKind } from "./case-types";
 
 export type * from "./case-types";
 export type * from "./device-types";
@@ -39,6 +39,7 @@ export type Permission =
   | "case_check"
   | "device_manage"
   | "user_manage"
+  | "notify_manage"
   | "sql"
   | "rule_manage"
   | "review_write"
@@ -250,6 +251,10 @@ export interface CaseType {
   class: string | null;
   lead_kind: string | null;
   rows: CaseRow[];
+  /** Kinds of photos that a step needs, each with time and place, by the word of the step. */
+  photos: Partial<Record<CaseAction, PhotoKind[]>>;
+  /** The plan that is fired when none is named. */
+  plan: string | null;
 }
 
 export interface Agency {

@@ -4,6 +4,8 @@ import * as cases from "./case.en";
 import device from "./device";
 import { evaluation, topics } from "./evaluation.en";
 import { review, rule } from "./lookback.en";
+import grid from "./grid";
+import { notify } from "./notify.en";
 import query from "./query";
 import type zh from "./zh";
 
@@ -26,11 +28,13 @@ const en: typeof zh = {
     ratings: "Scores of agencies",
     alarms: "Alarm quality",
     packs: "Packs",
+    grid: "Grid",
     query: "Query",
     pack: "Pack",
     rule: "Rule",
     review: "Review",
     reviews: "Reviews",
+    subscriptions: "Notifications",
     users: "Users",
     system: "System",
     missing: "Page not found",
@@ -112,6 +116,7 @@ const en: typeof zh = {
     case_handle: "handle cases",
     case_check: "check cases",
     device_manage: "manage devices",
+    notify_manage: "notifications",
     user_manage: "manage users",
     rule_manage: "manage rules",
     review_write: "write reviews",
@@ -264,6 +269,7 @@ const en: typeof zh = {
   alarm,
   evaluation,
   topics,
+  notify,
   case: cases.item,
   proposal: cases.proposal,
   clock: cases.clock,
@@ -271,6 +277,7 @@ const en: typeof zh = {
   step: cases.step,
   record: cases.record,
   action: cases.action,
+  photo: cases.photo,
   device: device.en.device,
   setpoint: device.en.setpoint,
   correction: device.en.correction,
@@ -322,6 +329,7 @@ const en: typeof zh = {
     token_for: "Access token of {name}",
     token_once: "The token is shown only once: store it now. A new one makes the old one invalid.",
   },
+  grid: grid.en,
   query: query.en,
   system: {
     health: "System health",

@@ -36,6 +36,8 @@ export const evaluation: typeof zh.evaluation = {
   part_denominator: "All (denominator)",
   part_numerator: "Counted (numerator)",
   part_rest: "Not counted",
+  workbook: "Download Excel",
+  is_part: "A part of it",
   more: "The first {shown} of {total}",
   late: "was late",
   excused: "appeal upheld",

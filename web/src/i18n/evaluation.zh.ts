@@ -34,6 +34,8 @@ export const evaluation = {
   part_denominator: "全部（分母）",
   part_numerator: "计入（分子）",
   part_rest: "未计入",
+  workbook: "下载 Excel",
+  is_part: "协同部分",
   more: "只列前 {shown} 件，共 {total} 件",
   late: "曾超期",
   excused: "申诉成立",

@@ -4,6 +4,8 @@ import * as cases from "./case.zh";
 import device from "./device";
 import { evaluation, topics } from "./evaluation.zh";
 import { review, rule } from "./lookback.zh";
+import grid from "./grid";
+import { notify } from "./notify.zh";
 import query from "./query";
 
 export default {
@@ -25,11 +27,13 @@ export default {
     ratings: "责任单位得分",
     alarms: "报警质量",
     packs: "场景包",
+    grid: "网格",
     query: "数据查询",
     pack: "场景包",
     rule: "规则",
     review: "复盘",
     reviews: "复盘与改进",
+    subscriptions: "消息通知",
     users: "用户",
     system: "系统",
     missing: "找不到页面",
@@ -111,6 +115,7 @@ export default {
     case_handle: "案件处置",
     case_check: "案件核查",
     device_manage: "设备管理",
+    notify_manage: "消息通知管理",
     user_manage: "用户管理",
     rule_manage: "规则管理",
     review_write: "复盘",
@@ -263,6 +268,7 @@ export default {
   alarm,
   evaluation,
   topics,
+  notify,
   case: cases.item,
   proposal: cases.proposal,
   clock: cases.clock,
@@ -270,6 +276,7 @@ export default {
   step: cases.step,
   record: cases.record,
   action: cases.action,
+  photo: cases.photo,
   device: device.zh.device,
   setpoint: device.zh.setpoint,
   correction: device.zh.correction,
@@ -321,6 +328,7 @@ export default {
     token_for: "{name} 的接入令牌",
     token_once: "令牌只显示这一次，请立即保存。重新签发后旧令牌失效。",
   },
+  grid: grid.zh,
   query: query.zh,
   system: {
     health: "系统健康",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { CASE_ACTIONS, type CaseAction, type CaseDetail, type CaseState } from "@/api/case-types";
-import { appealable, arrange, clockAt, emptyDraft, endOfDay, fieldsOf, isComplete, requestOf, wayOf, wordsAsked } from "./case";
+import { appealable, arrange, clockAt, emptyDraft, endOfDay, fieldsOf, isComplete, lackingPhotos, photoKind, requestOf, wayOf, wordsAsked } from "./case";
 
 const complete = (action: CaseAction, state: CaseState, draft: Partial<ReturnType<typeof emptyDraft>>): boolean =>
   isComplete(action, state, { ...emptyDraft(), ...draft }, wordsAsked(action, state));
@@ -94,5 +94,21 @@ describe("clocks and places", () => {
     expect(endOfDay("2026-11-30", "Asia/Shanghai")).toBe("2026-11-30T15:59:59.000Z");
     expect(endOfDay("2026-11-01", "America/New_York")).toBe("2026-11-02T04:59:59.000Z");
     expect(endOfDay("", "Asia/Shanghai")).toBe("");
+  });
+});
+
+describe("photos of a step", () => {
+  const at = "2026-11-22T01:00:00.000Z";
+  it("are asked for where somebody stands before something, and where the case type needs them", () => {
+    expect([photoKind("finish", [], []), photoKind("verify_pass", [], [])]).toEqual(["after", "near"]);
+    expect([photoKind("close", [], []), photoKind("dispatch", [], [])]).toEqual([null, null]);
+    expect(photoKind("close", ["far"], [])).toBe("far");
+    expect(photoKind("finish", ["before", "after"], [{ kind: "before" }])).toBe("after");
+  });
+  it("prove something only with time and place", () => {
+    const photo = { kind: "after" as const, hash: "aa", at, position: null };
+    expect(lackingPhotos(["after"], [photo])).toEqual(["after"]);
+    expect(lackingPhotos(["after"], [{ ...photo, position: [106.5, 29.5] }])).toEqual([]);
+    expect(lackingPhotos(["before", "after"], [{ ...photo, position: [106.5, 29.5] }])).toEqual(["before"]);
   });
 });

@@ -1,6 +1,6 @@
 // What a step of a case asks for and where it stands among the others. Whether it is allowed is the server's word;
 // the reasons asked for here are those of the standard procedure, and a pack's own may ask for more.
-import { ASIDE, BEFORE_FILING, ENDED, type CaseAction, type CaseClock, type CaseDetail, type CaseRequest, type CaseState, type Light } from "@/api/case-types";
+import { ASIDE, BEFORE_FILING, ENDED, type CaseAction, type CaseClock, type CaseDetail, type CaseRequest, type CaseState, type Light, type PhotoKind, type StepPhoto } from "@/api/case-types";
 
 export type Field =
   | "agency"
@@ -142,6 +142,22 @@ export function requestOf(action: CaseAction, state: CaseState, draft: Draft, wo
   }
   return request;
 }
+
+/** The kind of photo that goes with a step as a rule; of the others photos are not asked for. */
+const PHOTOGRAPHED: Partial<Record<CaseAction, PhotoKind>> = {
+  verify_pass: "near", verify_fail: "far", start: "before", finish: "after", return: "near", check_pass: "after", check_fail: "near",
+  finish_part: "after", refuse_part: "near", dispute: "near", appeal: "near", remark: "near", reopen: "near",
+};
+
+/** Whether photos may go along with a step, and of which kind the next one probably is. */
+export function photoKind(action: CaseAction, needed: PhotoKind[], photos: Pick<StepPhoto, "kind">[]): PhotoKind | null {
+  const lacking = needed.find((kind) => !photos.some((photo) => photo.kind === kind));
+  return lacking ?? PHOTOGRAPHED[action] ?? needed[0] ?? null;
+}
+
+/** The kinds that a step needs and that are not there yet with time and place. */
+export const lackingPhotos = (needed: PhotoKind[], photos: StepPhoto[]): PhotoKind[] =>
+  needed.filter((kind) => !photos.some((photo) => photo.kind === kind && photo.at !== null && photo.position !== null));
 
 /** Steps that end something for good; they are confirmed. */
 export const isFinal = (action: CaseAction): boolean => ["refuse", "cancel", "force_close", "drop_part"].includes(action);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatBytes, formatChange, formatDuration, formatLimit, formatQuantity, formatRelative, formatShare, formatSpanText, unitSign } from "./format";
+import { formatBytes, formatChange, formatDuration, formatLimit, formatQuantity, formatRelative, formatShare, formatSpanText, formatTotal, unitSign } from "./format";
 
 describe("quantities", () => {
   it("a percent sign touches its number and other units keep a space", () => {
@@ -59,5 +59,12 @@ describe("times", () => {
     expect(formatLimit("5 work_day", "en")).toBe("5 working days");
     expect(formatLimit("1 work_hour", "en")).toBe("1 working hour");
     expect(formatLimit("by agreement", "en")).toBe("by agreement");
+  });
+});
+
+describe("how long a list is", () => {
+  it("is exact up to ten thousand, and beyond only that it is more", () => {
+    expect([formatTotal(0), formatTotal(9_999), formatTotal(10_000)]).toEqual(["0", "9,999", "10,000"]);
+    expect([formatTotal(10_001), formatTotal(10_001, "en")]).toEqual(["10,000+", "10,000+"]);
   });
 });

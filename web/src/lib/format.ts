@@ -29,6 +29,13 @@ export function formatNumber(value: number | null | undefined, decimals = 0, lan
     : numberFormat(lang, decimals).format(value);
 }
 
+/** Long lists are counted no further; the server says one more than this then. */
+const COUNTED_MAX = 10_000;
+
+/** How long a list is: exactly, or "10,000+" where nobody counted further. */
+export const formatTotal = (total: number, lang: Lang = "zh"): string =>
+  total > COUNTED_MAX ? `${formatNumber(COUNTED_MAX, 0, lang)}+` : formatNumber(total, 0, lang);
+
 /** How many decimals a bare reading deserves when no definition says so: three significant figures, three at most. */
 export function sensibleDecimals(value: number | null | undefined): number {
   const size = Math.abs(value ?? 0);

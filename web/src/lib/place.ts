@@ -13,6 +13,9 @@ export function shortPath(path: string, depth: number): string {
   return (below.length > 0 ? below : steps.slice(-1)).join(STEP);
 }
 
+/** The last two steps: of a grid also the community, because "第一网格" names thousands of places. */
+export const lastSteps = (path: string): string => path.split(STEP).slice(-2).join(STEP);
+
 export function usePlace(): (path: string) => string {
   const scope = useScope();
   const area = useArea(scope.area);

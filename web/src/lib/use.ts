@@ -33,6 +33,8 @@ export interface Words {
   /** The half of a two-language text that the reader chose. */
   tx: (text: Text | null | undefined) => string;
   num: (value: number | null | undefined, decimals?: number) => string;
+  /** How long a list is that the server counts to ten thousand. */
+  total: (count: number) => string;
   qty: (value: number | null | undefined, unit: string, decimals?: number) => string;
   unit: (unit: string) => string;
   share: (value: number | null | undefined, decimals?: number) => string;
@@ -52,6 +54,7 @@ export function useWords(): Words {
     lang,
     tx,
     num: (value, decimals) => format.formatNumber(value, decimals, lang.value),
+    total: (count) => format.formatTotal(count, lang.value),
     qty: (value, unit, decimals) => format.formatQuantity(value, unit, decimals, lang.value),
     unit: format.unitSign,
     share: (value, decimals) => format.formatShare(value, decimals, lang.value),

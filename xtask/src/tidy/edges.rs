@@ -19,12 +19,13 @@ const MAY_USE: [(&str, &[&str]); 9] = [
 ];
 
 /// Outside crates and the only ones of ours that may see them.
-const BEHIND_A_DOOR: [(&[&str], &[&str]); 7] = [
+const BEHIND_A_DOOR: [(&[&str], &[&str]); 8] = [
     (&["arrow", "parquet", "datafusion", "object_store"], &["history"]),
     (&["sea-orm", "sea-orm-migration", "sqlx", "rusqlite"], &["store"]),
     (&["axum", "tower", "tower-http", "utoipa", "utoipa-axum", "rust-embed"], &["server"]),
     (&["mqtt-protocol-core", "rumqttc"], &["server", "sim", "fuzz"]),
     (&["ureq", "reqwest", "hyper"], &["server", "sim"]),
+    (&["lettre"], &["server"]),
     (&["mio", "rustix"], &["server", "sim"]),
     (&["tokio", "async-trait", "futures-util"], &["store", "history", "server", "sim"]),
 ];

@@ -3,7 +3,7 @@
 //!
 //! Sums, counts and conditions subtract. A smallest, greatest or newest value that is taken out is not
 //! known any more; the cell says so, everything above it is shown as uncertain where a formula asks for
-//! one of these, and [`Corrected::refill`] names the cell, whose readings the caller has at hand.
+//! one of these, and [`Engine::inexact`] names the cell, whose readings the caller has at hand.
 //!
 //! Not here: rules. An alarm that rang on a wrong reading did ring, and stays on record.
 
@@ -99,6 +99,7 @@ impl Engine {
                 }
             }
         }
+        self.inexact.extend(&corrected.refill);
         corrected
     }
 
@@ -121,15 +122,55 @@ impl Engine {
         windows.iter().any(|window| window.is_open(at.0))
     }
 
+    /// Cells that wait to be told their readings again, as far as their windows still take any.
+    pub fn inexact(&self) -> Vec<Refill> {
+        self.inexact.iter().filter(|cell| self.is_open(cell)).copied().collect()
+    }
+
+    fn is_open(&self, cell: &Refill) -> bool {
+        let windows = &self.windows[self.gates[usize::from(cell.kind.0)].windows()];
+        let window = windows.iter().find(|window| window.width_ms == cell.width_ms);
+        window.is_some_and(|window| window.is_open(cell.start.0))
+    }
+
+    /// Looks for such cells in a state that came from elsewhere.
+    pub(crate) fn find_inexact(&mut self) {
+        self.inexact.clear();
+        for (window, def) in self.windows.iter().zip(self.catalog.windows()) {
+            let areas = &self.trees[usize::from(def.kind.0)].areas;
+            let cell = |node: usize, start| Refill {
+                kind: def.kind,
+                area: AreaId(areas[node]),
+                start: Timestamp(start),
+                width_ms: window.width_ms,
+            };
+            for pane in &window.panes {
+                let nodes = pane.inexact(window.layout.stride());
+                self.inexact.extend(nodes.map(|node| cell(node, pane.start)));
+            }
+        }
+    }
+
     /// Tells a cell its readings again, so that its smallest, greatest and newest value are known.
     /// They must be the very readings it holds: when number, sum or conditions differ, nothing is
     /// done and the answer is false.
     pub fn refill(&mut self, cell: &Refill, readings: &[(Timestamp, f64)]) -> bool {
+        let done = self.told_again(cell, readings);
+        if done || !self.is_open(cell) {
+            self.inexact.remove(cell);
+        }
+        done
+    }
+
+    fn told_again(&mut self, cell: &Refill, readings: &[(Timestamp, f64)]) -> bool {
+        let [low, high] = self.catalog.kind(cell.kind).range;
+        let readings: Vec<(Timestamp, f64)> =
+            readings.iter().copied().filter(|(_, value)| *value >= low && *value <= high).collect();
         let Some(node) = self.trees[usize::from(cell.kind.0)].find(cell.area) else {
             return false;
         };
         let windows = &mut self.windows[self.gates[usize::from(cell.kind.0)].windows()];
         let window = windows.iter_mut().find(|window| window.width_ms == cell.width_ms);
-        window.is_some_and(|window| window.refill(node, cell.start.0, readings))
+        window.is_some_and(|window| window.refill(node, cell.start.0, &readings))
     }
 }

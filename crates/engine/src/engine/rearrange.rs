@@ -41,6 +41,7 @@ impl Engine {
         let keys = self.warnings.rearrange(&about_area, &map);
         self.rules.rearrange(&keys);
         self.areas = areas;
+        self.find_inexact();
         self.with_screen(|screen, scene| screen.rearrange(scene, &keys, &map, out));
         self.fold();
         let start = out.len();

@@ -5,11 +5,14 @@
 //!
 //! Not here: reading cases (`store`), what is counted ([`super::formulas`]). Invariants: a deadline that
 //! passed before a clock stood still, was given back or ended stays a deadline; a case that another
-//! agency takes over takes its breaches along, so handing over sheds none.
+//! agency takes over takes its breaches along, so handing over sheds none; a part counts for the agency
+//! that does it, not for the one that leads.
 
 use std::collections::BTreeMap;
 
-use chengmai_model::case::{Case, CaseEvent, CaseSource, CaseState, CaseStep, Stage, StageClock};
+use chengmai_model::case::{
+    Case, CaseEvent, CaseSource, CaseState, CaseStep, Part, PartState, Stage, StageClock,
+};
 use chengmai_model::{AreaId, Timestamp};
 
 use super::facts::{CaseFacts, NEVER, NOBODY, Posts, StageFacts};
@@ -98,6 +101,40 @@ pub fn of_case(case: &Case, case_number: u64, area: AreaId, numbers: &mut Number
     facts.returns = small(case.returns);
     facts.delays = small(case.delays);
     facts
+}
+
+/// The parts 多跨协同 that other agencies do of a case, each a piece of handling with a clock of its own.
+/// They count for those agencies and for nobody else: in areas and classes the case counts once. What was
+/// refused in time is not theirs; a part that the centre took back is on record as a step only.
+pub fn parts_of(
+    case: &Case,
+    case_number: u64,
+    area: AreaId,
+    numbers: &mut Numbers,
+) -> Vec<CaseFacts> {
+    let reported_at = case.reported_at.unwrap_or(case.filed_at);
+    let of_part = |part: &Part| CaseFacts {
+        agency: numbers.agencies.number(&part.agency),
+        class: numbers.classes.number(class_of(case)),
+        handle: handled_part(part),
+        ended_at: ended_at(case),
+        ..CaseFacts::reported(case_number, area, reported_at)
+    };
+    case.circumstances.parts.iter().map(of_part).collect()
+}
+
+fn handled_part(part: &Part) -> StageFacts {
+    let breached = part.ended_at.is_some_and(|at| at > part.clock.due_at);
+    let refused = part.state == PartState::Refused;
+    // Of parts that ended before their own time was kept.
+    let elapsed = part.ended_at.map(|at| at.since(part.clock.started_at));
+    StageFacts {
+        due_at: if refused && !breached { NEVER } else { part.clock.due_at },
+        done_at: part.ended_at.filter(|_| !refused).unwrap_or(NEVER),
+        used_ms: part.used_ms.or(elapsed).unwrap_or(0),
+        breached,
+        excused: false,
+    }
 }
 
 /// Who did what of a case, from its events in order; of a step that was done again the last.

@@ -112,6 +112,9 @@ pub struct Part {
     pub state: PartState,
     /// When it was done or refused, late or not.
     pub ended_at: Option<Timestamp>,
+    /// Own time that its clock had used by then, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_ms: Option<i64>,
 }
 
 /// How a part stands.

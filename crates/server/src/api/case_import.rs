@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::devices::RefusedRow;
 use crate::city::City;
-use crate::city::decisions::fill_book;
+use crate::city::decisions::note_case;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
 use crate::http::extract::{Body, QueryOf};
@@ -66,7 +66,9 @@ pub(crate) async fn import_cases(
         })
         .collect();
     let done = city.records.cases().import(&cases).await?;
-    fill_book(&city.records, &city.areas, &city.book).await?;
+    for case in &done.open {
+        note_case(&city.book, &city.areas, case);
+    }
     let refused = decoded.faults.into_iter().map(|fault| RefusedRow {
         line: fault.line,
         code: fault.code.label(),

@@ -1,17 +1,18 @@
-//! Steps of a case: filing one at once, and every other step of its table. What is allowed is decided in
+//! Steps of a case: filing or reporting one, and every other step of its table. What is allowed is decided in
 //! `engine::case`; here it is asked and stored.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use chengmai_engine::case::{FilingRequest, decide, file};
+use chengmai_engine::case::{FilingRequest, ReportRequest, decide, file, report};
 use chengmai_model::calendar::Limit;
 use chengmai_model::case::{
     Case, CaseEvent, CaseId, CaseSource, CaseState, Command, CommandKind, EventLevel, Level, Photo,
     ReportForm, Stage,
 };
-use chengmai_model::{Actor, AreaPath, Severity, Timestamp, error};
+use chengmai_model::{Actor, AreaPath, Role, Severity, Timestamp, error};
+use chengmai_store::records::cases::RequestKey;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -20,16 +21,17 @@ use super::cases::{CaseDetail, detail, visible};
 use crate::city::City;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
-use crate::http::extract::JsonBody;
+use crate::http::extract::KeyedBody;
 use crate::http::problem::{Answer, Problem};
 
-/// What is needed to file a case.
+/// What is needed to file or report a case.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"type": "exposed_rubbish", "row": 0, "area": "500103", "description": "路口垃圾堆积"}))]
 pub(crate) struct NewCase {
-    r#type: String,
-    /// Row of the type's filing standard.
-    row: usize,
+    /// May be absent from a report: the centre sorts it.
+    r#type: Option<String>,
+    /// Row of the type's filing standard. Without one the case is reported, and the centre files it.
+    row: Option<usize>,
     /// Where; or give a position.
     area: Option<String>,
     #[schema(value_type = Option<Vec<f64>>)]
@@ -37,18 +39,34 @@ pub(crate) struct NewCase {
     description: Option<String>,
     agency: Option<String>,
     severity: Option<u8>,
+    /// Photos uploaded before.
+    #[serde(default)]
+    photos: Vec<PhotoBody>,
 }
 
-/// File a case, citing a row of the filing standard.
+/// File a case, citing a row of the filing standard; without a row, report 上报 it to the centre. With a
+/// key a request that is sent again is answered with the first one's case.
 #[utoipa::path(post, path = "/api/v1/cases", tag = "cases", request_body = NewCase,
+    params(("Idempotency-Key" = Option<String>, Header, example = "0b6f2a1e-8f1c-4f7e-9d55-2c1f4f0c9f11")),
     responses((status = 200, body = CaseDetail)))]
 pub(crate) async fn file_case(
     State(city): State<Arc<City>>,
     caller: Caller,
-    JsonBody(new): JsonBody<NewCase>,
+    keyed: KeyedBody<NewCase>,
 ) -> Answer<Json<CaseDetail>> {
     caller.need(Permission::CaseDecide)?;
-    let case_type = city.case_type(&new.r#type)?;
+    let key = keyed.key(&caller.user.name);
+    let opened = open_case(&city, &caller, keyed.body, key.as_ref()).await;
+    let case = or_done(&city, &caller, opened, key.as_ref()).await?;
+    detail(&city, &caller, &case).await
+}
+
+async fn open_case(
+    city: &City,
+    caller: &Caller,
+    new: NewCase,
+    key: Option<&RequestKey>,
+) -> Answer<Case> {
     let area = match (&new.area, new.position) {
         (Some(code), _) if !code.is_empty() => caller.scope(Some(code))?,
         (_, Some(position)) => {
@@ -58,34 +76,106 @@ pub(crate) async fn file_case(
         _ => return Err(Problem::new(&error::BAD_BODY, "give area or position")),
     };
     let area = AreaPath::of(&city.areas, area);
+    let now = clock::now();
+    let draft = CaseId::draft(&area, city.profile.local_date(now));
+    let events = first_event(city, caller, new, area, now)?;
+    let filed = match key {
+        Some(key) => city.records.cases().file_once(draft, &events, key).await?,
+        None => city.records.cases().file(draft, &events, None).await?,
+    };
+    city.publish_case(&filed.case);
+    city.learn_type(&filed.case);
+    Ok(filed.case)
+}
+
+/// What a new case begins with: filed when it cites a row, else reported.
+fn first_event(
+    city: &City,
+    caller: &Caller,
+    new: NewCase,
+    area: AreaPath,
+    now: Timestamp,
+) -> Answer<Vec<CaseEvent>> {
+    let photos = kept_photos(city, new.photos)?;
+    let type_id = new.r#type.filter(|id| !id.is_empty());
+    let case_type = type_id.as_deref().map(|id| city.case_type(id)).transpose()?;
+    let actor = caller.actor();
+    let source = if actor.acts_as(Role::DutyOfficer) {
+        CaseSource::DutyOfficer
+    } else {
+        CaseSource::GridWorker
+    };
     let description = new.description.unwrap_or_default();
-    let asked = new.agency.as_deref();
-    let agency = city.agency_for(asked, &case_type.id, &description, &area)?;
+    let Some(row) = new.row else {
+        let lead = case_type.and_then(|t| city.case_rules.responsible(&t.id, &description, &area));
+        let request = ReportRequest {
+            type_id: type_id.as_deref(),
+            agency: lead.map(|lead| lead.agency.to_owned()),
+            area,
+            position: new.position,
+            description,
+            reporter: None,
+            source,
+            external: None,
+            photos,
+            simulated: city.config.simulated,
+        };
+        return Ok(report(&request, &actor, now, &city.case_rules)?);
+    };
+    let case_type =
+        case_type.ok_or_else(|| Problem::new(&error::BAD_BODY, "give the type of the row"))?;
+    let agency = city.agency_for(new.agency.as_deref(), &case_type.id, &description, &area)?;
     let severity = new.severity.map(|number| {
         Severity::new(number)
             .ok_or_else(|| Problem::new(&error::BAD_BODY, format!("severity {number}")))
     });
-    let now = clock::now();
     let request = FilingRequest {
         type_id: &case_type.id,
-        row: new.row,
-        area: area.clone(),
+        row,
+        agency,
+        area,
         position: new.position,
         level: None,
         severity: severity.transpose()?,
         title: None,
         description,
-        agency,
         warning: None,
-        source: CaseSource::DutyOfficer,
+        source,
         simulated: city.config.simulated,
     };
-    let events = file(&request, &caller.actor(), now, &city.case_rules)?;
-    let draft = CaseId::draft(&area, city.profile.local_date(now));
-    let filed = city.records.cases().file(draft, &events, None).await?;
-    city.publish_case(&filed.case);
-    city.learn_type(&filed.case);
-    detail(&city, &caller, &filed.case).await
+    let mut events = file(&request, &actor, now, &city.case_rules)?;
+    if let Some(first) = events.first_mut() {
+        first.photos = photos;
+    }
+    Ok(events)
+}
+
+/// What came of a request; when it was refused because it was done before under its key, the case to which
+/// it was done.
+async fn or_done(
+    city: &City,
+    caller: &Caller,
+    outcome: Answer<Case>,
+    key: Option<&RequestKey>,
+) -> Answer<Case> {
+    let (Err(_), Some(key)) = (&outcome, key) else { return outcome };
+    match city.records.cases().done_under(key).await? {
+        Some(id) => visible(city, caller, &id.to_string()).await,
+        None => outcome,
+    }
+}
+
+/// Refuses a step of somebody who saw the case as it was before others moved it.
+async fn still_as_seen(city: &City, case: &Case, seen: Option<u32>) -> Answer<()> {
+    let Some(seen) = seen.filter(|&seen| seen < case.seq) else { return Ok(()) };
+    let events = city.records.cases().events(&case.id).await?;
+    // Words, joined reports and the like change nothing that the step was decided on.
+    let moved = events.iter().rev().find(|e| e.seq > seen && e.from != Some(e.to));
+    let Some(event) = moved else { return Ok(()) };
+    let (name, at) = (event.step.name(), event.at.to_rfc3339());
+    let detail =
+        format!("{}（{}，{at}） / {} ({}, {at})", name.zh, event.actor, name.en, event.actor);
+    Err(Problem::new(&error::MOVED_ON, detail))
 }
 
 /// What is said along with a step. Which parts a step needs: `dispatch` agency (the proposed one if
@@ -120,6 +210,8 @@ pub(crate) struct StepBody {
     /// Stage whose breach is appealed against.
     stage: Option<String>,
     stars: Option<u8>,
+    /// `seq` of the case as the caller saw it: when others have moved it on since, the step is refused.
+    seen: Option<u32>,
     /// Photos uploaded before.
     #[serde(default)]
     photos: Vec<PhotoBody>,
@@ -132,16 +224,11 @@ fn word<T>(text: Option<String>, read: impl Fn(&str) -> Option<T>) -> Answer<Opt
         .transpose()
 }
 
-/// Photos of a step; a hash of which no picture was sent proves nothing.
+/// Photos of a step, kept for good from now on; a hash of which no picture was sent proves nothing.
 fn kept_photos(city: &City, bodies: Vec<PhotoBody>) -> Answer<Vec<Photo>> {
     let photos = bodies.into_iter().map(PhotoBody::read).collect::<Answer<Vec<_>>>()?;
-    match photos.iter().find(|photo| !city.photos.has(&photo.hash)) {
-        None => Ok(photos),
-        Some(photo) => {
-            let what = format!("send the picture {} to /api/v1/photos first", photo.hash);
-            Err(Problem::new(&error::PHOTO_REQUIRED, what))
-        }
-    }
+    tokio::task::block_in_place(|| city.photos.name(&photos))?;
+    Ok(photos)
 }
 
 /// The command that a body means for a case.
@@ -196,28 +283,45 @@ async fn command(
 }
 
 /// Take a step: accept, file, dispatch, start, finish, check, close and all others of the case's table. The
-/// case's `actions` name those allowed now.
+/// case's `actions` name those allowed now. With a key a step that is sent again is answered with the case
+/// and not taken twice.
 #[utoipa::path(post, path = "/api/v1/cases/{id}/{action}", tag = "cases",
     params(("id" = String, Path, example = "500103-20261121-00001"),
-        ("action" = String, Path, example = "dispatch")),
+        ("action" = String, Path, example = "dispatch"),
+        ("Idempotency-Key" = Option<String>, Header, example = "0b6f2a1e-8f1c-4f7e-9d55-2c1f4f0c9f11")),
     request_body = StepBody, responses((status = 200, body = CaseDetail)))]
 pub(crate) async fn act_on_case(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path((id, action)): Path<(String, String)>,
-    JsonBody(body): JsonBody<StepBody>,
+    keyed: KeyedBody<StepBody>,
 ) -> Answer<Json<CaseDetail>> {
     caller.need(Permission::Read)?;
     let kind = CommandKind::from_word(&action)
         .ok_or_else(|| Problem::not_found(format!("action {action}")))?;
-    let case = visible(&city, &caller, &id).await?;
-    let command = command(&city, &caller, &case, kind, body).await?;
+    let key = keyed.key(&caller.user.name);
+    let taken = take(&city, &caller, &id, kind, keyed.body, key.as_ref()).await;
+    let case = or_done(&city, &caller, taken, key.as_ref()).await?;
+    detail(&city, &caller, &case).await
+}
+
+async fn take(
+    city: &City,
+    caller: &Caller,
+    id: &str,
+    kind: CommandKind,
+    body: StepBody,
+    key: Option<&RequestKey>,
+) -> Answer<Case> {
+    let case = visible(city, caller, id).await?;
+    still_as_seen(city, &case, body.seen).await?;
+    let command = command(city, caller, &case, kind, body).await?;
     let events = decide(&case, &command, &caller.actor(), clock::now(), &city.case_rules)?;
-    let case = city.take_step(&case, &events).await?;
+    let case = city.take_step_once(&case, &events, key).await?;
     if kind == CommandKind::File {
         city.learn_type(&case);
     }
-    detail(&city, &caller, &case).await
+    Ok(case)
 }
 
 impl City {
@@ -226,7 +330,17 @@ impl City {
     /// # Errors
     /// `NOT_ALLOWED_NOW` when someone else's step came in between.
     pub(crate) async fn take_step(&self, before: &Case, events: &[CaseEvent]) -> Answer<Case> {
-        let case = self.records.cases().append(before, events).await?;
+        self.take_step_once(before, events, None).await
+    }
+
+    /// As [`Self::take_step`], once under this key.
+    async fn take_step_once(
+        &self,
+        before: &Case,
+        events: &[CaseEvent],
+        key: Option<&RequestKey>,
+    ) -> Answer<Case> {
+        let case = self.records.cases().append_once(before, events, key).await?;
         self.publish_case(&case);
         if matches!(case.state, CaseState::Closed | CaseState::ForcedClosed) {
             self.close_merged(&case).await?;

@@ -55,7 +55,7 @@ pub(crate) struct ClockJson {
 
 /// A case.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"id": "500103-20261121-00001", "type": "gas_leak", "type_name": {"zh": "燃气泄漏", "en": "Gas leak"},
+#[schema(example = json!({"id": "500103-20261121-00001", "seq": 3, "type": "gas_leak", "type_name": {"zh": "燃气泄漏", "en": "Gas leak"},
     "class": "05-02", "severity": 4, "title": {"zh": "燃气泄漏", "en": "Gas leak"}, "description": "",
     "state": "handling", "state_name": {"zh": "处置中", "en": "Being handled"}, "area": "500103",
     "area_name": "渝中区", "path": "重庆市 / 渝中区", "position": [106.56, 29.55],
@@ -67,6 +67,8 @@ pub(crate) struct ClockJson {
 pub(crate) struct CaseJson {
     #[schema(example = "500103-20261121-00001")]
     id: String,
+    /// Number of its newest event; a step may name it in `seen`.
+    seq: u32,
     r#type: String,
     type_name: TextJson,
     /// Class of GB/T 30428.2.
@@ -160,6 +162,7 @@ pub(crate) fn case_json(
     let agency = case.agency.as_deref().and_then(|id| agencies.get(id));
     CaseJson {
         id: case.id.to_string(),
+        seq: case.seq,
         r#type: filing.type_id.clone(),
         type_name: (&filing.type_name).into(),
         class: filing.class.clone(),

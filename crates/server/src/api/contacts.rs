@@ -24,7 +24,7 @@ use crate::http::problem::{Answer, Problem};
 /// Someone who reported a case or joined in.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!([{"reporter": "citizen-0123456789ab", "at": "2026-11-21T03:04:05.678Z", "app": null,
-    "language": "zh", "name": "张先生", "phone": "13800000000", "email": null, "words": "井盖没了", "erased_at": null}]))]
+    "language": "zh", "name": "张先生", "phone": "13800000000", "email": null, "mails": false, "words": "井盖没了", "erased_at": null}]))]
 pub(crate) struct ContactJson {
     reporter: String,
     at: String,
@@ -34,6 +34,8 @@ pub(crate) struct ContactJson {
     name: Option<String>,
     phone: Option<String>,
     email: Option<String>,
+    /// Whether they are told by e-mail.
+    mails: bool,
     /// Word for word what they wrote.
     words: Option<String>,
     erased_at: Option<String>,
@@ -49,6 +51,7 @@ impl From<ContactRow> for ContactJson {
             name: row.person,
             phone: row.phone,
             email: row.email,
+            mails: row.mails,
             words: row.words,
             erased_at: row.erased_at.map(Timestamp::to_rfc3339),
         }

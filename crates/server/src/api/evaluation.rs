@@ -30,17 +30,17 @@ use crate::http::problem::{Answer, Problem, TextJson};
 #[into_params(parameter_in = Query)]
 pub(crate) struct EvaluationQuery {
     /// area (default), agency, class, or a post: collector, acceptor, dispatcher, duty_chief.
-    object: Option<String>,
+    pub(super) object: Option<String>,
     /// day, week, month (default), quarter, half_year, year.
-    period: Option<String>,
+    pub(super) period: Option<String>,
     /// A day in the period, such as 2026-11-21, or a time (RFC 3339); default now.
-    at: Option<String>,
+    pub(super) at: Option<String>,
     /// Only cases in this area and below. With object=area: this area and those just below it.
-    area: Option<String>,
+    pub(super) area: Option<String>,
     /// Id of the composite; by default the first that is for this object.
-    evaluation: Option<String>,
-    limit: Option<usize>,
-    cursor: Option<String>,
+    pub(super) evaluation: Option<String>,
+    pub(super) limit: Option<usize>,
+    pub(super) cursor: Option<String>,
 }
 
 /// A share with what it is a share of.
@@ -191,13 +191,13 @@ fn scored(evaluation: &Evaluation, object: EvaluationObject, tally: &Tally) -> S
 }
 
 /// The question once it is understood.
-struct Question {
-    asked: Asked,
-    word: String,
+pub(super) struct Question {
+    pub(super) asked: Asked,
+    pub(super) word: String,
     kind: PeriodKind,
 }
 
-fn question(city: &City, caller: &Caller, query: &EvaluationQuery) -> Answer<Question> {
+pub(super) fn question(city: &City, caller: &Caller, query: &EvaluationQuery) -> Answer<Question> {
     caller.need(Permission::Read)?;
     let given = |text: &Option<String>, otherwise: &str| {
         text.clone().filter(|t| !t.is_empty()).unwrap_or_else(|| otherwise.to_owned())
@@ -232,7 +232,7 @@ fn moment(at: Option<&str>, zone: &str, now: Timestamp) -> Answer<Timestamp> {
 }
 
 impl City {
-    fn object_name(&self, object: EvaluationObject, id: &str) -> Text {
+    pub(super) fn object_name(&self, object: EvaluationObject, id: &str) -> Text {
         let plain = || Text::new(id, id);
         match object {
             EvaluationObject::Area => {
@@ -338,7 +338,7 @@ pub(crate) struct BehindQuery {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"id": "500103-20261121-00001", "title": {"zh": "燃气泄漏", "en": "Gas leak"}, "state": "closed",
     "state_name": {"zh": "已结案", "en": "Closed"}, "area": "500103001", "area_name": "七星岗街道", "agency": "gas_company-500103",
-    "agency_name": {"zh": "渝中区燃气公司", "en": "Yuzhong Gas Company"}, "handle_due_at": "2026-11-21T07:34:05.678Z",
+    "agency_name": {"zh": "渝中区燃气公司", "en": "Yuzhong Gas Company"}, "is_part": false, "handle_due_at": "2026-11-21T07:34:05.678Z",
     "handled_at": "2026-11-21T05:10:00Z", "breached": false, "excused": false, "simulated": false}))]
 pub(crate) struct BehindJson {
     id: String,
@@ -349,6 +349,8 @@ pub(crate) struct BehindJson {
     area_name: String,
     agency: Option<String>,
     agency_name: Option<TextJson>,
+    /// The agency does a part of it 多跨协同: what follows is of that part.
+    is_part: bool,
     /// Deadline of its handling; null when it has none.
     handle_due_at: Option<String>,
     handled_at: Option<String>,
@@ -390,12 +392,14 @@ pub(crate) async fn list_behind(
     let paging = Paging { limit, cursor };
     let (offset, limit) = (paging.offset()?, paging.limit()?);
     let (mut items, mut total, span) = (Vec::new(), 0_usize, asked.span());
-    city.each_of(&asked, id.as_deref().unwrap_or_default(), |case, facts| {
+    let wanted = id.as_deref().unwrap_or_default();
+    city.each_of(&asked, Some(wanted), |case, facts, is_part| {
         if !classify(facts, span).is(formula, part) {
             return;
         }
         if total >= offset && items.len() < limit {
-            let agency = case.agency.as_deref().and_then(|id| city.agencies.get(id));
+            let agency_id = if is_part { Some(wanted) } else { case.agency.as_deref() };
+            let agency = agency_id.and_then(|id| city.agencies.get(id));
             let known = |t: Timestamp| (t != NEVER).then(|| t.to_rfc3339());
             items.push(BehindJson {
                 id: case.id.to_string(),
@@ -404,8 +408,9 @@ pub(crate) async fn list_behind(
                 state_name: case.state.name().into(),
                 area: case.area.code().to_owned(),
                 area_name: city.area_name(case.area.code()),
-                agency: case.agency.clone(),
+                agency: agency_id.map(str::to_owned),
                 agency_name: agency.map(|agency| (&agency.name).into()),
+                is_part,
                 handle_due_at: known(facts.handle.due_at),
                 handled_at: known(facts.handle.done_at),
                 breached: facts.handle.breached,

@@ -276,6 +276,7 @@ fn new_report(city: &City, asked: Asked, submission: &Submission) -> Answer<NewR
             name: Some(names.join(" ")).filter(|name| !name.is_empty()),
             phone: contact.phone.clone(),
             email: contact.email.clone(),
+            mails: false,
             language: asked.language.word().to_owned(),
             app: None,
         },

@@ -1,9 +1,11 @@
 //! Packs 场景包 as loaded, and the filing standards their case types carry.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use chengmai_model::case::{CommandKind, EventLevel, PhotoKind};
 use chengmai_model::pack::{CaseType, Layer, LimitRow, Pack, Rule};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -161,7 +163,8 @@ pub(crate) struct PackKind {
 #[schema(example = json!({"id": "gas_leak", "name": {"zh": "燃气泄漏", "en": "Gas leak"}, "pack": "gas", "class": "05-02",
     "severity": 4, "level": "district", "lead_kind": "gas_company", "rows": [{"index": 0,
     "condition": {"zh": "管道破裂", "en": "Burst pipe"}, "closes": {"zh": "险情消除", "en": "Made safe"},
-    "limit": "1 urgent_hour", "source": "GB/T 30428.8"}]}))]
+    "limit": "1 urgent_hour", "source": "GB/T 30428.8"}],
+    "photos": {"finish": ["after"]}, "plan": null}))]
 pub(crate) struct CaseTypeJson {
     id: String,
     name: TextJson,
@@ -172,6 +175,10 @@ pub(crate) struct CaseTypeJson {
     /// Kind of agency that handles it.
     lead_kind: String,
     rows: Vec<RowJson>,
+    /// Kinds of photos that a step needs, each with time and place, by the word of the step.
+    photos: BTreeMap<&'static str, Vec<&'static str>>,
+    /// The plan that is fired when none is named; one of `/api/v1/case-plans`.
+    plan: Option<String>,
 }
 
 /// A row of the filing standard.
@@ -208,6 +215,15 @@ fn case_type_json(pack: &Pack, case_type: &CaseType) -> CaseTypeJson {
         level: case_type.level.word(),
         lead_kind: case_type.lead.clone(),
         rows: case_type.limits.iter().enumerate().map(|(i, r)| RowJson::new(i, r)).collect(),
+        photos: case_type
+            .photos
+            .iter()
+            .map(|(step, kinds)| {
+                let kinds = kinds.iter().copied().map(PhotoKind::word).collect();
+                (CommandKind::word(*step), kinds)
+            })
+            .collect(),
+        plan: case_type.plan.clone(),
     }
 }
 
@@ -275,4 +291,46 @@ pub(crate) async fn list_case_types(
         .iter()
         .flat_map(|pack| pack.case_types.iter().map(move |t| case_type_json(pack, t)));
     Ok(Json(Page::whole(types.collect())))
+}
+
+/// A plan 预案: what an emergency changes in a case.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"id": "gas_emergency", "name": {"zh": "燃气突发事件预案", "en": "Gas emergency plan"}, "pack": "gas",
+    "level": "city", "lead_kind": "fire_brigade", "limit": "1 urgent_hour", "fires_at": "II", "source": "our default"}))]
+pub(crate) struct PlanJson {
+    id: String,
+    name: TextJson,
+    pack: String,
+    /// Centre that takes the case over: town, district, city.
+    level: &'static str,
+    /// Kind of agency that leads; null: the one that has the case.
+    lead_kind: Option<String>,
+    /// Handling limit while it is in force.
+    limit: String,
+    /// Level of event at which it is fired by itself: I, II, III, IV.
+    fires_at: Option<&'static str>,
+    source: String,
+}
+
+/// All plans that may be fired for a case.
+#[utoipa::path(get, path = "/api/v1/case-plans", tag = "cases",
+    responses((status = 200, body = Page<PlanJson>)))]
+pub(crate) async fn list_case_plans(
+    State(city): State<Arc<City>>,
+    caller: Caller,
+) -> Answer<Json<Page<PlanJson>>> {
+    caller.need(Permission::Read)?;
+    let plans = city.packs.iter().flat_map(|pack| {
+        pack.plans.iter().map(|plan| PlanJson {
+            id: plan.id.clone(),
+            name: (&plan.name).into(),
+            pack: pack.head.id.clone(),
+            level: plan.level.word(),
+            lead_kind: plan.lead.clone(),
+            limit: plan.handle.clone(),
+            fires_at: plan.fires_at.map(EventLevel::word),
+            source: plan.source.clone(),
+        })
+    });
+    Ok(Json(Page::whole(plans.collect())))
 }

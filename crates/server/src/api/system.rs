@@ -239,6 +239,7 @@ fn render(city: &City) -> String {
         counter!("chengmai_history_merged_rows_total").absolute(get(&c.merged));
         counter!("chengmai_history_expired_rows_total").absolute(get(&c.expired));
         counter!("chengmai_history_expired_bytes_total").absolute(get(&c.expired_bytes));
+        counter!("chengmai_photos_unused_removed_total").absolute(get(&c.photos_removed));
         gauge!("chengmai_devices").set(devices as f64);
         gauge!("chengmai_streams").set(streams as f64);
         gauge!("chengmai_streams_online").set(totals.online as f64);

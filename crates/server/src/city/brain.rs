@@ -328,13 +328,13 @@ impl Brain {
         if self.writing.as_ref().is_some_and(|writing| !writing.thread.is_finished()) {
             return;
         }
-        let began = Instant::now();
         let streams = {
             let mut engine = self.engine.write();
+            let began = Instant::now();
             engine.freeze();
+            self.counters.freeze_ns.fetch_max(nanos(began), Ordering::Relaxed);
             engine.stream_count() as usize
         };
-        self.counters.freeze_ns.fetch_max(nanos(began), Ordering::Relaxed);
         let (slices, frozen) = sync_channel(SLICES_WAITING);
         let job = SnapshotJob {
             sequence: self.last_sequence,

@@ -3,7 +3,7 @@
 //!
 //! Not here: pages (`pages`), Open311 (`api::geo_report`), what is allowed (`engine::case`). Invariants:
 //! what goes into a case's events has no personal data that `scrub` finds; of a link only its hash is
-//! kept; a report is answered when case and contact are on disk.
+//! kept (it follows from a key in the data folder); a report is answered when case and contact are on disk.
 
 use chengmai_engine::case::{ReportRequest, decide, report};
 use chengmai_engine::triage::scrub::scrub;
@@ -46,6 +46,8 @@ pub(crate) struct Person {
     pub(crate) name: Option<String>,
     pub(crate) phone: Option<String>,
     pub(crate) email: Option<String>,
+    /// Whether each step is to be told by e-mail.
+    pub(crate) mails: bool,
     /// `zh` or `en`.
     pub(crate) language: String,
     /// Account of the app it came by.
@@ -81,7 +83,7 @@ impl City {
         let type_id = new.type_id.as_deref().or(decided.as_ref().map(|likely| likely.id.as_str()));
         let case_type = type_id.map(|id| self.case_type(id)).transpose()?;
         let lead = case_type.and_then(|t| self.case_rules.responsible(&t.id, &new.words, &area));
-        let (token, contact) = Self::contact(&new.person, words_of(&new));
+        let (token, contact) = self.contact(&new.person, words_of(&new));
         let request = ReportRequest {
             type_id,
             area: area.clone(),
@@ -106,6 +108,7 @@ impl City {
         if let Some(first) = events.first_mut() {
             first.note = Some(notes.join("\n")).filter(|note| !note.is_empty());
         }
+        tokio::task::block_in_place(|| self.photos.name(&new.photos))?;
         let draft = CaseId::draft(&area, self.profile.local_date(now));
         let case = self.records.citizens().report(draft, &events, &contact).await?;
         self.publish_case(&case);
@@ -114,7 +117,7 @@ impl City {
 
     /// Adds someone to a report that is there already.
     pub(crate) async fn join(&self, case: &Case, person: &Person, words: &str) -> Answer<Reported> {
-        let (token, contact) = Self::contact(person, words.to_owned());
+        let (token, contact) = self.contact(person, words.to_owned());
         let said = without_personal_data(words);
         let command = Command {
             note: Some(said).filter(|text| !text.trim().is_empty()),
@@ -179,13 +182,14 @@ impl City {
         }
     }
 
-    fn contact(person: &Person, words: String) -> (String, NewContact) {
-        let token = secret();
-        let hash = hash_token(&token);
+    fn contact(&self, person: &Person, words: String) -> (String, NewContact) {
+        // By chance: it leads back to nobody, and is another one for every report.
+        let reporter = format!("citizen-{}", &random_digits()[..NAME_DIGITS]);
+        let token = self.outlet.link_token(&reporter);
         let contact = NewContact {
-            // From the hash: it leads back to nobody, and is another one for every report.
-            reporter: format!("citizen-{}", &hash_token(&hash)[..NAME_DIGITS]),
-            token_hash: hash,
+            token_hash: hash_token(&token),
+            reporter,
+            mails: person.mails && person.email.is_some() && self.outlet.mailer.is_some(),
             app: person.app.clone(),
             language: person.language.clone(),
             person: person.name.clone(),
@@ -244,10 +248,18 @@ pub(crate) fn without_personal_data(text: &str) -> String {
 }
 
 /// 128 random bits.
-fn secret() -> String {
+fn random_digits() -> String {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
     hex(&bytes)
+}
+
+/// Metres between two places that are near each other.
+pub(crate) fn metres(a: [f64; 2], b: [f64; 2]) -> f64 {
+    let middle = f64::midpoint(a[1], b[1]).to_radians();
+    let east = (a[0] - b[0]) * public::DEGREE_M * middle.cos();
+    let north = (a[1] - b[1]) * public::DEGREE_M;
+    east.hypot(north)
 }
 
 /// The whole chain of what is on record: each event's hash covers the one before it, so a citizen who

@@ -40,6 +40,8 @@ pub(crate) struct Counters {
     pub(crate) expired: AtomicU64,
     /// Bytes that this freed.
     pub(crate) expired_bytes: AtomicU64,
+    /// Photos removed because no step named them within a day.
+    pub(crate) photos_removed: AtomicU64,
     /// Bytes of the journal on disk.
     pub(crate) journal_bytes: AtomicU64,
     refused: Refused,

@@ -460,7 +460,8 @@ fn note_warning(book: &Book, areas: &AreaTree, row: &WarningRow) {
     book.warning(&row.id.to_string(), state);
 }
 
-fn note_case(book: &Book, areas: &AreaTree, case: &Case) {
+/// Tells the book how a case stands.
+pub(crate) fn note_case(book: &Book, areas: &AreaTree, case: &Case) {
     let area = areas.find(case.area.code()).filter(|_| case.closed_at.is_none());
     let look_at = next_look(case, clock::now());
     let state = area.map(|area| OpenCase { area, due_at: case.due_at, look_at });

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chengmai_engine::rating::evidence::{Evidence, Strata};
 use chengmai_engine::rating::facts::{CaseFacts, NEVER};
 use chengmai_engine::rating::formulas::{Part, Span, Tally, classify, key, roll_up};
-use chengmai_engine::rating::gather::{Numbers, class_of, of_case, posts_of};
+use chengmai_engine::rating::gather::{Numbers, class_of, of_case, parts_of, posts_of};
 use chengmai_engine::rating::stars::{Peers, UnitStars, peer_groups};
 use chengmai_model::area::Tier;
 use chengmai_model::case::{Case, CaseId};
@@ -55,12 +55,13 @@ pub(crate) struct RatedArea {
 }
 
 impl City {
-    /// Gives every case that may count in the period to `each`, once.
+    /// Gives every case that may count in the period to `each`, once; for agencies also each part that
+    /// another agency does of it; the last argument is true of parts.
     async fn each_case(
         &self,
         asked: &Asked,
         numbers: &mut Numbers,
-        mut each: impl FnMut(&Case, &CaseFacts, &Numbers),
+        mut each: impl FnMut(&Case, &CaseFacts, &Numbers, bool),
     ) -> Answer<()> {
         let posts = is_post(asked.object);
         let mut scan = CaseScan {
@@ -80,11 +81,17 @@ impl City {
                 if !seen.insert(case.id.clone()) {
                     continue;
                 }
-                let mut facts = of_case(case, 0, self.area_of(&case.area), numbers);
+                let area = self.area_of(&case.area);
+                let mut facts = of_case(case, 0, area, numbers);
                 if let Some(events) = histories.get(&case.id.to_string()) {
                     facts.posts = posts_of(events, numbers);
                 }
-                each(case, &facts, numbers);
+                each(case, &facts, numbers, false);
+                if asked.object == EvaluationObject::Agency {
+                    for part in parts_of(case, 0, area, numbers) {
+                        each(case, &part, numbers, true);
+                    }
+                }
             }
             match page.next_cursor {
                 Some(cursor) => scan.cursor = Some(cursor),
@@ -106,7 +113,7 @@ impl City {
         if object == EvaluationObject::Area {
             tallies.resize(self.areas.len(), Tally::default());
         }
-        self.each_case(asked, &mut numbers, |_, facts, _| {
+        self.each_case(asked, &mut numbers, |_, facts, _, _| {
             let Some(key) = key(facts, object) else { return };
             let place = key as usize;
             if place >= tallies.len() {
@@ -131,22 +138,24 @@ impl City {
         Ok(Tallies { rows })
     }
 
-    /// Gives every case to `each` that counts for one object, with its facts.
+    /// Gives every case to `each` that counts for one object, or without an id for any, with its facts.
     pub(crate) async fn each_of(
         &self,
         asked: &Asked,
-        id: &str,
-        mut each: impl FnMut(&Case, &CaseFacts),
+        id: Option<&str>,
+        mut each: impl FnMut(&Case, &CaseFacts, bool),
     ) -> Answer<()> {
         let object = asked.object;
-        self.each_case(asked, &mut Numbers::default(), |case, facts, numbers| {
+        self.each_case(asked, &mut Numbers::default(), |case, facts, numbers, is_part| {
             let Some(key) = key(facts, object) else { return };
-            let counts = match object {
-                EvaluationObject::Area => true,
-                _ => names(object, numbers).get(key as usize).is_some_and(|name| name == id),
+            let counts = match id {
+                Some(id) if object != EvaluationObject::Area => {
+                    names(object, numbers).get(key as usize).is_some_and(|name| name == id)
+                }
+                _ => true,
             };
             if counts {
-                each(case, facts);
+                each(case, facts, is_part);
             }
         })
         .await

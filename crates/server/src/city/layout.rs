@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+/// Bytes of the key of tracking links.
+const LINK_KEY_BYTES: usize = 32;
+
 /// The data folder of one city.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
@@ -45,6 +48,27 @@ impl DataFolder {
 
     pub(crate) fn photos(&self) -> PathBuf {
         self.root.join("photos")
+    }
+
+    /// The key that tracking links follow from; made once, for this program's eyes only.
+    pub(crate) fn link_key(&self) -> anyhow::Result<Vec<u8>> {
+        use std::io::Write as _;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let path = self.root.join("links.key");
+        let failed = || format!("cannot keep the key of tracking links in {}", path.display());
+        if let Ok(key) = fs::read(&path)
+            && key.len() == LINK_KEY_BYTES
+        {
+            return Ok(key);
+        }
+        let mut key = vec![0_u8; LINK_KEY_BYTES];
+        getrandom::fill(&mut key).context("the operating system gives no random numbers")?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&path).with_context(failed)?;
+        file.write_all(&key).and_then(|()| file.sync_all()).with_context(failed)?;
+        File::open(&self.root).and_then(|root| root.sync_all()).with_context(failed)?;
+        Ok(key)
     }
 
     pub(crate) fn areas(&self) -> AreaFiles {

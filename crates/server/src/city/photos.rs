@@ -3,17 +3,22 @@
 //! Every photo is drawn anew from its pixels, turned upright, and written as a JPEG: nothing of the
 //! camera's own data, no second picture and no bytes behind the end can come along. Where it was
 //! taken is read before and handed to whoever asked; it is not kept here.
-//! Invariants: a file's name is the hash of its bytes; a photo is on disk when its hash is given out.
+//! Invariants: a file's name is the hash of its bytes; a photo is on disk when its hash is given out; one
+//! that a step names stays ([`unused`]).
+
+pub(crate) mod unused;
 
 use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chengmai_model::error;
 use exif::{In, Tag, Value};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
 use crate::accounts::hex;
@@ -44,11 +49,13 @@ pub(crate) struct Kept {
 #[derive(Debug, Clone)]
 pub(crate) struct Photos {
     folder: PathBuf,
+    /// Held while a photo is kept, named or removed.
+    changing: Arc<Mutex<()>>,
 }
 
 impl Photos {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, changing: Arc::default() }
     }
 
     /// Draws a photo anew and keeps it. Blocking.
@@ -56,9 +63,11 @@ impl Photos {
         let (picture, position) = draw(bytes)?;
         let hash = hex(&Sha256::digest(&picture));
         let path = self.path(&hash);
-        if !path.exists() {
-            keep(&path, &picture).map_err(|error| internal(&error))?;
-        }
+        let _changing = self.changing.lock();
+        let kept = self
+            .mark(&hash)
+            .and_then(|()| if path.exists() { Ok(()) } else { keep(&path, &picture) });
+        kept.map_err(|error| internal(&error))?;
         Ok(Kept { hash, position })
     }
 

@@ -17,12 +17,10 @@ use chengmai_model::{AreaPath, AreaTree, Timestamp};
 use chengmai_store::journal::{Entry, Journal, JournalSettings};
 use chengmai_store::order::{Restart, Step, Use, Writer};
 use chengmai_store::records::Records;
-use chengmai_store::records::agencies::AgencyRow;
-use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
-use super::agencies::Agencies;
+use super::agencies::{self, Agencies};
 use super::archive::{Archive, ArchiveWork, KindKeeps};
 use super::areas::{self, Areas};
 use super::book::Book;
@@ -32,8 +30,10 @@ use super::decisions::{Decisions, fill_book};
 use super::hub::Hub;
 use super::layout::{AreaFiles, DataFolder};
 use super::marks::Mark;
+use super::notify::{Outlet, Telling};
 use super::past::Past;
-use super::photos::Photos;
+use super::photos::{Photos, unused};
+use super::refill;
 use super::registry::Registry;
 use super::restore::{Opened, restore};
 use super::rules::{Replayed, RuleBook};
@@ -56,6 +56,7 @@ pub(crate) struct Running {
     pub(crate) city: Arc<City>,
     threads: Vec<JoinHandle<()>>,
     decisions: tokio::task::JoinHandle<()>,
+    telling: Telling,
 }
 
 /// A city that is complete but whose threads do not run yet: the demo writes its past into it.
@@ -75,6 +76,7 @@ pub(crate) struct Prepared {
     history: chengmai_history::HistoryReader,
     decisions: tokio::task::JoinHandle<()>,
     book: Arc<Book>,
+    outlet: Outlet,
     started_at: Timestamp,
 }
 
@@ -131,9 +133,10 @@ async fn open_records(config: &Config, given: &Areas, now: Timestamp) -> anyhow:
 async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::Result<Prepared> {
     let started_at = clock::now();
     let folder = Arc::new(DataFolder::open(&config.data)?);
+    let outlet = Outlet::new(&config.notify, folder.link_key()?)?;
     let records = open_records(&config, &given, started_at).await?;
     let areas = Arc::clone(&given.tree);
-    let agencies = Arc::new(sync_agencies(&records, &loaded, &areas).await?);
+    let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies, &areas)?);
     let book = Arc::new(Book::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
@@ -194,6 +197,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
         history: opening.reader,
         decisions,
         book,
+        outlet,
         started_at,
     })
 }
@@ -345,40 +349,6 @@ fn case_rules(loaded: &Loaded, agencies: &Agencies, areas: &AreaTree) -> anyhow:
     Ok(rules)
 }
 
-async fn sync_agencies(
-    records: &Records,
-    loaded: &Loaded,
-    areas: &AreaTree,
-) -> anyhow::Result<Agencies> {
-    let rows: Vec<AgencyRow> = loaded
-        .profile
-        .agencies(areas)
-        .into_iter()
-        .filter_map(|agency| {
-            let area = areas.find(agency.area.as_str())?;
-            Some(AgencyRow {
-                id: agency.id,
-                name: agency.name,
-                kind: agency.kind,
-                area: AreaPath::of(areas, area),
-                person: None,
-            })
-        })
-        .collect();
-    let known = records.agencies().all().await?;
-    let ids: HashSet<&str> = known.iter().map(|row| row.id.as_str()).collect();
-    let places: HashSet<(&str, &AreaPath)> =
-        known.iter().map(|row| (row.kind.as_str(), &row.area)).collect();
-    // An agency goes on when the code of its area changes, though its id may be made of the old one.
-    let goes_on = |row: &AgencyRow| {
-        !ids.contains(row.id.as_str()) && places.contains(&(row.kind.as_str(), &row.area))
-    };
-    let changed: Vec<AgencyRow> =
-        rows.into_iter().filter(|row| !known.contains(row) && !goes_on(row)).collect();
-    records.agencies().upsert(&changed).await?;
-    Ok(Agencies::new(records.agencies().all().await?))
-}
-
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
     let builder = std::thread::Builder::new().name(name.to_owned());
     builder.spawn(work).with_context(|| format!("cannot start the {name} thread"))
@@ -450,6 +420,7 @@ impl Prepared {
             case_rules: self.case_rules,
             photos: Photos::new(brain.folder.photos()),
             triage: Triage::open(brain.folder.routing()),
+            outlet: self.outlet,
             report_rate: ReportRates::default(),
             hub: Arc::clone(&brain.hub),
             book: self.book,
@@ -462,6 +433,7 @@ impl Prepared {
             room: Room::default(),
             sequencer: inbox.clone(),
         });
+        tokio::spawn(unused::watch(Arc::downgrade(&city)));
         let sequencer = Sequencer {
             writer: Writer::new(self.journal),
             full: false,
@@ -478,13 +450,16 @@ impl Prepared {
             spawn("brain", move || brain.run(to_brain, weak))?,
             self.archive_thread,
         ];
-        Ok(Running { city, threads, decisions: self.decisions })
+        tokio::spawn(refill::run(Arc::downgrade(&city)));
+        let telling = Telling::start(Arc::clone(&city));
+        Ok(Running { city, threads, decisions: self.decisions, telling })
     }
 }
 
 impl Running {
     /// Takes nothing more, finishes what is queued, leaves a snapshot and writes history out.
     pub(crate) async fn stop(self) {
+        self.telling.stop().await;
         // A closed inbox means that it stopped by itself.
         let _ = self.city.sequencer.send(Message::Stop).await;
         let threads = self.threads;

@@ -2,6 +2,7 @@
 //! readings and a week of cases, through the same journal and engine with a made-up clock. Then the
 //! city opens and the simulated devices and people play from outside, over HTTP, like anyone.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
@@ -9,7 +10,7 @@ use chengmai_engine::case::{FilingRequest, apply, decide, file, replay};
 use chengmai_model::case::{Case, CaseEvent, CaseId, CaseSource, Command, CommandKind};
 use chengmai_model::stream::DeviceSpec;
 use chengmai_model::time::{DAY_MS, MINUTE_MS};
-use chengmai_model::{Actor, AreaPath, Reading, Role, StreamId, Timestamp};
+use chengmai_model::{Actor, AreaId, AreaPath, Reading, Role, StreamId, Tier, Timestamp};
 use chengmai_sim::fleet::Fleet;
 use chengmai_sim::history::{PastCase, PastStep, past_cases, past_day};
 use chengmai_sim::play;
@@ -29,6 +30,8 @@ const PAST_PERIOD_MS: u32 = 600_000;
 const DEMO_PASSWORD: &str = "chengmai-demo";
 /// Account under which the simulated devices and people act.
 const SIMULATOR: &str = "simulator";
+/// Account of a grid worker, to try.
+const GRID_WORKER: &str = "grid";
 
 pub(crate) fn run(flags: DemoFlags) -> anyhow::Result<()> {
     let devices = flags.devices;
@@ -41,6 +44,7 @@ pub(crate) fn run(flags: DemoFlags) -> anyhow::Result<()> {
         let new = prepared.records().users().count().await? == 0;
         if new {
             first_demo_admin(&prepared, &password).await?;
+            grid_worker(&prepared, &password, clock::now()).await?;
         } else {
             first_admin(&prepared).await?;
         }
@@ -107,6 +111,30 @@ async fn first_demo_admin(prepared: &Prepared, password: &str) -> anyhow::Result
     made.await.map(drop).map_err(|problem| anyhow::anyhow!("{}", problem.code.en))
 }
 
+/// An account to try the grid worker's page with, where most of the made-up cases wait to be checked.
+async fn grid_worker(prepared: &Prepared, password: &str, now: Timestamp) -> anyhow::Result<()> {
+    let areas = prepared.areas();
+    let mut waiting: BTreeMap<AreaId, usize> = BTreeMap::new();
+    for past in past_cases(areas, now, SEED) {
+        let handled = matches!(past.steps.last(), Some((_, PastStep::Finish)));
+        let area = areas.find(past.area.as_str()).filter(|_| handled);
+        if let Some(district) = area.and_then(|area| areas.at_tier(area, Tier::District)) {
+            *waiting.entry(district).or_default() += 1;
+        }
+    }
+    let most = waiting.into_iter().max_by_key(|(_, cases)| *cases);
+    let new = NewUser {
+        name: GRID_WORKER.to_owned(),
+        display_name: "网格员 Grid worker".to_owned(),
+        password: password.to_owned(),
+        roles: vec![Role::GridWorker],
+        area: AreaPath::of(areas, most.map_or(AreaId::ROOT, |(district, _)| district)),
+        agency: None,
+    };
+    let made = accounts::create(prepared.records(), new, accounts::COMMAND_LINE).await;
+    made.map(drop).map_err(|problem| anyhow::anyhow!("{}", problem.code.en))
+}
+
 /// An address that reaches a listener bound to all interfaces.
 fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
@@ -120,6 +148,7 @@ fn welcome(http: SocketAddr, mqtt: Option<SocketAddr>, password: &str, new: bool
     say(format!("  城脉 Chengmai demo   http://{}", reachable(http)));
     if new {
         say(format!("  sign in 登录          {} / {password}", accounts::FIRST_ADMIN));
+        say(format!("  on a phone 手机 /grid   {GRID_WORKER} / {password}"));
     }
     say("  everything in it is simulated 全部数据均为模拟");
     if let Some(mqtt) = mqtt {

@@ -2,7 +2,8 @@
 //! city.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -21,6 +22,8 @@ use crate::packs;
 const FAULTS_SHOWN_MAX: usize = 50;
 /// Bytes of one request to a running city.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+/// The same for cases: some thousands, written in one transaction.
+const CASE_CHUNK_BYTES: usize = 1024 * 1024;
 
 pub(crate) fn run(import: Import) -> anyhow::Result<()> {
     match import.what {
@@ -165,24 +168,53 @@ pub(crate) fn post(
     bail!("{status}: {text}")
 }
 
-/// Sends a CSV in chunks of whole lines, each under the header.
+/// Sends a CSV in chunks of whole rows, each under the header, with the line of the file on which its
+/// rows begin. Only a chunk is in memory.
 pub(crate) fn in_chunks(
-    text: &str,
-    mut send: impl FnMut(&str, u32) -> anyhow::Result<()>,
+    mut rows: impl BufRead,
+    chunk_bytes: usize,
+    mut send: impl FnMut(&[u8], u32) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (header, mut rest) = text.split_once('\n').context("the file has no rows")?;
-    let mut first_line = 2_u32;
-    while !rest.is_empty() {
-        let cut = match rest.char_indices().nth(CHUNK_BYTES) {
-            Some((at, _)) => rest[..at].rfind('\n').map_or(rest.len(), |end| end + 1),
-            None => rest.len(),
-        };
-        let (part, after) = rest.split_at(cut);
-        send(&format!("{header}\n{part}"), first_line)?;
-        first_line += u32::try_from(part.lines().count()).unwrap_or(u32::MAX);
-        rest = after;
+    let mut chunk = Vec::new();
+    rows.read_until(b'\n', &mut chunk)?;
+    let header = chunk.len();
+    let (mut first_line, mut line) = (2_u32, 2_u32);
+    let mut quotes = Quotes::default();
+    loop {
+        let seen = chunk.len();
+        let at_end = rows.read_until(b'\n', &mut chunk)? == 0;
+        quotes.read(&chunk[seen..]);
+        line = line.saturating_add(u32::from(!at_end));
+        let full = chunk.len() - header >= chunk_bytes && !quotes.open;
+        if (at_end || full) && chunk.len() > header {
+            send(&chunk, first_line)?;
+            chunk.truncate(header);
+            first_line = line;
+        }
+        if at_end {
+            return Ok(());
+        }
     }
-    Ok(())
+}
+
+/// Whether a line ends within a quoted field, whose line breaks end no row.
+#[derive(Debug, Default)]
+struct Quotes {
+    open: bool,
+    /// The last byte was not the first of a field, and no quote that closed one.
+    within: bool,
+}
+
+impl Quotes {
+    fn read(&mut self, line: &[u8]) {
+        for &byte in line {
+            let closes = self.open && byte == b'"';
+            if byte == b'"' && !self.within {
+                self.open = !self.open;
+            }
+            self.within = !self.open && !closes && !matches!(byte, b',' | b'\n');
+        }
+    }
 }
 
 /// Adds up the answers to several chunks and prints the refusals with the file's own lines.
@@ -243,10 +275,9 @@ fn devices(file: &Path, to: &Target) -> anyhow::Result<()> {
         tally.say();
         return Ok(());
     }
-    let body = String::from_utf8(body).context("the file is not UTF-8")?;
     let bar = progress(body.len() as u64, "devices");
-    in_chunks(&body, |part, line| {
-        tally.add(&post(to, "/api/v1/devices", "text/csv", part.as_bytes())?, line);
+    in_chunks(body.as_slice(), CHUNK_BYTES, |part, line| {
+        tally.add(&post(to, "/api/v1/devices", "text/csv", part)?, line);
         bar.inc(part.len() as u64);
         Ok(())
     })?;
@@ -255,11 +286,25 @@ fn devices(file: &Path, to: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is there already is known again by its number there, so a run that broke off goes on when it is
+/// started again.
 fn cases(file: &Path, format: &str, to: &Target) -> anyhow::Result<()> {
     let path = format!("/api/v1/cases/import?format={format}");
-    let answer = post(to, &path, "text/csv", &read(file)?)?;
+    let rows = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bar = progress(rows.metadata()?.len(), "cases");
     let mut tally = Tally::default();
-    tally.add(&answer, 2);
+    let done = in_chunks(BufReader::new(rows), CASE_CHUNK_BYTES, |part, line| {
+        let answer = post(to, &path, "text/csv", part).with_context(|| {
+            format!("stopped before line {line}; run it again: nothing comes twice")
+        })?;
+        tally.add(&answer, line);
+        bar.inc(part.len() as u64);
+        Ok(())
+    });
+    bar.finish_and_clear();
     tally.say();
-    Ok(())
+    done
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,8 @@ pub(crate) enum Permission {
     Sql,
     /// Report in the name of citizens.
     Report,
+    /// Say who outside is told of what.
+    NotifyManage,
 }
 
 impl Permission {
@@ -67,13 +69,14 @@ impl Permission {
             Self::UserManage => "user_manage",
             Self::Sql => "sql",
             Self::Report => "report",
+            Self::NotifyManage => "notify_manage",
         }
     }
 }
 
 use Permission::{
-    AlarmShelve, CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, Read, Report,
-    ReviewWrite, RuleManage, Sql, UserManage, WarningDecide,
+    AlarmShelve, CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, NotifyManage, Read,
+    Report, ReviewWrite, RuleManage, Sql, UserManage, WarningDecide,
 };
 
 /// What each role may do. `ingest` is for gateways: it sends readings and sees nothing.
@@ -93,10 +96,18 @@ pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
             UserManage,
             Sql,
             Report,
+            NotifyManage,
         ],
-        Role::DutyOfficer => {
-            &[Read, WarningDecide, AlarmShelve, CaseDecide, CaseCheck, ReviewWrite, Sql]
-        }
+        Role::DutyOfficer => &[
+            Read,
+            WarningDecide,
+            AlarmShelve,
+            CaseDecide,
+            CaseCheck,
+            ReviewWrite,
+            Sql,
+            NotifyManage,
+        ],
         Role::AgencyStaff => &[Read, CaseHandle],
         Role::GridWorker => &[Read, CaseDecide, CaseCheck],
         Role::Supervisor => &[Read, CaseCheck, ReviewWrite, Sql],

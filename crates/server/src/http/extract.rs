@@ -8,11 +8,19 @@ use axum::extract::{FromRequest, FromRequestParts, Multipart, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use chengmai_model::error;
+use chengmai_store::records::cases::RequestKey;
 use chengmai_wire::geo_report;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
 use super::problem::{Answer, Problem};
+use crate::accounts::hex;
 use crate::city::City;
+
+/// Header with the key of a request.
+pub(crate) const KEY_HEADER: &str = "idempotency-key";
+/// Characters of a key.
+const KEY_LEN: std::ops::RangeInclusive<usize> = 8..=64;
 
 /// A whole body.
 #[derive(Debug)]
@@ -41,10 +49,47 @@ impl<T: DeserializeOwned> FromRequest<Arc<City>> for JsonBody<T> {
 
     async fn from_request(request: Request, city: &Arc<City>) -> Answer<Self> {
         let Body(bytes) = Body::from_request(request, city).await?;
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(text)
-            .map(Self)
-            .map_err(|fault| Problem::new(&error::BAD_BODY, fault.to_string()))
+        json(&bytes).map(Self)
+    }
+}
+
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
+    let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(text).map_err(|fault| Problem::new(&error::BAD_BODY, fault.to_string()))
+}
+
+/// A JSON body that may come with a key of its own, so that it is done once however often it is sent.
+#[derive(Debug)]
+pub(crate) struct KeyedBody<T> {
+    pub(crate) body: T,
+    key: Option<(String, String)>,
+}
+
+impl<T> KeyedBody<T> {
+    /// The key as the records know it, of the account that sent it.
+    pub(crate) fn key(&self, by: &str) -> Option<RequestKey> {
+        let (key, asked) = self.key.clone()?;
+        Some(RequestKey { by: by.to_owned(), key, asked })
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<City>> for KeyedBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, city: &Arc<City>) -> Answer<Self> {
+        let path = request.uri().path().to_owned();
+        let key = request.headers().get(KEY_HEADER).cloned();
+        let Body(bytes) = Body::from_request(request, city).await?;
+        let key = key.map(|key| {
+            let text = key.to_str().ok().filter(|text| {
+                KEY_LEN.contains(&text.len())
+                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            });
+            let asked = Sha256::new().chain_update(&path).chain_update([0]).chain_update(&bytes);
+            text.map(|text| (text.to_owned(), hex(&asked.finalize())))
+                .ok_or_else(|| Problem::new(&error::REQUEST_KEY, KEY_HEADER))
+        });
+        Ok(Self { body: json(&bytes)?, key: key.transpose()? })
     }
 }
 

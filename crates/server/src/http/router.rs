@@ -24,12 +24,13 @@ use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
-    corrections, device_summary, devices, evaluation, events, gateway, geo_report,
-    indicator_windows, indicators, latest, moments, packs, proposals, readings, reviews, rules,
-    series, session, setpoints, shelves, sql, stars, system, tasks, topics, users, warnings,
+    corrections, deliveries, device_summary, devices, evaluation, evaluation_sheet, events,
+    gateway, geo_report, indicator_windows, indicators, latest, moments, packs, patrols, proposals,
+    readings, reviews, rules, series, session, setpoints, shelves, sql, stars, subscriptions,
+    system, tasks, topics, users, warnings, workload,
 };
 use crate::city::City;
-use crate::pages::{self, downloads, overview, report, track};
+use crate::pages::{self, downloads, overview, report, stop_mail, track};
 
 /// Title and text of the OpenAPI document.
 #[derive(OpenApi)]
@@ -66,6 +67,7 @@ fn decisions() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(shelves::list_shelved, shelves::shelve))
         .routes(routes!(shelves::unshelve))
         .routes(routes!(packs::list_case_types))
+        .routes(routes!(packs::list_case_plans))
         .routes(routes!(cases::list_cases, case_steps::file_case))
         .routes(routes!(case_summary::summarise_cases))
         .routes(routes!(case_import::import_cases))
@@ -75,10 +77,14 @@ fn decisions() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(proposals::get_routing))
         .routes(routes!(proposals::train_routing))
         .routes(routes!(topics::list_topics))
+        .routes(routes!(patrols::list_patrols, patrols::keep_patrol))
+        .routes(routes!(patrols::delete_patrol))
+        .routes(routes!(workload::get_workload))
         .routes(routes!(agencies::list_agencies))
         .routes(routes!(agencies::list_ratings))
         .routes(routes!(evaluation::get_evaluation))
         .routes(routes!(evaluation::list_behind))
+        .routes(routes!(evaluation_sheet::get_workbook))
         .routes(routes!(stars::list_stars))
 }
 
@@ -120,6 +126,12 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(indicator_windows::list_windows))
         .merge(decisions())
         .merge(citizens())
+        // Who outside is told of what.
+        .routes(routes!(subscriptions::list_subscriptions, subscriptions::make_subscription))
+        .routes(routes!(subscriptions::change_subscription, subscriptions::remove_subscription))
+        .routes(routes!(subscriptions::test_subscription))
+        .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(deliveries::retry_delivery))
         // Questions in SQL.
         .routes(routes!(sql::ask))
         // Packs, the live stream, the program itself.
@@ -156,6 +168,7 @@ fn citizens() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(track::get_track, track::post_track))
         .routes(routes!(track::get_track_photo))
         .routes(routes!(track::get_receipt))
+        .routes(routes!(stop_mail::get_stop_mail, stop_mail::post_stop_mail))
         .routes(routes!(overview::get_public))
         .routes(routes!(overview::get_outlines))
         .routes(routes!(downloads::get_file))

@@ -108,7 +108,7 @@ fn form_html(city: &City, language: Language, form: &Form) -> String {
          <fieldset><legend>{l_contact}</legend><p>{h_contact}</p>\
          <label for=\"name\">{l_name}</label><input id=\"name\" name=\"name\" maxlength=\"100\" autocomplete=\"name\" value=\"{name}\">\
          <label for=\"phone\">{l_phone}</label><input id=\"phone\" name=\"phone\" type=\"tel\" maxlength=\"40\" autocomplete=\"tel\" value=\"{phone}\">\
-         <label for=\"email\">{l_email}</label><input id=\"email\" name=\"email\" type=\"email\" maxlength=\"200\" autocomplete=\"email\" value=\"{email}\"></fieldset>\
+         <label for=\"email\">{l_email}</label><input id=\"email\" name=\"email\" type=\"email\" maxlength=\"200\" autocomplete=\"email\" value=\"{email}\">{mails}</fieldset>\
          <button type=\"submit\">{send}</button></form>",
         lang = language.word(),
         photo_hash = value("photo_hash"),
@@ -152,6 +152,7 @@ fn form_html(city: &City, language: Language, form: &Form) -> String {
         phone = value("phone"),
         l_email = say("电子邮箱", "E-mail"),
         email = value("email"),
+        mails = mails_html(city, language, form),
         send = say("提交", "Send"),
     )
 }
@@ -166,6 +167,30 @@ fn advice_html(language: Language) -> String {
             "Reported near there already, perhaps the same; when you send you can add yourself:"
         ),
     )
+}
+
+/// The box to tick for e-mail, where there is a mail server.
+fn mails_html(city: &City, language: Language, form: &Form) -> String {
+    if city.outlet.mailer.is_none() {
+        return String::new();
+    }
+    let checked = if form.text("mails").is_empty() { "" } else { " checked" };
+    format!(
+        "<label class=\"star\"><input type=\"checkbox\" name=\"mails\" value=\"1\"{checked}> {}</label>",
+        language.say(
+            "每一步都发邮件告诉我（可随时取消）",
+            "Send me each step by e-mail (you can stop it at any time)"
+        )
+    )
+}
+
+/// Whether the box is ticked; then there must be an address.
+fn wants_mail(city: &City, form: &Form) -> Answer<bool> {
+    if form.text("mails").is_empty() || city.outlet.mailer.is_none() {
+        return Ok(false);
+    }
+    let address = form.text("email").parse::<lettre::Address>();
+    address.map(|_address| true).map_err(|_bad| Problem::new(&error::REPORT_FIELD, "email"))
 }
 
 fn area_options(city: &City, chosen: &str) -> String {
@@ -210,7 +235,7 @@ fn kind_options(city: &City, language: Language, chosen: &str) -> String {
 /// Send a report, or join one that is there already. Open to everybody, a few at a time from one
 /// address; answers with the secret tracking link.
 #[utoipa::path(post, path = "/report", tag = "citizens", security(()),
-    request_body(content = String, content_type = "multipart/form-data", example = "photo, lat, long, area, address, type, words, name, phone, email, join, confirmed"),
+    request_body(content = String, content_type = "multipart/form-data", example = "photo, lat, long, area, address, type, words, name, phone, email, mails, join, confirmed"),
     responses((status = 303, description = "to the tracking page"), (status = 200, description = "a page with reports that look the same")))]
 pub(crate) async fn post_report(State(city): State<Arc<City>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
@@ -263,6 +288,7 @@ async fn send(
     let person = Person {
         name: form.some("name"),
         phone: form.some("phone"),
+        mails: wants_mail(city, form)?,
         email: form.some("email"),
         language: language.word().to_owned(),
         app: None,
@@ -381,8 +407,19 @@ fn shown_words(language: Language, case: &PublicCase) -> &str {
 }
 
 /// Fields that go along while the citizen chooses.
-const CARRIED: [&str; 10] =
-    ["lat", "long", "area", "address", "type", "words", "name", "phone", "email", "photo_hash"];
+const CARRIED: [&str; 11] = [
+    "lat",
+    "long",
+    "area",
+    "address",
+    "type",
+    "words",
+    "name",
+    "phone",
+    "email",
+    "mails",
+    "photo_hash",
+];
 
 /// Before a report is sent: is it one of these, and which kind is it?
 fn ask(

@@ -15,7 +15,7 @@ use chengmai_wire::geo_report::form_fields;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Language, Page, escape};
+use super::{Language, Page, escape, stop_mail};
 use crate::city::City;
 use crate::city::citizens::public::is_taken_up;
 use crate::city::citizens::{Tracked, receipt, without_personal_data};
@@ -141,6 +141,9 @@ async fn show(
     }
     body.push_str(&standing(city, language, tracked));
     body.push_str(&actions(language, token, tracked));
+    if tracked.contact.mails {
+        body.push_str(&stop_mail::link(language, token));
+    }
     body.push_str(&history(city, language, token, &events));
     let title =
         format!("{} · {}", language.of_text(&tracked.case.filing.type_name), tracked.case.id);
@@ -152,7 +155,7 @@ async fn show(
     )
 }
 
-pub(super) fn local(city: &City, at: Timestamp) -> String {
+pub(crate) fn local(city: &City, at: Timestamp) -> String {
     let zone = jiff::tz::TimeZone::get(&city.profile.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
     let moment = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     moment.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string()

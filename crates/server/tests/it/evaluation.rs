@@ -102,6 +102,8 @@ fn every_figure_is_the_number_of_cases_behind_it() {
     let last_year = city.list("/api/v1/evaluation?period=year&at=2020-05-01", &duty);
     assert_eq!(figure(&last_year[0], "disposed"), "0/0");
     people(&city, &duty, &staff);
+    workbook(&city, &duty, &staff);
+    parts(&city, &duty, &staff);
     stars(&city, &duty);
 }
 
@@ -126,4 +128,50 @@ fn stars(city: &City, duty: &str) {
     assert_eq!((&town["stars"], &town["lack"]), (&Value::Null, &json!("few_peers")), "{town}");
     assert_eq!((&town["peers"], &town["on_time"]["numerator"]), (&json!(3), &json!(2)), "{town}");
     assert_eq!(town["on_time"]["denominator"], 2, "{town}");
+}
+
+/// The workbook is of the caller's own area, and people's work is for those who look back on it. What stands
+/// in it is read by somebody else's reader in `web/e2e/workbook.test.mjs`.
+fn workbook(city: &City, duty: &str, staff: &str) {
+    let asked =
+        |query: &str, token: &str| city.get(&format!("/api/v1/evaluation.xlsx?{query}"), token);
+    assert_eq!(asked("area=500105", duty).0, 404, "another district");
+    assert_eq!(asked("object=dispatcher", staff).0, 403);
+    assert_eq!(asked("lang=fr", duty).0, 400);
+    let (status, headers) = city.head("/api/v1/evaluation.xlsx?object=agency&period=year", duty);
+    assert_eq!(status, 200);
+    assert!(headers["content-type"].to_str().unwrap().contains("spreadsheetml"));
+    assert!(headers["content-disposition"].to_str().unwrap().contains("evaluation-agency-"));
+}
+
+/// A part counts for the agency that does it, and the case for the one that leads: once each.
+fn parts(city: &City, duty: &str, staff: &str) {
+    let helper = "fire_rescue-500103";
+    let before = row(city, duty, "object=agency&period=year", AGENCY);
+    let id = case(city, duty, staff, &["dispatch", "start"]);
+    let path = format!("/api/v1/cases/{id}/involve");
+    let body = json!({"agency": helper, "note": "现场警戒"});
+    let (status, answer) = city.post(&path, duty, &body);
+    assert_eq!(status, 200, "{answer}");
+    let helpers = city.account("helper", &["agency_staff"], "500103", Some(helper));
+    step(city, &helpers, &id, "start_part");
+    step(city, &helpers, &id, "finish_part");
+    let query = "object=agency&period=year";
+    assert_eq!(figure(&row(city, duty, query, helper), "disposed_on_time"), "1/1");
+    assert_eq!(figure(&row(city, duty, query, helper), "closed"), "0/0");
+    let lead = row(city, duty, query, AGENCY);
+    for formula in ["disposed", "disposed_on_time", "closed"] {
+        let (now, then) = (figure(&lead, formula), figure(&before, formula));
+        assert_eq!(now, then, "{formula} of the lead, whose own handling is neither done nor due");
+    }
+    let behind = format!("/api/v1/evaluation/cases?{query}&id={helper}&formula=disposed_on_time");
+    let cases = city.list(&behind, duty);
+    assert_eq!((cases.len(), &cases[0]["id"], &cases[0]["is_part"]), (1, &json!(id), &json!(true)));
+    assert_eq!(cases[0]["agency"], helper);
+    let area = row(city, duty, "period=year", "500103");
+    assert_eq!(
+        figure(&area, "disposed_on_time"),
+        figure(&before, "disposed_on_time"),
+        "in areas a case counts once"
+    );
 }

@@ -256,6 +256,13 @@ impl City {
         Ok((answer.status().as_u16(), text))
     }
 
+    /// Status and headers of an answer whose body is no text.
+    pub(crate) fn head(&self, path: &str, token: &str) -> (u16, ureq::http::HeaderMap) {
+        let request = self.agent.get(self.url(path));
+        let answer = request.header("authorization", format!("Bearer {token}")).call().unwrap();
+        (answer.status().as_u16(), answer.headers().clone())
+    }
+
     /// An account and its token.
     pub(crate) fn account(
         &self,
@@ -322,6 +329,11 @@ impl City {
     pub(crate) fn hang_up(&self) {
         let command = format!("kill -HUP {}", self.child.lock().unwrap().id());
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+    }
+
+    /// What the server said on its log so far.
+    pub(crate) fn log_text(&self) -> String {
+        self.log.lock().unwrap().join("\n")
     }
 
     fn assert_log_is_clean(&self) {

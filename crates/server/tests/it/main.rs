@@ -3,16 +3,19 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod areas;
+mod case_kill;
 mod citizens;
 mod corrections;
 mod demo;
 mod evaluation;
+mod grid;
 mod harness;
 mod kill;
 mod life;
 mod lookback;
 mod moves;
 mod mqtt;
+mod notify;
 mod recoding;
 mod replay;
 mod routing;

@@ -13,7 +13,7 @@ use crate::harness::{City, Folder, now_ms, until};
 /// Routes that anybody may ask. Those of citizens show only cases that citizens reported, by cell and
 /// without personal data (`citizens.rs`); a tracking page shows one of them to whoever has its secret;
 /// a report by Open311 needs a key of its own and answers 403 without.
-const PUBLIC: [(&str, &str); 21] = [
+const PUBLIC: [(&str, &str); 23] = [
     ("get", "/report"),
     ("post", "/report"),
     ("post", "/report/proposal"),
@@ -21,6 +21,8 @@ const PUBLIC: [(&str, &str); 21] = [
     ("post", "/track/{token}"),
     ("get", "/track/{token}/photos/{hash}"),
     ("get", "/track/{token}/receipt"),
+    ("get", "/track/{token}/mail"),
+    ("post", "/track/{token}/mail"),
     ("get", "/public"),
     ("get", "/public/areas/{code}"),
     ("get", "/public/{file}"),
@@ -86,6 +88,7 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("get", "/api/v1/areas", Check::List("parent")),
     ("get", "/api/v1/areas/{code}", Check::Thing(Thing::Area)),
     ("get", "/api/v1/areas/{code}/shapes", Check::Thing(Thing::Area)),
+    ("get", "/api/v1/case-plans", Check::Everybody("from packs")),
     ("get", "/api/v1/overlays", Check::Everybody("names of public areas, nothing about them")),
     ("get", "/api/v1/kinds", Check::Everybody("from packs")),
     ("get", "/api/v1/devices", Check::List("area")),
@@ -136,6 +139,8 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/track/{token}", Check::Public),
     ("get", "/track/{token}/photos/{hash}", Check::Public),
     ("get", "/track/{token}/receipt", Check::Public),
+    ("get", "/track/{token}/mail", Check::Public),
+    ("post", "/track/{token}/mail", Check::Public),
     ("get", "/public", Check::Public),
     ("get", "/public/areas/{code}", Check::Public),
     ("get", "/public/{file}", Check::Public),
@@ -145,10 +150,22 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("get", "/open311/v2/{document}", Check::Public),
     ("post", "/open311/v2/{document}", Check::Public),
     ("get", "/open311/v2/{list}/{document}", Check::Public),
+    ("get", "/api/v1/subscriptions", Check::List("")),
+    ("post", "/api/v1/subscriptions", Check::Apart),
+    ("put", "/api/v1/subscriptions/{id}", Check::Apart),
+    ("delete", "/api/v1/subscriptions/{id}", Check::Apart),
+    ("post", "/api/v1/subscriptions/{id}/test", Check::Apart),
+    ("get", "/api/v1/deliveries", Check::List("area")),
+    ("post", "/api/v1/deliveries/{id}/retry", Check::Apart),
+    ("get", "/api/v1/patrols", Check::OwnAccount),
+    ("post", "/api/v1/patrols", Check::OwnAccount),
+    ("delete", "/api/v1/patrols/{key}", Check::OwnAccount),
+    ("get", "/api/v1/workload", Check::List("area")),
     ("get", "/api/v1/agencies", Check::List("area")),
     ("get", "/api/v1/agencies/ratings", Check::List("area")),
     ("get", "/api/v1/evaluation", Check::List("area")),
     ("get", "/api/v1/evaluation/cases", Check::List("area")),
+    ("get", "/api/v1/evaluation.xlsx", Check::Apart),
     ("get", "/api/v1/stars", Check::List("area")),
     ("post", "/api/v1/sql", Check::Apart),
     ("get", "/api/v1/packs", Check::Everybody("the packs themselves")),
@@ -267,7 +284,8 @@ struct World {
 
 fn world() -> World {
     let folder = Folder::new();
-    let city = City::start(&folder, &[]);
+    // Nobody listens at the address to which one town's subscriptions go.
+    let city = City::start(&folder, &["--allow-webhook-to", "127.0.0.1"]);
     let own = Town::people(&city, OWN);
     let foreign = FOREIGN.into_iter().map(|town| Town::people(&city, town)).collect();
     let token = city.account("mighty", &ALL_ROLES, OWN, None);
@@ -316,7 +334,7 @@ fn without_a_token_every_route_answers_401_except_the_public_ones() {
     let city = City::start(&folder, &[]);
     for (method, path) in documented(&city) {
         let asked = filled(&path, "x", "close");
-        let body = if method == "post" { "{}" } else { "" };
+        let body = if matches!(method.as_str(), "post" | "put") { "{}" } else { "" };
         let send = |token: &str| {
             let kind = Some("application/json");
             city.send(&method.to_uppercase(), &asked, token, kind, body.as_bytes()).0
@@ -417,6 +435,7 @@ fn a_town_user_sees_and_changes_nothing_outside_the_town() {
     ask_about_others(&world);
     shelve_for_others(&world);
     look_back_for_others(&world);
+    tell_of_others(&world);
     let after: Vec<Value> = world.foreign.iter().map(|t| t.state(&world.city)).collect();
     assert_eq!(before, after);
 }
@@ -593,6 +612,58 @@ fn shelve_for_others(world: &World) {
     let one = format!("{path}/{}", ours["id"].as_str().unwrap());
     until("the shelf is there", || (!city.list(path, token).is_empty()).then_some(()));
     assert_eq!(city.send("DELETE", &one, token, None, b"").0, 204, "the own one");
+}
+
+/// Nobody is told of another town's things, and its subscriptions and messages are seen by nobody else.
+fn tell_of_others(world: &World) {
+    let World { city, token, own, foreign, .. } = world;
+    let path = "/api/v1/subscriptions";
+    let asked = |area: &str| {
+        json!({"name": area, "channel": "webhook", "address": "http://127.0.0.1:9/",
+            "matters": ["step"], "area": area})
+    };
+    for area in foreign.iter().map(|t| t.code).chain(["500103", "500105", "50"]) {
+        let (status, answer) = city.post(path, token, &asked(area));
+        assert_eq!(status, 404, "a subscription of {area}: {answer}");
+    }
+    let (status, ours) = city.post(path, token, &asked(own.code));
+    assert_eq!(status, 201, "{ours}");
+    let own_one = format!("{path}/{}", ours["subscription"]["id"].as_str().unwrap());
+    let viewer = city.account("onlooker", &["viewer", "engineer"], own.code, None);
+    assert_eq!(city.get(path, &viewer).0, 403, "for administrators and duty officers");
+    for town in foreign {
+        let (status, theirs) = city.post(path, &city.admin, &asked(town.code));
+        assert_eq!(status, 201, "{theirs}");
+        let id = theirs["subscription"]["id"].as_str().unwrap().to_owned();
+        let one = format!("{path}/{id}");
+        let sent = city.post(&format!("{one}/test"), &city.admin, &json!({}));
+        assert_eq!(sent.0, 202, "{}", sent.1);
+        let message = sent.1["id"].as_str().unwrap().to_owned();
+        let json_kind = Some("application/json");
+        for (method, path) in [
+            ("PUT", one.clone()),
+            ("DELETE", one.clone()),
+            ("POST", format!("{one}/test")),
+            ("POST", format!("/api/v1/deliveries/{message}/retry")),
+        ] {
+            let body = asked(own.code).to_string();
+            let body = if method == "DELETE" { String::new() } else { body };
+            let sent = city.send(method, &path, token, json_kind, body.as_bytes());
+            assert_eq!(sent.0, 404, "{method} {path}: {}", sent.1);
+        }
+        let listed = city.get(path, token).1.to_string();
+        assert!(!listed.contains(&id), "{listed}");
+        for query in [String::new(), format!("?subscription={id}")] {
+            let asked = format!("/api/v1/deliveries{query}");
+            assert!(!city.get(&asked, token).1.to_string().contains(&message), "{asked}");
+        }
+        // Nor can the own one be moved there.
+        let body = asked(town.code).to_string();
+        let sent = city.send("PUT", &own_one, token, json_kind, body.as_bytes());
+        assert_eq!(sent.0, 404, "{}", sent.1);
+        assert_eq!(city.send("DELETE", &one, &city.admin, None, b"").0, 204);
+    }
+    assert_eq!(city.send("DELETE", &own_one, token, None, b"").0, 204, "the own one");
 }
 
 /// Rules are the whole city's; what they would have done elsewhere, and others' tasks, are not told.

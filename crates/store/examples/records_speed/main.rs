@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a measurement stops where it fails")]
 
 mod city;
+mod evaluation;
 mod lists;
 #[path = "../../tests/it/postgres.rs"]
 mod postgres;
@@ -75,6 +76,7 @@ async fn measure(wanted: &Wanted) {
     settle(&other, wanted.postgres).await;
     println!("store: {}", size(&other, wanted.postgres).await);
     lists::measure(&records).await;
+    evaluation::measure(&records, wanted.import).await;
     steps(&records).await;
     other.close().await.unwrap();
     records.close().await.unwrap();

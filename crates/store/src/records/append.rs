@@ -11,6 +11,8 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::cases::{EVENT_HEAD, columns, event_row, words_of};
+use super::keys::RequestKey;
+use super::notices;
 use super::sql::{Sql, insert};
 use super::{RecordsError, Result, begin, words};
 
@@ -30,6 +32,8 @@ struct Step {
     events: Vec<Vec<Value>>,
     /// The new words, if the step changed them.
     words: Option<Vec<Value>>,
+    /// Keeps the key that the step came under.
+    key: Option<Sql>,
     answer: oneshot::Sender<Result<()>>,
 }
 
@@ -53,18 +57,24 @@ impl Appender {
     /// Writes the events that lead from one view of a case to the next.
     ///
     /// # Errors
-    /// `NOT_ALLOWED_NOW` when the first view is not the newest any more.
+    /// `NOT_ALLOWED_NOW` when the first view is not the newest any more, or the key was used.
     pub(super) async fn append(
         &self,
         before: &Case,
         after: &Case,
         events: &[CaseEvent],
+        key: Option<&RequestKey>,
     ) -> Result<()> {
         let (answer, told) = oneshot::channel();
         let events = events.iter().map(|event| event_row(&after.id, event)).collect();
         let text = words_of(after);
         let words = (text != words_of(before)).then(|| words::row(after.id.to_string(), &text));
-        let step = Step { update: update(before, after), events, words, answer };
+        let mut update = update(before, after);
+        if let Some(key) = key {
+            key.unused(&mut update);
+        }
+        let key = key.map(|key| key.insert(&after.id, after.seq));
+        let step = Step { update, events, words, key, answer };
         self.0.send(step).await.map_err(|_| ended())?;
         told.await.map_err(|_| ended())?
     }
@@ -110,11 +120,18 @@ async fn write(db: &DatabaseConnection, steps: &[Step]) -> Written {
         if moved {
             events.extend(step.events.iter().cloned());
             words.extend(step.words.clone());
+            // Now, not with the events: the next step may come under the same key.
+            if let Some(key) = &step.key {
+                key.run(&tx).await.map_err(sure)?;
+            }
         }
         in_time.push(moved);
     }
     insert(&tx, EVENT_HEAD, &events).await.map_err(sure)?;
     insert(&tx, words::HEAD, &words).await.map_err(sure)?;
+    let notice =
+        |row: &Vec<Value>| notices::of_step(row[0].clone(), row[1].clone(), row[2].clone());
+    notices::write(&tx, events.iter().map(notice).collect()).await.map_err(sure)?;
     tx.commit().await.map_err(|error| Failed { error: error.into(), sure: false })?;
     Ok(in_time)
 }

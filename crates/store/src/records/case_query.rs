@@ -70,6 +70,9 @@ pub struct CaseSummary {
     pub counts: CaseCounts,
     /// Open at the end, not overdue, with 80 % or more of the whole limit used.
     pub due_soon: u64,
+    /// The middle time from report to close of the cases closed in the period, in milliseconds; of an even
+    /// number the mean of the two in the middle. `None` ("n/a") without any.
+    pub median_close_ms: Option<i64>,
     /// Of the cases counted, by the state they are in now.
     pub by_state: Vec<(CaseState, u64)>,
     /// Of the cases counted, by type, most first.
@@ -155,6 +158,7 @@ impl Cases<'_> {
             due_soon: row.count("due_soon")?,
             ..CaseSummary::default()
         };
+        summary.median_close_ms = self.median(areas, from, end, summary.counts.closed).await?;
         let mut sql = counted("state, count(*) AS n", areas, from, end);
         for row in sql.add(" GROUP BY state").all(db).await? {
             summary.by_state.push((row.word("state", CaseState::from_word)?, row.count("n")?));
@@ -173,6 +177,25 @@ impl Cases<'_> {
             });
         }
         Ok(summary)
+    }
+
+    /// The median of the times from report to close of `closed` cases.
+    async fn median(
+        &self,
+        areas: &[AreaPath],
+        from: Timestamp,
+        end: Timestamp,
+        closed: u64,
+    ) -> Result<Option<i64>> {
+        let Some(before) = closed.checked_sub(1).map(|others| others / 2) else { return Ok(None) };
+        let used = "closed_at - coalesce(reported_at, filed_at) AS used";
+        let mut sql = counted(used, areas, from, end);
+        sql.add(" AND closed ORDER BY used LIMIT ").value(2 - i64::from(closed % 2 == 1));
+        sql.add(" OFFSET ").value(i64::try_from(before).unwrap_or(i64::MAX));
+        let middle = sql.all(&self.0.read).await?;
+        let middle = middle.iter().map(|row| row.get("used")).collect::<Result<Vec<i64>>>()?;
+        let count = i64::try_from(middle.len()).unwrap_or(i64::MAX);
+        Ok((count > 0).then(|| middle.iter().sum::<i64>() / count))
     }
 
     /// Counts by agency over the same cases as [`Self::summary`], without those that wait for dispatch:

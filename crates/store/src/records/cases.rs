@@ -6,15 +6,17 @@ use chengmai_model::case::{Case, CaseEvent, CaseId, Refusal, StageClock};
 use chengmai_model::{Timestamp, error};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 
-use super::sql::{Columns, Sql, insert, to_json};
+use super::sql::{Columns, Sql, insert, to_json, unreadable};
 use super::warnings::{self, Answered, WarningState};
 use super::{Records, RecordsError, Result, words};
+use super::{keys, notices};
 
 pub use super::case_query::{
     AgencyCounts, CaseFilter, CaseOrder, CaseStateFilter, CaseSummary, TypeCount,
 };
 pub use super::case_scan::{CaseScan, NewestCases};
 pub use super::import::Imported;
+pub use super::keys::RequestKey;
 
 /// A case that was filed, or the one that was filed before from the same warning or import.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +47,31 @@ impl Cases<'_> {
     ) -> Result<Filed> {
         let tx = self.0.begin().await?;
         let filed = file(&tx, draft, events, note).await?;
+        if filed.created {
+            notices::steps(&tx, &filed.case.id, events).await?;
+        }
+        tx.commit().await?;
+        Ok(filed)
+    }
+
+    /// As [`Self::file`], once under this key: the second time the case is the first's.
+    ///
+    /// # Errors
+    /// `KEY_REUSED` when something else was asked under the key.
+    pub async fn file_once(
+        &self,
+        draft: CaseId,
+        events: &[CaseEvent],
+        key: &RequestKey,
+    ) -> Result<Filed> {
+        let tx = self.0.begin().await?;
+        if let Some(id) = keys::done_under(&tx, key).await? {
+            let id = id.to_string();
+            let case = find(&tx, "id", &id).await?.ok_or_else(|| unreadable("case_id", &id))?;
+            return Ok(Filed { case, created: false });
+        }
+        let filed = file(&tx, draft, events, None).await?;
+        key.insert(&filed.case.id, filed.case.seq).run(&tx).await?;
         tx.commit().await?;
         Ok(filed)
     }
@@ -54,11 +81,24 @@ impl Cases<'_> {
     /// # Errors
     /// `NOT_ALLOWED_NOW` when someone else's step came in between: decide afresh.
     pub async fn append(&self, before: &Case, events: &[CaseEvent]) -> Result<Case> {
+        self.append_once(before, events, None).await
+    }
+
+    /// As [`Self::append`], once under this key.
+    ///
+    /// # Errors
+    /// `NOT_ALLOWED_NOW` also when something was done under the key: see [`Self::done_under`].
+    pub async fn append_once(
+        &self,
+        before: &Case,
+        events: &[CaseEvent],
+        key: Option<&RequestKey>,
+    ) -> Result<Case> {
         let mut case = before.clone();
         for event in events {
             apply(&mut case, event);
         }
-        self.0.steps.append(before, &case, events).await?;
+        self.0.steps.append(before, &case, events, key).await?;
         Ok(case)
     }
 
@@ -82,6 +122,7 @@ impl Cases<'_> {
     }
 }
 
+/// Writes a new case. The caller notes its steps once all that belongs to it is written.
 pub(super) async fn file(
     tx: &DatabaseTransaction,
     mut draft: CaseId,
@@ -178,7 +219,8 @@ fn facts_until(case: &Case) -> Option<Timestamp> {
     let clocks = case.clocks.iter().map(|row| row.due_at);
     let said = case.circumstances.satisfaction.map(|said| said.at);
     let aside = case.circumstances.aside.as_ref().map(|aside| aside.clock.due_at);
-    clocks.chain(case.due_at).chain(aside).chain(said).chain([closed_at]).max()
+    let parts = case.circumstances.parts.iter().map(|part| part.clock.due_at);
+    clocks.chain(parts).chain(case.due_at).chain(aside).chain(said).chain([closed_at]).max()
 }
 
 /// A case from its row.

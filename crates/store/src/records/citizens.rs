@@ -13,6 +13,7 @@ use sea_orm::{DatabaseTransaction, QueryResult};
 
 use super::audit::{self, AuditRow};
 use super::cases::{self, read};
+use super::notices;
 use super::sql::{Columns, Sql};
 use super::{Records, Result};
 
@@ -42,6 +43,8 @@ pub struct ContactRow {
     pub email: Option<String>,
     /// What they wrote, word for word.
     pub words: Option<String>,
+    /// Whether they want to be told by e-mail.
+    pub mails: bool,
     /// When all this was erased.
     pub erased_at: Option<Timestamp>,
 }
@@ -63,6 +66,8 @@ pub struct NewContact {
     pub phone: Option<String>,
     /// E-mail address.
     pub email: Option<String>,
+    /// Whether they want to be told by e-mail.
+    pub mails: bool,
     /// What they wrote, word for word.
     pub words: Option<String>,
 }
@@ -105,6 +110,7 @@ impl Citizens<'_> {
         let tx = self.0.begin().await?;
         let filed = cases::file(&tx, draft, events, None).await?;
         insert(&tx, &filed.case, contact).await?;
+        notices::steps(&tx, &filed.case.id, events).await?;
         tx.commit().await?;
         Ok(filed.case)
     }
@@ -123,6 +129,10 @@ impl Citizens<'_> {
         let case = self.0.cases().append(before, events).await?;
         let tx = self.0.begin().await?;
         insert(&tx, &case, contact).await?;
+        if contact.mails {
+            // Perhaps nobody wanted to be told before.
+            notices::steps(&tx, &case.id, events).await?;
+        }
         tx.commit().await?;
         Ok(case)
     }
@@ -155,11 +165,31 @@ impl Citizens<'_> {
         audit::add(&tx, &note(case, by, now, "contact_erased")).await?;
         let mut sql =
             Sql::new("UPDATE case_contact SET person = NULL, phone = NULL, email = NULL, ");
-        sql.add("words = NULL, erased_at = ").value(now.0);
+        sql.add("words = NULL, mails = 0, erased_at = ").value(now.0);
         sql.add(" WHERE erased_at IS NULL AND case_id = ").value(case.to_string());
         let erased = sql.run(&tx).await?;
+        let mut sql = Sql::new("DELETE FROM delivery WHERE reporter IN ");
+        sql.add("(SELECT reporter FROM case_contact WHERE case_id = ").value(case.to_string());
+        sql.add(")").run(&tx).await?;
         tx.commit().await?;
         Ok(erased)
+    }
+
+    /// Whom to write to, if they still want it.
+    pub async fn follower(&self, reporter: &str) -> Result<Option<ContactRow>> {
+        let mut sql = Sql::new("SELECT * FROM case_contact WHERE mails = 1 AND email IS NOT NULL");
+        sql.add(" AND reporter = ").value(reporter);
+        sql.one(&self.0.read).await?.as_ref().map(read_contact).transpose()
+    }
+
+    /// Sends no more e-mail to whoever has this tracking link; what waits is erased.
+    pub async fn stop_mails(&self, reporter: &str) -> Result<()> {
+        let tx = self.0.begin().await?;
+        let mut sql = Sql::new("UPDATE case_contact SET mails = 0 WHERE reporter = ");
+        sql.value(reporter).run(&tx).await?;
+        let mut sql = Sql::new("DELETE FROM delivery WHERE state <> 'sent' AND reporter = ");
+        sql.value(reporter).run(&tx).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Lets everybody see a photo of a case.
@@ -231,7 +261,7 @@ fn note(case: &CaseId, by: &str, at: Timestamp, what: &str) -> AuditRow {
 async fn insert(tx: &DatabaseTransaction, case: &Case, new: &NewContact) -> Result<()> {
     let mut sql = Sql::new(
         "INSERT INTO case_contact (reporter, case_id, token, at, app, language, person, phone, email, \
-         words) VALUES (",
+         words, mails) VALUES (",
     );
     sql.values([
         new.reporter.clone().into(),
@@ -244,6 +274,7 @@ async fn insert(tx: &DatabaseTransaction, case: &Case, new: &NewContact) -> Resu
         new.phone.clone().into(),
         new.email.clone().into(),
         new.words.clone().into(),
+        i64::from(new.mails).into(),
     ]);
     sql.add(")").run(tx).await?;
     Ok(())
@@ -260,6 +291,7 @@ fn read_contact(row: &QueryResult) -> Result<ContactRow> {
         phone: row.get("phone")?,
         email: row.get("email")?,
         words: row.get("words")?,
+        mails: row.count("mails")? != 0,
         erased_at: row.time_if("erased_at")?,
     })
 }

@@ -15,10 +15,12 @@ use super::{RecordsError, Result};
 const TOGETHER: usize = 512;
 
 /// How an import went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Imported {
     /// Cases added.
     pub added: u64,
+    /// Those of them that are open.
+    pub open: Vec<Case>,
     /// Cases that an earlier import had added; nothing was changed.
     pub known: u64,
 }
@@ -30,20 +32,24 @@ impl Cases<'_> {
     /// Files many cases in one transaction: all or none.
     pub async fn import(&self, cases: &[Draft]) -> Result<Imported> {
         let tx = self.0.begin().await?;
-        let mut added = 0;
+        let mut imported = Imported::default();
         for cases in cases.chunks(TOGETHER) {
-            added += import(&tx, cases).await?;
+            import(&tx, cases, &mut imported).await?;
         }
         tx.commit().await?;
-        Ok(Imported { added, known: cases.len() as u64 - added })
+        imported.known = cases.len() as u64 - imported.added;
+        Ok(imported)
     }
 }
 
-/// Imports a few hundred cases; how many were new.
-async fn import(tx: &DatabaseTransaction, cases: &[Draft]) -> Result<u64> {
+/// Imports a few hundred cases.
+async fn import(tx: &DatabaseTransaction, cases: &[Draft], imported: &mut Imported) -> Result<()> {
     let mut seen = known(tx, cases).await?;
     let mut new = Vec::new();
-    let mut added = 0;
+    let mut note = |case: Case| {
+        imported.added += 1;
+        imported.open.extend(Some(case).filter(|case| case.closed_at.is_none()));
+    };
     for case in cases {
         let filing = case.1.first().and_then(|event| event.filing.as_deref());
         let external = filing.and_then(|filing| filing.external.as_ref());
@@ -52,14 +58,20 @@ async fn import(tx: &DatabaseTransaction, cases: &[Draft]) -> Result<u64> {
         }
         if filing.is_some_and(|filing| filing.warning.is_some()) {
             // It answers its warning too.
-            added += u64::from(file(tx, case.0.clone(), &case.1, None).await?.created);
+            let filed = file(tx, case.0.clone(), &case.1, None).await?;
+            if filed.created {
+                note(filed.case);
+            }
         } else {
             new.push(case);
         }
     }
     let numbered = numbered(tx, &new).await?;
     insert_all(tx, &numbered).await?;
-    Ok(added + numbered.len() as u64)
+    for (case, _) in numbered {
+        note(case);
+    }
+    Ok(())
 }
 
 /// Which of their numbers elsewhere are there already.

@@ -14,14 +14,14 @@ use super::sql::{Columns, Sql};
 use super::{Records, Result};
 
 /// Tables whose rows lie in an area and are nothing but what is so now.
-const TABLES: [&str; 4] = ["agency", "\"user\"", "warning", "task"];
+const TABLES: [&str; 6] = ["agency", "\"user\"", "warning", "task", "subscription", "delivery"];
 /// Cases taken together.
 const TOGETHER: u64 = 256;
 
 /// How much was given new paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Recoded {
-    /// Rows of accounts, agencies, warnings and tasks.
+    /// Rows of accounts, agencies, warnings, tasks, subscriptions and messages.
     pub rows: u64,
     /// Cases.
     pub cases: u64,

@@ -19,6 +19,8 @@ const MIGRATIONS: &[&str] = &[
     CITIZENS,
     FACTS_OF_CASES,
     WORDS_OF_CASES,
+    NOTIFICATIONS,
+    GRID_WORKERS,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -253,4 +255,53 @@ CREATE TABLE public_photo (
     hash TEXT NOT NULL, case_id TEXT NOT NULL REFERENCES "case" (id), at INTEGER NOT NULL,
     made_by TEXT NOT NULL, PRIMARY KEY (hash, case_id));
 CREATE INDEX case_public ON "case" (reported_at, id) WHERE reporter IS NOT NULL;
+"#;
+
+/// Who is told of what, what happened that they may want to be told, and the messages. A subscription or
+/// a citizen's wish is asked for before each notice, so both have an index of those that count. A message
+/// may be made while its subscription is removed: it refers to none, and is then given up.
+const NOTIFICATIONS: &str = r#"
+ALTER TABLE case_contact ADD COLUMN mails INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX case_contact_mails ON case_contact (case_id) WHERE mails = 1;
+CREATE INDEX case_yellow ON "case" (clock_yellow) WHERE closed_at IS NULL;
+
+CREATE TABLE subscription (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, channel TEXT NOT NULL, address TEXT NOT NULL,
+    recipients TEXT NOT NULL, template TEXT, secret TEXT, matters TEXT NOT NULL,
+    severity_min INTEGER NOT NULL, agency TEXT, area_path TEXT NOT NULL, language TEXT NOT NULL,
+    active INTEGER NOT NULL, stopped TEXT, made_by TEXT NOT NULL, made_at INTEGER NOT NULL);
+CREATE INDEX subscription_active ON subscription (id) WHERE active = 1;
+
+CREATE TABLE notice (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, object TEXT NOT NULL,
+    number INTEGER NOT NULL, at INTEGER NOT NULL);
+
+CREATE TABLE delivery (
+    id TEXT PRIMARY KEY, subscription TEXT, reporter TEXT REFERENCES case_contact (reporter),
+    area_path TEXT NOT NULL, what TEXT NOT NULL, object TEXT NOT NULL, made_at INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'dead')), attempts INTEGER NOT NULL,
+    next_at INTEGER NOT NULL, tried_at INTEGER, fault TEXT, body TEXT NOT NULL,
+    CHECK ((subscription IS NULL) <> (reporter IS NULL)));
+CREATE INDEX delivery_due ON delivery (coalesce(subscription, ''), next_at, id)
+    WHERE state = 'waiting';
+CREATE INDEX delivery_time ON delivery (made_at, id);
+CREATE INDEX delivery_subscription ON delivery (subscription) WHERE subscription IS NOT NULL;
+CREATE INDEX delivery_reporter ON delivery (reporter) WHERE reporter IS NOT NULL;
+"#;
+
+/// What was done under which key of a request; walks of grid workers, which go with their account.
+const GRID_WORKERS: &str = r#"
+CREATE TABLE case_key (
+    made_by TEXT NOT NULL, key TEXT NOT NULL, asked TEXT NOT NULL,
+    case_id TEXT NOT NULL REFERENCES "case" (id), seq INTEGER NOT NULL,
+    PRIMARY KEY (made_by, key)) WITHOUT ROWID;
+CREATE TABLE patrol (
+    made_by TEXT NOT NULL REFERENCES "user" (name) ON DELETE CASCADE, key TEXT NOT NULL,
+    started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, metres INTEGER NOT NULL,
+    points TEXT NOT NULL, PRIMARY KEY (made_by, key)) WITHOUT ROWID;
+CREATE TABLE patrol_area (
+    made_by TEXT NOT NULL, key TEXT NOT NULL, area_path TEXT NOT NULL, started_at INTEGER NOT NULL,
+    metres INTEGER NOT NULL, PRIMARY KEY (made_by, key, area_path),
+    FOREIGN KEY (made_by, key) REFERENCES patrol (made_by, key) ON DELETE CASCADE) WITHOUT ROWID;
+CREATE INDEX patrol_area_time ON patrol_area (area_path, started_at);
 "#;

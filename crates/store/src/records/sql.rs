@@ -161,8 +161,13 @@ pub(super) trait Columns {
     /// JSON.
     fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T> {
         let text: String = self.get(column)?;
-        serde_json::from_str(&text)
-            .map_err(|e| RecordsError::Unreadable(format!("column {column}: {e}")))
+        from_json(column, &text)
+    }
+
+    /// JSON that may be absent.
+    fn json_if<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>> {
+        let text: Option<String> = self.get(column)?;
+        text.map(|text| from_json(column, &text)).transpose()
     }
 }
 
@@ -170,6 +175,11 @@ impl Columns for QueryResult {
     fn get<T: TryGetable>(&self, column: &str) -> Result<T> {
         Ok(self.try_get("", column)?)
     }
+}
+
+fn from_json<T: DeserializeOwned>(column: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|e| RecordsError::Unreadable(format!("column {column}: {e}")))
 }
 
 pub(super) fn unreadable(column: &str, text: &str) -> RecordsError {

@@ -13,6 +13,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use serde::{Deserialize, Serialize};
 
 use super::audit::{self, AuditRow};
+use super::notices;
 use super::page::{Cursor, page};
 use super::sql::{Columns, Sql};
 use super::{Page, PageRequest, Records, Result};
@@ -224,7 +225,11 @@ impl Warnings<'_> {
         let mut changed = Vec::new();
         for step in steps {
             if steps::write(&tx, step).await? {
-                changed.extend(find(&tx, step.id).await?);
+                let row = find(&tx, step.id).await?;
+                if let Some(row) = &row {
+                    notices::warning(&tx, row).await?;
+                }
+                changed.extend(row);
             }
         }
         tx.commit().await?;

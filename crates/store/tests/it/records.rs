@@ -5,7 +5,9 @@
 mod case_scan;
 mod cases;
 mod database;
+mod grid;
 mod look_back;
+mod notify;
 mod people;
 mod scope;
 mod warnings;

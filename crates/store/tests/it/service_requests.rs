@@ -157,3 +157,61 @@ async fn new_york_is_imported_with_its_own_times_and_no_made_up_deadlines() {
         .await;
     }
 }
+
+/// The median time from opening to closing in milliseconds, straight from the file: its own columns, its
+/// own local times, none of our decoders.
+fn median_of_file(file: &str, columns: [&str; 3], format: &str) -> Option<i64> {
+    let path = shared_data(&format!("service-requests-us/{file}"))?;
+    let mut table = csv::Reader::from_path(path).unwrap();
+    let names = table.headers().unwrap().clone();
+    let [opened, closed, status] =
+        columns.map(|column| names.iter().position(|name| name == column).unwrap());
+    let moment = |text: &str| {
+        let local = jiff::civil::DateTime::strptime(format, text).unwrap();
+        local.in_tz("America/New_York").unwrap().timestamp().as_millisecond()
+    };
+    let mut times = Vec::new();
+    for row in table.records().map(Result::unwrap) {
+        let is_closed = row[status].eq_ignore_ascii_case("closed") && !row[closed].is_empty();
+        let took = is_closed.then(|| moment(&row[closed]) - moment(&row[opened]));
+        // What was closed before it was opened is no time to close; the import refuses such rows.
+        times.extend(took.filter(|&ms| ms >= 0));
+    }
+    times.sort_unstable();
+    let (low, high) = (times[(times.len() - 1) / 2], times[times.len() / 2]);
+    Some(i64::midpoint(low, high))
+}
+
+#[tokio::test]
+async fn the_median_time_to_close_is_that_of_the_file() {
+    let now = time("2026-11-21T00:00:00Z");
+    let nyc = ["created_date", "closed_date", "status"];
+    let files = [
+        (
+            Source::Boston,
+            "boston311_100.csv",
+            ["open_dt", "closed_dt", "case_status"],
+            "%Y-%m-%d %H:%M:%S",
+        ),
+        (Source::Nyc, "nyc311_2019-12-31_evening.csv", nyc, "%Y-%m-%dT%H:%M:%S%.f"),
+        (
+            Source::Nyc,
+            "nyc311_2022-05-01_part.csv",
+            ["Created Date", "Closed Date", "Status"],
+            "%m/%d/%Y %I:%M:%S %p",
+        ),
+        (Source::Nyc, "nyc311_2025-01_sample.csv", nyc, "%Y-%m-%d %H:%M:%S"),
+    ];
+    for (source, file, columns, format) in files {
+        let Some(expected) = median_of_file(file, columns, format) else { return };
+        let cases = read(source, file).unwrap();
+        on_both(async |records| {
+            let none = records.cases().summary(&[city()], START, now, now).await.unwrap();
+            assert_eq!(none.median_close_ms, None);
+            import(&records, &cases, now).await;
+            let summary = records.cases().summary(&[city()], START, now, now).await.unwrap();
+            assert_eq!(summary.median_close_ms, Some(expected), "{file}");
+        })
+        .await;
+    }
+}

@@ -40,6 +40,7 @@ pub(super) fn involve(step: &Step<'_>, after: &mut After) -> Result<(), Refusal>
         clock,
         state: PartState::Waiting,
         ended_at: None,
+        used_ms: None,
     });
     Ok(())
 }
@@ -58,7 +59,11 @@ pub(super) fn part(step: &Step<'_>, after: &mut After) -> Result<(), Refusal> {
         CommandKind::FinishPart => PartState::Done,
         _ => PartState::Refused,
     };
-    part.ended_at = (part.state != PartState::Working).then_some(step.at);
+    if part.state != PartState::Working {
+        let hours = step.rules.hours(Some(&part.agency));
+        part.ended_at = Some(step.at);
+        part.used_ms = Some(part.clock.used_ms(step.at, &step.rules.calendar, hours));
+    }
     Ok(())
 }
 

@@ -22,6 +22,7 @@ fn actor(name: &str, role: Role, agency: Option<&str>) -> Actor {
 fn who(name: &str) -> Actor {
     match name {
         "gas" => actor("gas", Role::AgencyStaff, Some("gas_co")),
+        "fire" => actor("fire", Role::AgencyStaff, Some("fire_co")),
         "check" => actor("check", Role::Supervisor, None),
         "grid" => actor("grid", Role::GridWorker, None),
         "town" => Actor {
@@ -108,7 +109,11 @@ fn played(steps: &[&str]) -> Vec<CaseEvent> {
         let command = chengmai_model::case::Command {
             reason: Some("because".into()),
             row: (kind == CommandKind::File).then_some(0),
-            agency: (kind == CommandKind::Dispatch).then(|| "gas_co".to_owned()),
+            agency: match kind {
+                CommandKind::Dispatch => Some("gas_co".to_owned()),
+                CommandKind::Involve | CommandKind::DropPart => Some("fire_co".to_owned()),
+                _ => None,
+            },
             stars: (kind == CommandKind::Rate).then_some(5),
             stage: (kind == CommandKind::Appeal).then_some(Stage::Handle),
             until: (kind == CommandKind::AskSuspend).then_some(at(10_000)),
@@ -262,6 +267,39 @@ fn an_imported_case_says_what_its_source_says_and_no_more() {
     assert_eq!(late.agency, 0);
     assert_eq!(stage_text(&facts(None, None).handle), "due - done - used 0");
     assert_eq!(stage_text(&facts(Some(at(100)), None).handle), "due 100 done - used 0");
+}
+
+/// The parts of a case: agency, handling, and nothing else.
+fn parts(steps: &[&str]) -> Vec<String> {
+    let case = replay(id(), &played(steps)).unwrap();
+    let mut numbers = Numbers::default();
+    let parts = parts_of(&case, 7, AreaId(3), &mut numbers);
+    let text = |part: &CaseFacts| {
+        let others = [part.verify, part.dispatch, part.check, part.close, part.file, part.accept];
+        assert_eq!(others, [StageFacts::NONE; 6]);
+        assert!(!part.valid && !part.missed);
+        let agency = &numbers.agencies.all()[part.agency as usize];
+        format!("{agency}: {}", stage_text(&part.handle))
+    };
+    parts.iter().map(text).collect()
+}
+
+#[test]
+fn a_part_is_a_piece_of_handling_of_its_own_agency_with_its_own_clock() {
+    let begin = ["filed", "10 town dispatch", "20 gas start", "25 town involve"];
+    assert_eq!(parts(&begin[..3]), [""; 0]);
+    assert_eq!(parts(&begin), ["fire_co: due 85 done - used 0"]);
+    let done = after(&begin, &["40 fire start_part", "55 fire finish_part"]);
+    assert_eq!(parts(&done), ["fire_co: due 85 done 55 used 30"]);
+    let late = after(&begin, &["40 fire start_part", "90 fire finish_part"]);
+    assert_eq!(parts(&late), ["fire_co: due 85 done 90 used 65 breached"]);
+    // The lead answers for its own clock only, whatever becomes of the part.
+    assert_eq!(stage_text(&facts(&late).handle), "due 70 done - used 0");
+    let refused = after(&begin, &["40 fire refuse_part"]);
+    assert_eq!(parts(&refused), ["fire_co: due - done - used 15"]);
+    let refused_late = after(&begin, &["86 fire refuse_part"]);
+    assert_eq!(parts(&refused_late), ["fire_co: due 85 done - used 61 breached"]);
+    assert_eq!(parts(&after(&begin, &["40 town drop_part"])), [""; 0]);
 }
 
 #[test]

@@ -93,3 +93,39 @@ proptest::proptest! {
         let _ = draw(&photo);
     }
 }
+
+fn named(hash: &str) -> chengmai_model::case::Photo {
+    let kind = chengmai_model::case::PhotoKind::Near;
+    chengmai_model::case::Photo { kind, hash: hash.to_owned(), at: None, position: None }
+}
+
+fn hours(count: u64) -> std::time::SystemTime {
+    std::time::SystemTime::now() + std::time::Duration::from_hours(count)
+}
+
+#[test]
+fn what_no_step_names_is_removed_after_a_day_and_what_one_named_never() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = Photos::new(folder.path().join("photos"));
+    assert_eq!(photos.remove_unused(hours(0)).unwrap(), [""; 0], "there is nothing yet");
+    let picture = |side| {
+        let mut png = Cursor::new(Vec::new());
+        DynamicImage::new_rgb8(side, side).write_to(&mut png, ImageFormat::Png).unwrap();
+        photos.take(&png.into_inner()).unwrap().hash
+    };
+    let (used, unused) = (picture(8), picture(16));
+    photos.name(&[named(&used)]).unwrap();
+    assert_eq!(photos.remove_unused(hours(23)).unwrap(), [""; 0], "its day is not over");
+    assert_eq!(photos.remove_unused(hours(25)).unwrap(), std::slice::from_ref(&unused));
+    assert!(photos.has(&used) && !photos.has(&unused));
+    assert_eq!(photos.remove_unused(hours(25)).unwrap(), [""; 0], "it is told once");
+    // Named too late: refused by its number, and sent again it waits anew.
+    let late = photos.name(&[named(&unused)]).unwrap_err();
+    assert_eq!(late.code.number, error::PHOTO_REQUIRED.number);
+    assert_eq!(picture(16), unused);
+    photos.name(&[named(&unused)]).unwrap();
+    // The same picture sent once more stays as named as it was.
+    assert_eq!(picture(8), used);
+    assert_eq!(photos.remove_unused(hours(1_000)).unwrap(), [""; 0]);
+    assert!(photos.has(&used) && photos.has(&unused));
+}
