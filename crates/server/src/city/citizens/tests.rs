@@ -3,15 +3,8 @@
 use chengmai_model::AreaId;
 use proptest::prelude::*;
 
-use super::public::{CELL_M, DEGREE_M, K, cell, split};
-
-/// Metres between two places that are near each other.
-fn metres(a: [f64; 2], b: [f64; 2]) -> f64 {
-    let middle = f64::midpoint(a[1], b[1]).to_radians();
-    let east = (a[0] - b[0]) * DEGREE_M * middle.cos();
-    let north = (a[1] - b[1]) * DEGREE_M;
-    east.hypot(north)
-}
+use super::metres;
+use super::public::{CELL_M, K, cell, split};
 
 proptest! {
     #[test]
