@@ -25,6 +25,7 @@ mod open;
 mod place;
 mod procedure;
 mod recode;
+mod responsible;
 mod rules;
 mod who;
 
@@ -34,6 +35,7 @@ pub use late::{escalated_to, next_look};
 pub use open::{FilingRequest, ReportRequest, UNSORTED, file, report};
 pub use procedure::Table;
 pub use recode::recode;
+pub use responsible::Responsible;
 pub use rules::{AgencyRule, CaseRules};
 
 /// Longest note, reason or description, in characters.

@@ -12,6 +12,8 @@ use crate::pack::PackFault;
 use crate::pack::rating::Ratings;
 use crate::{AreaCode, AreaTree, Severity, Text, Tier};
 
+pub use responsibility::{Owner, RESPONSIBILITY_FILE, Responsibilities, Responsibility};
+
 /// `pack.toml` of the city's pack, table `[pack]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +61,8 @@ pub struct City {
     pub calendar: Calendar,
     /// How its areas, agencies and posts are judged (`ratings.toml`).
     pub ratings: Ratings,
+    /// Who answers for what (`responsibility.toml`), before the leads of the case types.
+    pub responsibilities: Responsibilities,
 }
 
 /// How alarms are screened in this city (`[alarms]`); what is absent has the program's default.
@@ -280,6 +284,7 @@ impl Default for City {
             alarms: CityAlarms::default(),
             calendar: Calendar::default(),
             ratings: Ratings::default(),
+            responsibilities: Responsibilities::default(),
         }
     }
 }
@@ -288,3 +293,4 @@ mod areas;
 mod calendar;
 mod geojson;
 mod read;
+mod responsibility;

@@ -176,6 +176,10 @@ catalogue! {
         "订阅数量已达上限" / "there are as many subscriptions as may be" ; "删除不用的订阅" / "remove those that nobody needs"
     NOT_DEAD = 438 "not_dead" 409
         "只有发送失败且已放弃的消息可以重发" / "only a message that was given up can be sent again" ; "刷新后查看消息状态；已停用的订阅请先启用" / "reload and look at its state; a stopped subscription must be started first"
+    TRAINING_UNDER_WAY = 445 "training_under_way" 409
+        "正在学习，请等它完成" / "learning is under way already; wait until it has ended" ; "完成后可再次开始" / "begin again when it has ended"
+    TOO_FEW_TO_LEARN = 446 "too_few_to_learn" 409
+        "可供学习的已结案件太少" / "there are too few closed cases to learn from" ; "至少需要 200 件写有描述、按立案标准立案的已结案件，分属两个以上类型" / "it takes 200 closed cases with words, filed under the standard, of two types or more"
     SIGN_IN = 501 "sign_in" 401
         "请先登录" / "sign in first" ; "登录或携带有效令牌" / "sign in, or send a valid token"
     BAD_CREDENTIALS = 502 "bad_credentials" 401

@@ -38,6 +38,7 @@ pub(crate) mod evaluation;
 pub(crate) mod hub;
 pub(crate) mod layout;
 pub(crate) mod marks;
+pub(crate) mod near;
 pub(crate) mod notify;
 pub(crate) mod past;
 pub(crate) mod photos;
@@ -47,6 +48,7 @@ pub(crate) mod restore;
 pub(crate) mod rules;
 pub(crate) mod sequencer;
 pub(crate) mod start;
+pub(crate) mod triage;
 
 use crate::config::Config;
 use crate::http::admission::Room;
@@ -73,12 +75,19 @@ pub(crate) struct ReportRates {
     pub(crate) citizens: Limiter,
     /// By an app, for one address.
     pub(crate) apps: Limiter,
+    /// Questions what a report may be, while it is written.
+    pub(crate) proposals: Limiter,
 }
 
 impl Default for ReportRates {
-    /// Ten at once and two a minute; an app sixty at once and one a second. Our defaults.
+    /// Ten at once and two a minute; an app sixty at once and one a second; questions thirty at once and
+    /// one in two seconds. Our defaults.
     fn default() -> Self {
-        Self { citizens: Limiter::new(10, 30_000), apps: Limiter::new(60, 1_000) }
+        Self {
+            citizens: Limiter::new(10, 30_000),
+            apps: Limiter::new(60, 1_000),
+            proposals: Limiter::new(30, 2_000),
+        }
     }
 }
 
@@ -106,6 +115,7 @@ pub(crate) struct City {
     pub(crate) report_rate: ReportRates,
     pub(crate) hub: Arc<Hub>,
     pub(crate) book: Arc<Book>,
+    pub(crate) triage: triage::Triage,
     pub(crate) counters: Arc<Counters>,
     pub(crate) rate: Arc<Rate>,
     pub(crate) room: Room,
@@ -203,17 +213,20 @@ impl City {
         found.map_or(0, |r| engine.catalog().rules()[usize::from(r)].files_row)
     }
 
-    /// The agency asked for, if it may be asked, or the one that answers for the kind of work.
+    /// The agency asked for, if it may be asked, or the one that answers for this type of case at the
+    /// place, by what is said of it.
     pub(crate) fn agency_for(
         &self,
         asked: Option<&str>,
-        kind: &str,
+        type_id: &str,
+        words: &str,
         area: &AreaPath,
     ) -> Answer<Option<String>> {
-        match asked.filter(|a| !a.is_empty()) {
-            Some(id) => self.known_agency(id, area).map(|()| Some(id.to_owned())),
-            None => Ok(self.agencies.route(kind, area).map(|a| a.id.clone())),
+        if let Some(id) = asked.filter(|a| !a.is_empty()) {
+            return self.known_agency(id, area).map(|()| Some(id.to_owned()));
         }
+        let found = self.case_rules.responsible(type_id, words, area);
+        Ok(found.map(|found| found.agency.to_owned()))
     }
 
     /// Goes on only when the agency exists and looks after the area.

@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Check, test and start packs 场景包
     Pack(Pack),
+    /// Learn from the city's own closed cases what reports are about
+    Train(Train),
     /// Accounts and tokens of a data folder
     User(User),
     /// Read a data folder's journal and snapshots from end to end and say whether they are sound
@@ -163,6 +165,28 @@ pub(crate) enum PackWhat {
     New {
         /// Its folder; the last part is its id
         folder: PathBuf,
+    },
+}
+
+/// What to learn.
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    #[command(subcommand)]
+    pub(crate) what: TrainWhat,
+}
+
+/// Kinds of learning.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrainWhat {
+    /// The type of a report from its words; prints how good it was on later cases it had not seen
+    ///
+    /// The city may be running: it takes the new model up when it is sent SIGHUP, and at its next start.
+    Routing {
+        /// Data folder
+        #[arg(long, env = "CHENGMAI_DATA", default_value = "./data", value_name = "DIR")]
+        data: PathBuf,
+        #[command(flatten)]
+        records: RecordsFlags,
     },
 }
 

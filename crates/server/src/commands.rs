@@ -7,6 +7,7 @@ pub(crate) mod openapi;
 pub(crate) mod pack;
 pub(crate) mod replay;
 pub(crate) mod serve;
+pub(crate) mod train;
 pub(crate) mod user;
 pub(crate) mod verify;
 

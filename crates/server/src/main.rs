@@ -40,6 +40,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Import(import) => commands::import::run(import),
         Command::Replay(replay) => commands::replay::run(&replay),
         Command::Pack(pack) => commands::pack::run(pack),
+        Command::Train(train) => commands::train::run(train),
         Command::User(user) => commands::user::run(user),
         Command::Verify(verify) => commands::verify::run(&verify),
         Command::Bench(bench) => commands::bench::run(&bench),

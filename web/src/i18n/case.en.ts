@@ -333,6 +333,15 @@ export const action: typeof zh.action = {
   about_reopen: "It is not solved: back to the agency with a new clock.",
 };
 
+/** What is proposed from the words and the table of responsibilities. */
+export const proposal: typeof zh.proposal = {
+  title: "Proposals",
+  types: "It may be",
+  agency: "Whose work:",
+  outside: "not a municipal agency",
+  near: "Reported near there lately, perhaps the same:",
+};
+
 export const photo: typeof zh.photo = {
   title: "Photos",
   and: ", ",

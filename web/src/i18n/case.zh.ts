@@ -333,6 +333,15 @@ export const action = {
   about_reopen: "问题没有解决，退回责任单位重新办理，重新计时。",
 };
 
+/** 按文字与职责表的建议。 */
+export const proposal = {
+  title: "建议",
+  types: "可能的案由",
+  agency: "建议责任单位：",
+  outside: "非市政单位",
+  near: "附近近日可能相同的案件：",
+};
+
 /** 随步骤上传的照片。 */
 export const photo = {
   title: "现场照片",

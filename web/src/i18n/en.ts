@@ -2,7 +2,7 @@
 import alarm from "./alarm.en";
 import * as cases from "./case.en";
 import device from "./device";
-import { evaluation } from "./evaluation.en";
+import { evaluation, topics } from "./evaluation.en";
 import { review, rule } from "./lookback.en";
 import grid from "./grid";
 import { notify } from "./notify.en";
@@ -268,8 +268,10 @@ const en: typeof zh = {
   },
   alarm,
   evaluation,
+  topics,
   notify,
   case: cases.item,
+  proposal: cases.proposal,
   clock: cases.clock,
   stage: cases.stage,
   step: cases.step,

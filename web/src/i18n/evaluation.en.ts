@@ -59,3 +59,14 @@ export const evaluation: typeof zh.evaluation = {
   no_place: "Nothing to compare with",
   peers: "compared with {count} units of its tier",
 };
+
+export const topics: typeof zh.topics = {
+  title: "What citizens reported in seven days",
+  lead: "Words and places of fewer than five reports are not shown, and personal data is taken out first. Against the four weeks before.",
+  few: "Fewer than five reports of citizens in the last seven days.",
+  reports: "{now} reports in seven days, {before} in the four weeks before.",
+  count: "{now} reports (before: {before})",
+  none: "No word rose clearly.",
+  spot: "since {since} {count} reports, usually about {expected}",
+  no_spots: "No place has more reports than usual.",
+};

@@ -57,3 +57,14 @@ export const evaluation = {
   no_place: "无从比较",
   peers: "与 {count} 个同级单位相比",
 };
+
+export const topics = {
+  title: "近七日群众反映",
+  lead: "不足五件的词、区域不显示；词语先去除个人信息。与之前四周相比。",
+  few: "近七日群众上报不足五件。",
+  reports: "近七日 {now} 件，之前四周 {before} 件。",
+  count: "{now} 件（此前 {before}）",
+  none: "没有明显上升的词。",
+  spot: "自 {since} 起 {count} 件，通常约 {expected} 件",
+  no_spots: "没有超出平常的聚集区域。",
+};

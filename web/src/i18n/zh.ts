@@ -2,7 +2,7 @@
 import alarm from "./alarm.zh";
 import * as cases from "./case.zh";
 import device from "./device";
-import { evaluation } from "./evaluation.zh";
+import { evaluation, topics } from "./evaluation.zh";
 import { review, rule } from "./lookback.zh";
 import grid from "./grid";
 import { notify } from "./notify.zh";
@@ -267,8 +267,10 @@ export default {
   },
   alarm,
   evaluation,
+  topics,
   notify,
   case: cases.item,
+  proposal: cases.proposal,
   clock: cases.clock,
   stage: cases.stage,
   step: cases.step,

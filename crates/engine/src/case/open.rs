@@ -180,7 +180,8 @@ pub(super) fn filing(step: &Step<'_>, after: &mut After) -> Result<(), Refusal> 
     let (case_type, row, limits) = standard(step.rules, type_id, index)?;
     // Another type than the reported one may be another agency's.
     let retyped = case_type.id != case.filing.type_id;
-    let lead = step.rules.agency_of(&case_type.lead, &case.area).map(str::to_owned);
+    let found = step.rules.responsible(&case_type.id, &case.filing.description, &case.area);
+    let lead = found.map(|found| found.agency.to_owned());
     let proposed = if retyped { lead } else { case.agency.clone().or(lead) };
     let agency = command.agency.clone().or(proposed);
     after.due_at = Some(whole_due(&limits, agency.as_deref(), step.at, step.rules));

@@ -9,7 +9,7 @@ use chengmai_model::case::{Case, Stage, StageLimits, default_limit};
 use chengmai_model::pack::{CaseType, LimitRow, Plan, Procedure};
 use chengmai_model::{AreaPath, Text};
 
-use super::Table;
+use super::{Table, responsible};
 
 /// One agency, as far as decisions need to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +28,12 @@ pub struct CaseRules {
     /// Working days and hours.
     pub calendar: Calendar,
     tables: BTreeMap<String, Table>,
-    types: BTreeMap<String, CaseType>,
+    pub(super) types: BTreeMap<String, CaseType>,
     plans: BTreeMap<String, Plan>,
     agencies: BTreeMap<String, AgencyRule>,
     /// Case types of each kind of agency: its list of duties.
-    duties: BTreeMap<String, BTreeSet<String>>,
+    pub(super) duties: BTreeMap<String, BTreeSet<String>>,
+    pub(super) responsibilities: responsible::Rows,
 }
 
 impl CaseRules {
@@ -63,6 +64,7 @@ impl CaseRules {
             plans: plans.into_iter().map(|p| (p.id.clone(), p.clone())).collect(),
             agencies: BTreeMap::new(),
             duties,
+            responsibilities: responsible::Rows::default(),
         }
     }
 

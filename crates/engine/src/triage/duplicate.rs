@@ -83,9 +83,10 @@ impl Vocabulary {
     pub fn sketch(&self, text: &str) -> Sketch {
         let mut sums = [0i32; 128];
         each_gram(text, true, |hash| {
-            // Whole powers of two that the run is rarer than every text: the same on every machine.
+            // Whole powers of two that the run is rarer than every text: the same on every machine. Never
+            // nothing, or all texts would be alike where none was learnt.
             let rarity = (self.all + 1) / (self.texts[place_of(hash)] + 1);
-            let weight = (rarity | 1).ilog2().cast_signed();
+            let weight = (rarity | 1).ilog2().max(1).cast_signed();
             for (half, sums) in [hash, mix(hash)].into_iter().zip(sums.chunks_exact_mut(64)) {
                 for (bit, sum) in sums.iter_mut().enumerate() {
                     *sum += if half >> bit & 1 == 1 { weight } else { -weight };

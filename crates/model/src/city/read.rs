@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     AgencyKind, AreaFiles, City, CityAlarms, CityHead, EnglishName, Section, SeverityName,
-    TierName, calendar,
+    TierName, calendar, responsibility,
 };
 use crate::area::{Overlay, Recoded};
 use crate::pack::PackFault;
@@ -135,26 +135,33 @@ pub(super) fn read(files: &[(String, String)]) -> Result<City, Vec<PackFault>> {
     let zone = city.as_ref().and_then(|(city, document)| zone(city, document, &mut faults));
     let calendar = calendar::read(files, &zone.unwrap_or(jiff::tz::TimeZone::UTC), &mut faults);
     let ratings = rating::read(files, &mut faults);
+    let kinds = city.as_ref().map_or(&[][..], |(city, _)| &city.agency_kind);
+    let table = responsibility::read(files, kinds, &mut faults);
     let found = faults.sorted();
-    match (head, city, ratings) {
-        (Some((head, _)), Some((city, _)), Some(ratings)) if found.is_empty() => Ok(City {
-            head: head.pack,
-            name: city.city.name,
-            root: city.city.root,
-            time_zone: city.city.time_zone,
-            languages: city.city.languages,
-            tiers: city.tier,
-            sections: city.section,
-            severities: city.severity,
-            overlays: city.overlay,
-            recoded: city.recoded,
-            agency_kinds: city.agency_kind,
-            english: city.english,
-            areas: city.areas,
-            alarms: city.alarms,
-            calendar,
-            ratings,
-        }),
+    match (head, city, ratings, table) {
+        (Some((head, _)), Some((city, _)), Some(ratings), Some(responsibilities))
+            if found.is_empty() =>
+        {
+            Ok(City {
+                head: head.pack,
+                name: city.city.name,
+                root: city.city.root,
+                time_zone: city.city.time_zone,
+                languages: city.city.languages,
+                tiers: city.tier,
+                sections: city.section,
+                severities: city.severity,
+                overlays: city.overlay,
+                recoded: city.recoded,
+                agency_kinds: city.agency_kind,
+                english: city.english,
+                areas: city.areas,
+                alarms: city.alarms,
+                calendar,
+                ratings,
+                responsibilities,
+            })
+        }
         _ => Err(found),
     }
 }

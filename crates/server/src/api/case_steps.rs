@@ -84,6 +84,7 @@ async fn open_case(
         None => city.records.cases().file(draft, &events, None).await?,
     };
     city.publish_case(&filed.case);
+    city.learn_type(&filed.case);
     Ok(filed.case)
 }
 
@@ -106,10 +107,10 @@ fn first_event(
     };
     let description = new.description.unwrap_or_default();
     let Some(row) = new.row else {
-        let lead = case_type.and_then(|t| city.case_rules.agency_of(&t.lead, &area));
+        let lead = case_type.and_then(|t| city.case_rules.responsible(&t.id, &description, &area));
         let request = ReportRequest {
             type_id: type_id.as_deref(),
-            agency: lead.map(str::to_owned),
+            agency: lead.map(|lead| lead.agency.to_owned()),
             area,
             position: new.position,
             description,
@@ -123,6 +124,7 @@ fn first_event(
     };
     let case_type =
         case_type.ok_or_else(|| Problem::new(&error::BAD_BODY, "give the type of the row"))?;
+    let agency = city.agency_for(new.agency.as_deref(), &case_type.id, &description, &area)?;
     let severity = new.severity.map(|number| {
         Severity::new(number)
             .ok_or_else(|| Problem::new(&error::BAD_BODY, format!("severity {number}")))
@@ -130,7 +132,7 @@ fn first_event(
     let request = FilingRequest {
         type_id: &case_type.id,
         row,
-        agency: city.agency_for(new.agency.as_deref(), &case_type.lead, &area)?,
+        agency,
         area,
         position: new.position,
         level: None,
@@ -315,7 +317,11 @@ async fn take(
     still_as_seen(city, &case, body.seen).await?;
     let command = command(city, caller, &case, kind, body).await?;
     let events = decide(&case, &command, &caller.actor(), clock::now(), &city.case_rules)?;
-    city.take_step_once(&case, &events, key).await
+    let case = city.take_step_once(&case, &events, key).await?;
+    if kind == CommandKind::File {
+        city.learn_type(&case);
+    }
+    Ok(case)
 }
 
 impl City {

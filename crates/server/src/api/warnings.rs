@@ -353,7 +353,7 @@ pub(crate) async fn file_warning(
     } else {
         0
     };
-    let agency = city.agency_for(body.agency.as_deref(), &case_type.lead, &row.area)?;
+    let agency = city.agency_for(body.agency.as_deref(), &case_type.id, "", &row.area)?;
     let request = FilingRequest {
         type_id: &case_type.id,
         row: body.row.unwrap_or(proposed_row),

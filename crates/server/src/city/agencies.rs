@@ -1,4 +1,4 @@
-//! Agencies 责任单位 in memory: who answers for a type of case in an area.
+//! Agencies 责任单位 in memory, by id. Who answers for a type of case in an area is `engine::case::Responsible`.
 
 use std::collections::BTreeMap;
 
@@ -11,39 +11,19 @@ use crate::packs::Loaded;
 
 /// All agencies of the city.
 #[derive(Debug, Default)]
-pub(crate) struct Agencies {
-    by_id: BTreeMap<String, AgencyRow>,
-    /// Kind and area code to id.
-    by_place: BTreeMap<(String, String), String>,
-}
+pub(crate) struct Agencies(BTreeMap<String, AgencyRow>);
 
 impl Agencies {
     pub(crate) fn new(rows: Vec<AgencyRow>) -> Self {
-        let mut agencies = Self::default();
-        for row in rows {
-            let place = (row.kind.clone(), row.area.code().to_owned());
-            agencies.by_place.insert(place, row.id.clone());
-            agencies.by_id.insert(row.id.clone(), row);
-        }
-        agencies
+        Self(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&AgencyRow> {
-        self.by_id.get(id)
+        self.0.get(id)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &AgencyRow> {
-        self.by_id.values()
-    }
-
-    /// The agency of that kind which looks after the smallest area around `area`.
-    pub(crate) fn route(&self, kind: &str, area: &AreaPath) -> Option<&AgencyRow> {
-        let codes: Vec<&str> = area.codes().collect();
-        let id = codes
-            .into_iter()
-            .rev()
-            .find_map(|code| self.by_place.get(&(kind.to_owned(), code.to_owned())))?;
-        self.by_id.get(id)
+        self.0.values()
     }
 }
 
@@ -80,35 +60,4 @@ pub(super) async fn sync(
         rows.into_iter().filter(|row| !known.contains(row) && !goes_on(row)).collect();
     records.agencies().upsert(&changed).await?;
     Ok(Agencies::new(records.agencies().all().await?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use chengmai_model::Text;
-
-    fn agency(id: &str, kind: &str, path: &str) -> AgencyRow {
-        AgencyRow {
-            id: id.to_owned(),
-            name: Text::new(id, id),
-            kind: kind.to_owned(),
-            area: AreaPath::parse(path).unwrap(),
-            person: None,
-        }
-    }
-
-    #[test]
-    fn the_nearest_agency_of_the_kind_is_found() {
-        let agencies = Agencies::new(vec![
-            agency("gas-city", "gas", "/50/"),
-            agency("gas-yz", "gas", "/50/500103/"),
-            agency("water-yz", "water", "/50/500103/"),
-        ]);
-        let route = |kind, path: &str| {
-            agencies.route(kind, &AreaPath::parse(path).unwrap()).map(|a| a.id.as_str())
-        };
-        assert_eq!(route("gas", "/50/500103/500103001/"), Some("gas-yz"));
-        assert_eq!(route("gas", "/50/500104/"), Some("gas-city"));
-        assert_eq!(route("water", "/50/500104/"), None);
-    }
 }

@@ -8,6 +8,7 @@ use chengmai_engine::clock::DueQueue;
 use chengmai_model::{AreaId, AreaTree, Severity, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
+use super::near::Near;
 use crate::clock;
 
 /// An open warning, as far as counters need it.
@@ -43,6 +44,8 @@ pub(crate) struct Book {
     warnings: RwLock<BTreeMap<String, OpenWarning>>,
     cases: RwLock<BTreeMap<String, OpenCase>>,
     looks: Mutex<Looks>,
+    /// What was reported lately, open or closed.
+    pub(crate) near: Near,
 }
 
 impl Default for Looks {

@@ -7,24 +7,18 @@
 
 use chengmai_engine::case::{ReportRequest, decide, report};
 use chengmai_engine::triage::scrub::scrub;
-use chengmai_model::case::{Case, CaseId, CaseSource, CaseState, Command, CommandKind, Photo};
-use chengmai_model::time::HOUR_MS;
+use chengmai_model::case::{Case, CaseId, CaseSource, Command, CommandKind, Photo};
 use chengmai_model::{Actor, AreaId, AreaPath, Role, Text, Timestamp, error};
-use chengmai_store::records::citizens::{ContactRow, NewContact, PublicFilter};
+use chengmai_store::records::citizens::{ContactRow, NewContact};
 
 use super::City;
+use super::triage::Proposed;
 use crate::accounts::{hash_token, hex};
 use crate::clock;
 use crate::http::problem::{Answer, Problem};
 
 pub(crate) mod public;
 
-/// Reports of the same within this many metres are shown before another one is sent.
-const NEAR_M: f64 = 150.0;
-/// And not older than this.
-const NEAR_MS: i64 = 72 * HOUR_MS;
-/// Most of them shown.
-const NEAR_MAX: usize = 5;
 /// Digits of the name by which a case knows its reporter.
 const NAME_DIGITS: usize = 12;
 
@@ -81,18 +75,21 @@ impl City {
     /// Takes a report in.
     pub(crate) async fn report(&self, new: NewReport) -> Answer<Reported> {
         let area = self.reported_area(&new)?;
-        let case_type = match &new.type_id {
-            Some(id) => Some(self.case_type(id)?),
-            None => None,
+        // What the citizen left open is decided only where the city's own cases say that it may be.
+        let decided = match &new.type_id {
+            Some(_) => None,
+            None => self.propose(&new.words, &area).decided,
         };
-        let lead = case_type.and_then(|t| self.case_rules.agency_of(&t.lead, &area));
+        let type_id = new.type_id.as_deref().or(decided.as_ref().map(|likely| likely.id.as_str()));
+        let case_type = type_id.map(|id| self.case_type(id)).transpose()?;
+        let lead = case_type.and_then(|t| self.case_rules.responsible(&t.id, &new.words, &area));
         let (token, contact) = self.contact(&new.person, words_of(&new));
         let request = ReportRequest {
-            type_id: new.type_id.as_deref(),
+            type_id,
             area: area.clone(),
             position: new.position,
             description: without_personal_data(&new.words),
-            agency: lead.map(str::to_owned),
+            agency: lead.map(|lead| lead.agency.to_owned()),
             reporter: Some(contact.reporter.clone()),
             source: new.source,
             external: None,
@@ -103,8 +100,13 @@ impl City {
         let mut events = report(&request, &self.citizen(&contact.reporter), now, &self.case_rules)?;
         // In the history, where staff reads it; never part of what is public.
         let address = new.address.as_deref().map(without_personal_data);
+        let by_words = decided.as_ref().map(|likely| {
+            let percent = likely.probability * 100.0;
+            format!("类别由程序按文字判定，把握 {percent:.0} % / kind decided by the program from the words, {percent:.0} % sure")
+        });
+        let notes: Vec<String> = address.into_iter().chain(by_words).collect();
         if let Some(first) = events.first_mut() {
-            first.note = address;
+            first.note = Some(notes.join("\n")).filter(|note| !note.is_empty());
         }
         tokio::task::block_in_place(|| self.photos.name(&new.photos))?;
         let draft = CaseId::draft(&area, self.profile.local_date(now));
@@ -128,33 +130,24 @@ impl City {
         Ok(Reported { case, token })
     }
 
-    /// Open public cases of this type near a place, nearest first: perhaps it is reported already.
+    /// Open cases that citizens reported and that may be this one, the most probable first.
     pub(crate) async fn near_reports(
         &self,
-        type_id: &str,
+        words: &str,
         position: [f64; 2],
+        type_id: Option<&str>,
+        proposed: &Proposed,
     ) -> Answer<Vec<Case>> {
-        let now = clock::now();
-        let filter = PublicFilter {
-            areas: vec![self.root_path()],
-            types: vec![type_id.to_owned()],
-            from: now.plus_ms(-NEAR_MS),
-            to: now,
-            changed_from: None,
-            changed_to: None,
-            open: Some(true),
-            skip: 0,
-            rows_max: chengmai_store::records::citizens::PUBLIC_ROWS_MAX,
-        };
-        let cases = self.records.citizens().list(&filter).await?;
-        let mut near: Vec<(f64, Case)> = cases
-            .into_iter()
-            .filter(|case| case.state != CaseState::Merged)
-            .filter_map(|case| Some((metres(case.filing.position?, position), case)))
-            .filter(|(metres, _)| *metres <= NEAR_M)
-            .collect();
-        near.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Ok(near.into_iter().take(NEAR_MAX).map(|(_, case)| case).collect())
+        let near = self.near_cases(words, position, type_id, proposed).await?;
+        let is_open = |case: &Case| case.closed_at.is_none() && case.filing.reporter.is_some();
+        Ok(near.into_iter().map(|(case, _)| case).filter(is_open).collect())
+    }
+
+    /// What may be said of a report that a citizen is writing; the words of a place outside the city are
+    /// looked at as the whole city's.
+    pub(crate) fn propose_to_citizen(&self, words: &str, position: Option<[f64; 2]>) -> Proposed {
+        let area = position.and_then(|at| self.areas.locate(at)).unwrap_or(AreaId::ROOT);
+        self.propose(words, &AreaPath::of(&self.areas, area))
     }
 
     /// What a tracking link leads to.

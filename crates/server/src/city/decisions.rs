@@ -305,7 +305,9 @@ impl Decisions {
             && row.facts.subject_kind != GROUP;
         let case_type = rule.files.as_deref().and_then(|id| self.catalog.case_type(id));
         let (true, None, Some(case_type)) = (open, &row.case, case_type) else { return Ok(()) };
-        let agency = self.agencies.route(&case_type.def.lead, &row.area);
+        let description = describe(&row, rule, &self.catalog);
+        let found = self.case_rules.responsible(&case_type.def.id, &description, &row.area);
+        let agency = found.map(|found| found.agency.to_owned());
         let request = FilingRequest {
             type_id: &case_type.def.id,
             row: rule.files_row,
@@ -314,8 +316,8 @@ impl Decisions {
             level: None,
             severity: Some(row.severity),
             title: Some(rule.name.clone()),
-            description: describe(&row, rule, &self.catalog),
-            agency: agency.map(|a| a.id.clone()),
+            description,
+            agency,
             warning: Some(row.id),
             source: CaseSource::Warning,
             simulated: row.facts.simulated,
@@ -427,9 +429,10 @@ pub(crate) async fn fill_book(
         }
         page.cursor = rows.next_cursor;
         if page.cursor.is_none() {
-            return Ok(());
+            break;
         }
     }
+    book.near.fill(records, root[0].clone(), clock::now()).await
 }
 
 /// Tells the book and the screens how a warning stands.
@@ -443,6 +446,7 @@ pub(crate) fn publish_warning(hub: &Hub, book: &Book, areas: &AreaTree, row: &Wa
 /// Tells the book and the screens how a case stands.
 pub(crate) fn publish_case(hub: &Hub, book: &Book, shown: Shown<'_>, case: &Case) {
     note_case(book, shown.areas, case);
+    book.near.note(case, clock::now());
     if let Some(area) = shown.areas.find(case.area.code()) {
         hub.publish(area, Payload::Case(case_text(shown, case, clock::now()).into()));
     }

@@ -74,6 +74,10 @@ impl DataFolder {
     pub(crate) fn areas(&self) -> AreaFiles {
         AreaFiles::of(&self.root)
     }
+
+    pub(crate) fn routing(&self) -> PathBuf {
+        routing(&self.root)
+    }
 }
 
 /// The files about areas in a data folder.
@@ -105,4 +109,9 @@ impl AreaFiles {
     pub(crate) fn before(&self) -> PathBuf {
         self.0.join("areas-before.json")
     }
+}
+
+/// Where the model lies that was learnt from a city's cases; it may be put there while the city runs.
+pub(crate) fn routing(root: &Path) -> PathBuf {
+    root.join("routing.model")
 }

@@ -12,6 +12,7 @@ use chengmai_engine::case::{AgencyRule, CaseRules};
 use chengmai_history::sql::{Sql, SqlSettings};
 use chengmai_history::{History, HistorySettings};
 use chengmai_model::area::AreaHistory;
+use chengmai_model::city::RESPONSIBILITY_FILE;
 use chengmai_model::{AreaPath, AreaTree, Timestamp};
 use chengmai_store::journal::{Entry, Journal, JournalSettings};
 use chengmai_store::order::{Restart, Step, Use, Writer};
@@ -37,6 +38,7 @@ use super::registry::Registry;
 use super::restore::{Opened, restore};
 use super::rules::{Replayed, RuleBook};
 use super::sequencer::{Message, Sequencer};
+use super::triage::Triage;
 use super::{City, ReportRates};
 use crate::clock;
 use crate::config::Config;
@@ -135,7 +137,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
     let records = open_records(&config, &given, started_at).await?;
     let areas = Arc::clone(&given.tree);
     let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
-    let case_rules = Arc::new(case_rules(&loaded, &agencies));
+    let case_rules = Arc::new(case_rules(&loaded, &agencies, &areas)?);
     let (book, counters) = (Arc::new(Book::default()), Arc::new(Counters::default()));
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
     let mut rules = Replayed::new(loaded.packs.clone(), records.rules().changes().await?);
@@ -328,7 +330,7 @@ impl Brain {
 }
 
 /// What cases of this city are decided by.
-fn case_rules(loaded: &Loaded, agencies: &Agencies) -> CaseRules {
+fn case_rules(loaded: &Loaded, agencies: &Agencies, areas: &AreaTree) -> anyhow::Result<CaseRules> {
     let profile = &loaded.profile;
     let mut rules = loaded.catalog.case_rules(profile.calendar.clone());
     for agency in agencies.iter() {
@@ -339,7 +341,11 @@ fn case_rules(loaded: &Loaded, agencies: &Agencies) -> CaseRules {
         };
         rules.set_agency(&agency.id, rule);
     }
-    rules
+    let path = |code: &str| areas.find(code).map(|area| AreaPath::of(areas, area));
+    rules.set_responsibilities(&profile.responsibilities, path).map_err(|unknown| {
+        anyhow::anyhow!("E-301 {RESPONSIBILITY_FILE}: `{unknown}` is neither an area of this city nor a case type of its packs")
+    })?;
+    Ok(rules)
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
@@ -412,6 +418,7 @@ impl Prepared {
             agencies: self.agencies,
             case_rules: self.case_rules,
             photos: Photos::new(brain.folder.photos()),
+            triage: Triage::open(brain.folder.routing()),
             outlet: self.outlet,
             report_rate: ReportRates::default(),
             hub: Arc::clone(&brain.hub),

@@ -97,6 +97,7 @@ impl Open {
         // Handlers that anybody may use ask from where.
         let router = router(Arc::clone(&self.city));
         let router = router.into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(reload_on_hangup(Arc::clone(&self.city)));
         let mut closing = stopped.clone();
         let served = axum::serve(self.listener, router).with_graceful_shutdown(async move {
             // The sender lives until it has said so.
@@ -115,6 +116,19 @@ impl Open {
         self.running.stop().await;
         say("chengmai has stopped; everything acknowledged is on disk");
         Ok(())
+    }
+}
+
+/// Takes up a model that was trained beside the city, at every SIGHUP.
+async fn reload_on_hangup(city: Arc<City>) {
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        Ok(mut signal) => {
+            while signal.recv().await.is_some() {
+                city.triage.reload();
+                tracing::info!("the routing model was read again");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "SIGHUP cannot be watched"),
     }
 }
 

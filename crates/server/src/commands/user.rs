@@ -33,7 +33,8 @@ pub(crate) fn run(user: User) -> anyhow::Result<()> {
     })
 }
 
-async fn open(data: &Path, records: &RecordsFlags) -> anyhow::Result<Records> {
+/// The records of a data folder that holds a city.
+pub(super) async fn open(data: &Path, records: &RecordsFlags) -> anyhow::Result<Records> {
     let place = records.place(data)?;
     if matches!(&place, Place::File(path) if !path.exists()) {
         bail!("{} holds no city yet: start `chengmai serve` there first", data.display());

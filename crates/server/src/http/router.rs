@@ -25,9 +25,9 @@ use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
     corrections, deliveries, device_summary, devices, evaluation, evaluation_sheet, events,
-    gateway, geo_report, indicator_windows, indicators, latest, moments, packs, patrols, readings,
-    reviews, rules, series, session, setpoints, shelves, sql, stars, subscriptions, system, tasks,
-    users, warnings, workload,
+    gateway, geo_report, indicator_windows, indicators, latest, moments, packs, patrols, proposals,
+    readings, reviews, rules, series, session, setpoints, shelves, sql, stars, subscriptions,
+    system, tasks, topics, users, warnings, workload,
 };
 use crate::city::City;
 use crate::pages::{self, downloads, overview, report, stop_mail, track};
@@ -73,6 +73,10 @@ fn decisions() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(case_import::import_cases))
         .routes(routes!(cases::get_case))
         .routes(routes!(case_steps::act_on_case))
+        .routes(routes!(proposals::propose))
+        .routes(routes!(proposals::get_routing))
+        .routes(routes!(proposals::train_routing))
+        .routes(routes!(topics::list_topics))
         .routes(routes!(patrols::list_patrols, patrols::keep_patrol))
         .routes(routes!(patrols::delete_patrol))
         .routes(routes!(workload::get_workload))
@@ -160,6 +164,7 @@ fn citizens() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(contacts::keep_photo))
         .routes(routes!(contacts::get_photo, contacts::publish_photo))
         .routes(routes!(report::get_report, report::post_report))
+        .routes(routes!(report::propose))
         .routes(routes!(track::get_track, track::post_track))
         .routes(routes!(track::get_track_photo))
         .routes(routes!(track::get_receipt))

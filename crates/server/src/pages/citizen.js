@@ -127,4 +127,59 @@
     });
     kinds.before(box);
   }
+
+  // What it may be, while it is written: kinds to touch, and reports that may be the same.
+  const words = document.getElementById("words");
+  const advice = document.getElementById("advice");
+  if (words && advice && kinds) {
+    let typing = 0;
+    let asked = "";
+    const line = (tag, text) => {
+      const element = document.createElement(tag);
+      element.textContent = text;
+      return element;
+    };
+    const show = ({ types, near }) => {
+      advice.replaceChildren();
+      if (types.length > 0 && kinds.value === "") {
+        advice.append(line("p", advice.dataset.types));
+        for (const { id, name, percent } of types) {
+          const element = line("button", `${name} ${percent} %`);
+          element.type = "button";
+          element.className = "second";
+          element.addEventListener("click", () => {
+            kinds.value = id;
+            void ask();
+          });
+          advice.append(element);
+        }
+      }
+      if (near.length > 0) {
+        advice.append(line("p", advice.dataset.near));
+        const list = document.createElement("ul");
+        for (const { id, name, words: said, state } of near) list.append(line("li", `${name} · ${said} · ${state} · ${id}`));
+        advice.append(list);
+      }
+    };
+    const ask = async () => {
+      const body = new URLSearchParams({
+        words: words.value.slice(0, 1500),
+        lat: lat?.value ?? "",
+        long: long?.value ?? "",
+        type: kinds.value,
+        lang: document.documentElement.lang,
+      });
+      if (body.toString() === asked) return;
+      asked = body.toString();
+      const answer = await fetch("/report/proposal", { method: "POST", body });
+      if (answer.ok) show(await answer.json());
+    };
+    const later = () => {
+      window.clearTimeout(typing);
+      typing = window.setTimeout(() => void ask(), 900);
+    };
+    words.addEventListener("input", later);
+    kinds.addEventListener("change", later);
+    map?.addEventListener("click", later);
+  }
 })();

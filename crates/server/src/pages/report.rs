@@ -4,17 +4,22 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chengmai_model::case::{Case, CaseSource, Photo, PhotoKind};
 use chengmai_model::{AreaId, Tier, error};
 use chengmai_wire::geo_report::form_fields;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Language, Page, escape, notice};
 use crate::api::geo_report::public_one;
 use crate::city::City;
+use crate::city::citizens::public::PublicCase;
 use crate::city::citizens::{NewReport, Person, Reported};
+use crate::city::triage::LikelyType;
 use crate::clock;
 use crate::http::extract::{Taken, fields};
 use crate::http::problem::{Answer, Problem};
@@ -22,6 +27,8 @@ use crate::http::rate::sender;
 
 /// Longest name, telephone number or e-mail address.
 const CONTACT_LEN_MAX: usize = 200;
+/// Longest form that is looked at while it is written.
+const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// What the form holds.
 #[derive(Debug, Default)]
@@ -96,7 +103,8 @@ fn form_html(city: &City, language: Language, form: &Form) -> String {
          <label for=\"address\">{l_address}</label><input id=\"address\" name=\"address\" maxlength=\"200\" value=\"{address}\" autocomplete=\"street-address\"></fieldset>\
          <fieldset><legend>{l_kind}</legend><label for=\"type\">{h_kind}</label>\
          <select id=\"type\" name=\"type\" data-search=\"{search}\"><option value=\"\">{unsure}</option>{kinds}</select>\
-         <label for=\"words\">{l_words}</label><textarea id=\"words\" name=\"words\" rows=\"4\" maxlength=\"1500\">{words}</textarea></fieldset>\
+         <label for=\"words\">{l_words}</label><textarea id=\"words\" name=\"words\" rows=\"4\" maxlength=\"1500\">{words}</textarea>\
+         {advice}</fieldset>\
          <fieldset><legend>{l_contact}</legend><p>{h_contact}</p>\
          <label for=\"name\">{l_name}</label><input id=\"name\" name=\"name\" maxlength=\"100\" autocomplete=\"name\" value=\"{name}\">\
          <label for=\"phone\">{l_phone}</label><input id=\"phone\" name=\"phone\" type=\"tel\" maxlength=\"40\" autocomplete=\"tel\" value=\"{phone}\">\
@@ -131,6 +139,7 @@ fn form_html(city: &City, language: Language, form: &Form) -> String {
         unsure = say("不确定", "Not sure"),
         kinds = kind_options(city, language, form.text("type")),
         l_words = say("说明情况", "What did you see"),
+        advice = advice_html(language),
         words = value("words"),
         l_contact = say("4. 联系方式（可不填）", "4. How to reach you (not required)"),
         h_contact = say(
@@ -145,6 +154,18 @@ fn form_html(city: &City, language: Language, form: &Form) -> String {
         email = value("email"),
         mails = mails_html(city, language, form),
         send = say("提交", "Send"),
+    )
+}
+
+/// Where the page's script says what it may be, while it is written.
+fn advice_html(language: Language) -> String {
+    format!(
+        "<div id=\"advice\" role=\"status\" data-types=\"{}\" data-near=\"{}\"></div>",
+        language.say("可能是（点一下选定）：", "It may be (touch to choose):"),
+        language.say(
+            "附近已有人报过，可能是同一个；提交时可以选择“算我一个”：",
+            "Reported near there already, perhaps the same; when you send you can add yourself:"
+        ),
     )
 }
 
@@ -235,15 +256,15 @@ pub(crate) async fn post_report(State(city): State<Arc<City>>, request: Request)
                 HeaderValue::from_str(&address).unwrap_or(HeaderValue::from_static("/public"));
             (StatusCode::SEE_OTHER, [(header::LOCATION, address)]).into_response()
         }
-        Ok(Sent::Near(cases)) => near(&city, language, &form, &cases),
+        Ok(Sent::Ask(cases, types)) => ask(&city, language, &form, &cases, &types),
         Err(problem) => show(&city, language, &form, Some(&problem)),
     }
 }
 
 enum Sent {
     Done(Box<Reported>),
-    /// It looks as if it were reported already.
-    Near(Vec<Case>),
+    /// It looks as if it were reported already, or its kind is not clear.
+    Ask(Vec<Case>, Vec<LikelyType>),
 }
 
 async fn send(
@@ -282,12 +303,17 @@ async fn send(
         return Err(Problem::new(&error::REPORT_FIELD, "words"));
     }
     let type_id = form.some("type");
-    if let (Some(type_id), Some(position), true) =
-        (&type_id, position, form.text("confirmed").is_empty())
-    {
-        let cases = city.near_reports(type_id, position).await?;
-        if !cases.is_empty() {
-            return Ok(Sent::Near(cases));
+    if form.text("confirmed").is_empty() {
+        let words = form.text("words");
+        let proposed = city.propose_to_citizen(words, position);
+        let cases = match position {
+            Some(at) => city.near_reports(words, at, type_id.as_deref(), &proposed).await?,
+            None => Vec::new(),
+        };
+        let unclear = type_id.is_none() && proposed.decided.is_none();
+        let types = if unclear { proposed.types } else { Vec::new() };
+        if !cases.is_empty() || !types.is_empty() {
+            return Ok(Sent::Ask(cases, types));
         }
     }
     let photo = hash.filter(|hash| city.photos.has(hash)).map(|hash| Photo {
@@ -309,6 +335,77 @@ async fn send(
     Ok(Sent::Done(Box::new(city.report(report).await?)))
 }
 
+/// What a report may be.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"types": [{"id": "manhole_missing", "name": "井盖缺失", "percent": 83}],
+    "near": [{"id": "500103-20261121-00001", "name": "井盖缺失", "words": "井盖没了", "state": "已立案"}]}))]
+pub(crate) struct Guess {
+    types: Vec<GuessedType>,
+    near: Vec<GuessedCase>,
+}
+
+/// A kind that it may be.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct GuessedType {
+    id: String,
+    name: String,
+    percent: u8,
+}
+
+/// A report that may be the same.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct GuessedCase {
+    id: String,
+    name: String,
+    words: String,
+    state: String,
+}
+
+/// What a report may be, said while it is written. Open to everybody, a few at a time from one address.
+#[utoipa::path(post, path = "/report/proposal", tag = "citizens", security(()),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded", example = "words=井盖没了&lat=29.56&long=106.57&type=&lang=zh"),
+    responses((status = 200, body = Guess)))]
+pub(crate) async fn propose(
+    State(city): State<Arc<City>>,
+    request: Request,
+) -> Answer<Json<Guess>> {
+    let (parts, body) = request.into_parts();
+    city.report_rate.proposals.take(&sender(&parts), clock::now())?;
+    let body = axum::body::to_bytes(body, FORM_BYTES_MAX).await;
+    let body = body.map_err(|_| Problem::new(&error::BODY_TOO_LARGE, ""))?;
+    let form = Form(form_fields(&body));
+    let language = Language::of(&parts.headers, Some(form.text("lang")));
+    let (words, position, type_id) = (form.text("words"), form.position(), form.some("type"));
+    let proposed = city.propose_to_citizen(words, position);
+    let near = match position {
+        Some(at) => city.near_reports(words, at, type_id.as_deref(), &proposed).await?,
+        None => Vec::new(),
+    };
+    let types = proposed.types.iter().map(|likely| GuessedType {
+        id: likely.id.clone(),
+        name: language.of_text(&likely.name),
+        percent: percent(likely.probability),
+    });
+    let near = near.iter().filter_map(|case| city.public_case(case)).map(|case| GuessedCase {
+        name: language.of_text(&case.type_name),
+        state: language.of_text(&case.state.name()),
+        words: shown_words(language, &case).to_owned(),
+        id: case.id,
+    });
+    Ok(Json(Guess { types: types.collect(), near: near.collect() }))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+fn percent(probability: f32) -> u8 {
+    (probability.clamp(0.0, 1.0) * 100.0).round() as u8
+}
+
+fn shown_words(language: Language, case: &PublicCase) -> &str {
+    let unseen =
+        language.say("（尚在核实，文字暂不公开）", "(not verified yet, words are not shown)");
+    case.words.as_deref().unwrap_or(unseen)
+}
+
 /// Fields that go along while the citizen chooses.
 const CARRIED: [&str; 11] = [
     "lat",
@@ -324,47 +421,90 @@ const CARRIED: [&str; 11] = [
     "photo_hash",
 ];
 
-fn near(city: &City, language: Language, form: &Form, cases: &[Case]) -> Response {
+/// Before a report is sent: is it one of these, and which kind is it?
+fn ask(
+    city: &City,
+    language: Language,
+    form: &Form,
+    cases: &[Case],
+    types: &[LikelyType],
+) -> Response {
     let say = |zh, en| language.say(zh, en);
     let mut carried =
         format!("<input type=\"hidden\" name=\"lang\" value=\"{}\">", language.word());
-    for name in CARRIED {
+    for name in CARRIED.into_iter().filter(|name| *name != "type" || types.is_empty()) {
         let value = escape(form.text(name));
         write!(carried, "<input type=\"hidden\" name=\"{name}\" value=\"{value}\">")
             .expect("writing to a string cannot fail");
     }
-    let open = "<form method=\"post\" action=\"/report\">";
-    let mut body = format!(
+    let mut body = String::new();
+    if !cases.is_empty() {
+        body.push_str(&near_html(city, language, &carried, cases));
+    }
+    write!(body, "{OPEN}{carried}<input type=\"hidden\" name=\"confirmed\" value=\"1\">")
+        .expect("writing to a string cannot fail");
+    if !types.is_empty() {
+        body.push_str(&types_html(language, types));
+    }
+    let (send, title) = if cases.is_empty() {
+        (say("提交", "Send"), say("是哪一类问题？", "Which kind is it?"))
+    } else {
+        (say("不是，提交我的", "No, send mine"), say("是不是同一个问题？", "Is it this one?"))
+    };
+    write!(body, "<button class=\"second\" type=\"submit\">{send}</button></form>")
+        .expect("writing to a string cannot fail");
+    frame(city, language, title).answer(StatusCode::OK, &body)
+}
+
+const OPEN: &str = "<form method=\"post\" action=\"/report\">";
+
+fn near_html(city: &City, language: Language, carried: &str, cases: &[Case]) -> String {
+    let mut html = format!(
         "<p>{}</p><ul class=\"cards\">",
-        say(
+        language.say(
             "附近最近有人报过类似的问题。是同一个吗？",
             "Something like it was reported near there recently. Is it the same?"
         )
     );
     for case in cases.iter().filter_map(|case| city.public_case(case)) {
-        let words = case.words.as_deref().unwrap_or(say(
-            "（尚在核实，文字暂不公开）",
-            "(not verified yet, words are not shown)",
-        ));
         write!(
-            body,
+            html,
             "<li><h2>{name}</h2><p>{words}</p><p class=\"small\">{id} · {state} · <time datetime=\"{at}\">{at}</time></p>\
-             {open}{carried}<input type=\"hidden\" name=\"join\" value=\"{id}\"><button type=\"submit\">{same}</button></form></li>",
+             {OPEN}{carried}<input type=\"hidden\" name=\"join\" value=\"{id}\"><button type=\"submit\">{same}</button></form></li>",
             name = escape(&language.of_text(&case.type_name)),
-            words = escape(words),
+            words = escape(shown_words(language, &case)),
             id = escape(&case.id),
             state = escape(&language.of_text(&case.state.name())),
             at = case.reported_at.to_rfc3339(),
-            same = say("是同一个，算我一个", "It is this one: add me"),
+            same = language.say("是同一个，算我一个", "It is this one: add me"),
+        )
+        .expect("writing to a string cannot fail");
+    }
+    html.push_str("</ul>");
+    html
+}
+
+/// Three kinds to choose from, and the honest way out.
+fn types_html(language: Language, types: &[LikelyType]) -> String {
+    let mut html = format!(
+        "<fieldset><legend>{}</legend>",
+        language.say("按您写的，可能是哪一类？", "From your words: which kind may it be?")
+    );
+    for likely in types {
+        write!(
+            html,
+            "<label><input type=\"radio\" name=\"type\" value=\"{id}\"> {name} <span class=\"small\">{percent} %</span></label>",
+            id = escape(&likely.id),
+            name = escape(&language.of_text(&likely.name)),
+            percent = percent(likely.probability),
         )
         .expect("writing to a string cannot fail");
     }
     write!(
-        body,
-        "</ul>{open}{carried}<input type=\"hidden\" name=\"confirmed\" value=\"1\"><button class=\"second\" type=\"submit\">{}</button></form>",
-        say("不是，提交我的", "No, send mine")
+        html,
+        "<label><input type=\"radio\" name=\"type\" value=\"\" checked> {}</label></fieldset>",
+        language.say("不确定，由工作人员判断", "Not sure: the officer decides")
     )
     .expect("writing to a string cannot fail");
-    frame(city, language, say("是不是同一个问题？", "Is it this one?"))
-        .answer(StatusCode::OK, &body)
+    html
 }

@@ -325,6 +325,12 @@ impl City {
         assert!(status.success(), "ended with {status}: {:#?}", self.log.lock().unwrap());
     }
 
+    /// SIGHUP: the server reads again what was put into its folder.
+    pub(crate) fn hang_up(&self) {
+        let command = format!("kill -HUP {}", self.child.lock().unwrap().id());
+        assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+    }
+
     /// What the server said on its log so far.
     pub(crate) fn log_text(&self) -> String {
         self.log.lock().unwrap().join("\n")

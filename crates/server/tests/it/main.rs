@@ -18,6 +18,7 @@ mod mqtt;
 mod notify;
 mod recoding;
 mod replay;
+mod routing;
 mod scope;
 mod series;
 mod setpoints;

@@ -13,9 +13,10 @@ use crate::harness::{City, Folder, now_ms, until};
 /// Routes that anybody may ask. Those of citizens show only cases that citizens reported, by cell and
 /// without personal data (`citizens.rs`); a tracking page shows one of them to whoever has its secret;
 /// a report by Open311 needs a key of its own and answers 403 without.
-const PUBLIC: [(&str, &str); 22] = [
+const PUBLIC: [(&str, &str); 23] = [
     ("get", "/report"),
     ("post", "/report"),
+    ("post", "/report/proposal"),
     ("get", "/track/{token}"),
     ("post", "/track/{token}"),
     ("get", "/track/{token}/photos/{hash}"),
@@ -122,6 +123,10 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/cases/import", Check::Apart),
     ("get", "/api/v1/cases/{id}", Check::Thing(Thing::Case)),
     ("post", "/api/v1/cases/{id}/{action}", Check::Deed(Thing::Case, &["dispatch", "start", "finish", "return", "check_pass", "check_fail", "close", "hand_up", "hand_down", "hand_sideways"])),
+    ("post", "/api/v1/proposals", Check::Apart),
+    ("get", "/api/v1/routing", Check::Everybody("how often proposals were right, and counts")),
+    ("post", "/api/v1/routing/train", Check::Apart),
+    ("get", "/api/v1/topics", Check::List("area")),
     ("get", "/api/v1/cases/{id}/contact", Check::Thing(Thing::Case)),
     ("delete", "/api/v1/cases/{id}/contact", Check::Deed(Thing::Case, &[])),
     ("get", "/api/v1/cases/{id}/photos/{hash}", Check::Apart),
@@ -129,6 +134,7 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/photos", Check::Apart),
     ("get", "/report", Check::Public),
     ("post", "/report", Check::Public),
+    ("post", "/report/proposal", Check::Public),
     ("get", "/track/{token}", Check::Public),
     ("post", "/track/{token}", Check::Public),
     ("get", "/track/{token}/photos/{hash}", Check::Public),

@@ -106,6 +106,14 @@ fn texts_that_share_words_have_alike_sketches() {
 }
 
 #[test]
+fn texts_differ_where_no_words_were_learnt_yet() {
+    let sketch = |text| Vocabulary::default().sketch(text);
+    let text = "解放路和人民路交叉口红绿灯旁边井盖不见了";
+    assert!(sketch(text).cosine(sketch("楼下烧烤摊半夜油烟大得睡不着")) < 0.4);
+    assert!(sketch(text).cosine(sketch(text)) > 0.99);
+}
+
+#[test]
 fn what_everybody_writes_says_less_than_the_number_of_a_house() {
     let cosine = |a, b| sketch(a).cosine(sketch(b));
     let here = cosine("人民路128号，请尽快处理", "人民路128号，希望派人来修");

@@ -71,7 +71,7 @@ fn serve(stream: TcpStream, kept: &Mutex<Vec<Letter>>) -> std::io::Result<()> {
         if command.starts_with("EHLO") {
             say(&mut reader, "250-mail.example\r\n250 8BITMIME")?;
         } else if command.starts_with("RCPT TO:") {
-            to = line.trim()[8..].trim_matches(['<', '>']).to_owned();
+            line.trim()[8..].trim_matches(['<', '>']).clone_into(&mut to);
             let known = !to.starts_with("nobody@");
             say(&mut reader, if known { "250 ok" } else { "550 no such user nobody" })?;
         } else if command == "DATA" {
