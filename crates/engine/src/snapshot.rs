@@ -11,6 +11,7 @@
 //! stand before them, so this is about faults of the program, which must not stop a start.
 
 mod before;
+mod parts;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -18,22 +19,21 @@ use std::sync::Arc;
 
 use chengmai_model::pack::Cause;
 use chengmai_model::{AreaTree, Timestamp};
-use serde::{Deserialize, Serialize};
 
+use self::parts::{FirstView, Head, LastView, Sizes, Small};
 use crate::anomaly::Watch;
 use crate::catalog::Catalog;
 use crate::engine::{Engine, Settings, Totals};
 use crate::hash::Hash64;
-use crate::indicator::{Board, BoardColumn};
+use crate::indicator::BoardColumn;
 use crate::limits::{COUNT_MAX, TIME_MS_MAX};
 use crate::pages::{Pages, Plain};
 use crate::rollup::{KindTree, Registered};
-use crate::rule::{Remembered, RuleState, RuleStates};
-use crate::screen::{AlarmSettings, Bounds, Screen};
+use crate::rule::{Remembered, RuleStates};
+use crate::screen::Bounds;
 use crate::setpoint::Setpoints;
 use crate::slope::Rings;
 use crate::stream::{ONLINE, SCHEDULED};
-use crate::warning::Warnings;
 use crate::window::{Pane, Windows};
 
 /// Changes with every change of the shapes below.
@@ -62,63 +62,6 @@ pub enum SnapshotError {
     /// Cut short or damaged.
     #[error("the snapshot cannot be read: {0}")]
     Broken(String),
-}
-
-#[derive(Serialize, Deserialize)]
-struct Head {
-    format: u32,
-    catalog: u64,
-    areas: u64,
-    lateness_ms: i64,
-    utc_offset_ms: i64,
-    offline_periods: u32,
-    alarms: AlarmSettings,
-    added_kinds: Vec<String>,
-}
-
-/// What is small and stands before what rules remember: the first fields of [`Small`], in its order.
-#[derive(Serialize)]
-struct FirstView {
-    clock: i64,
-    totals: [u64; 5],
-    /// How many streams rules remember anything of.
-    rules: usize,
-}
-
-/// What stands behind it: the other fields of [`Small`].
-#[derive(Serialize)]
-struct LastView<'a> {
-    warnings: &'a Warnings,
-    screen: &'a Screen,
-    board: &'a Board,
-    sizes: Sizes,
-}
-
-/// What is small, as it is read.
-#[derive(Deserialize)]
-struct Small {
-    clock: i64,
-    totals: [u64; 5],
-    rules: Vec<(u32, Vec<RuleState>)>,
-    warnings: Warnings,
-    screen: Screen,
-    board: Board,
-    sizes: Sizes,
-}
-
-/// How long the columns are that follow, in the order in which they follow.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Sizes {
-    streams: usize,
-    /// Streams whose readings for slopes are kept as they are.
-    rings: usize,
-    watched: usize,
-    /// Nodes of each kind's tree.
-    trees: Vec<usize>,
-    /// Start and sizes of each pane of each window.
-    panes: Vec<Vec<(i64, [usize; 3])>>,
-    /// Areas of each group of indicators.
-    board: Vec<usize>,
 }
 
 /// A frozen state on its way out.

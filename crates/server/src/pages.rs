@@ -10,6 +10,7 @@ use chengmai_model::Text;
 
 use crate::http::problem::Problem;
 
+pub(crate) mod advice;
 pub(crate) mod downloads;
 pub(crate) mod overview;
 pub(crate) mod report;

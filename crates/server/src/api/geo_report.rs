@@ -488,14 +488,13 @@ async fn updates(city: &City, asked: Asked, id: &str) -> Answer<Response> {
 fn update(city: &City, asked: Asked, case: &Case, event: &CaseEvent) -> Update {
     let agency = event.agency.as_deref().and_then(|id| city.agencies.get(id));
     let shown = |state: CaseState| !state.is_before_filing() && is_taken_up(state);
+    let agency = agency.filter(|_| shown(event.to));
     Update {
         id: format!("{}-{}", case.id, event.seq),
         request_id: case.id.to_string(),
         at: event.at,
         is_closed: event.to.is_end(),
         description: asked.language.of_text(&event.step.name()),
-        agency: agency
-            .filter(|_| shown(event.to))
-            .map(|agency| asked.language.of_text(&agency.name)),
+        agency: agency.map(|agency| asked.language.of_text(&agency.name)),
     }
 }

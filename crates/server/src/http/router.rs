@@ -30,7 +30,7 @@ use crate::api::{
     system, tasks, topics, users, warnings, workload,
 };
 use crate::city::City;
-use crate::pages::{self, downloads, overview, report, stop_mail, track};
+use crate::pages::{self, advice, downloads, overview, report, stop_mail, track};
 
 /// Title and text of the OpenAPI document.
 #[derive(OpenApi)]
@@ -164,7 +164,7 @@ fn citizens() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(contacts::keep_photo))
         .routes(routes!(contacts::get_photo, contacts::publish_photo))
         .routes(routes!(report::get_report, report::post_report))
-        .routes(routes!(report::propose))
+        .routes(routes!(advice::propose))
         .routes(routes!(track::get_track, track::post_track))
         .routes(routes!(track::get_track_photo))
         .routes(routes!(track::get_receipt))

@@ -4,20 +4,17 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chengmai_model::case::{Case, CaseSource, Photo, PhotoKind};
 use chengmai_model::{AreaId, Tier, error};
 use chengmai_wire::geo_report::form_fields;
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use super::advice::{advice_html, percent, shown_words};
 use super::{Language, Page, escape, notice};
 use crate::api::geo_report::public_one;
 use crate::city::City;
-use crate::city::citizens::public::PublicCase;
 use crate::city::citizens::{NewReport, Person, Reported};
 use crate::city::triage::LikelyType;
 use crate::clock;
@@ -27,26 +24,24 @@ use crate::http::rate::sender;
 
 /// Longest name, telephone number or e-mail address.
 const CONTACT_LEN_MAX: usize = 200;
-/// Longest form that is looked at while it is written.
-const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// What the form holds.
 #[derive(Debug, Default)]
-struct Form(Vec<(String, String)>);
+pub(super) struct Form(pub(super) Vec<(String, String)>);
 
 impl Form {
-    fn text(&self, name: &str) -> &str {
+    pub(super) fn text(&self, name: &str) -> &str {
         let found =
             self.0.iter().rev().find(|(known, value)| known == name && !value.trim().is_empty());
         found.map_or("", |(_, value)| value.trim())
     }
 
-    fn some(&self, name: &str) -> Option<String> {
+    pub(super) fn some(&self, name: &str) -> Option<String> {
         Some(self.text(name).chars().take(CONTACT_LEN_MAX).collect())
             .filter(|text: &String| !text.is_empty())
     }
 
-    fn position(&self) -> Option<[f64; 2]> {
+    pub(super) fn position(&self) -> Option<[f64; 2]> {
         let degrees = |name: &str, most: f64| {
             self.text(name).parse().ok().filter(|value: &f64| value.abs() <= most)
         };
@@ -154,18 +149,6 @@ fn form_html(city: &City, language: Language, form: &Form) -> String {
         email = value("email"),
         mails = mails_html(city, language, form),
         send = say("提交", "Send"),
-    )
-}
-
-/// Where the page's script says what it may be, while it is written.
-fn advice_html(language: Language) -> String {
-    format!(
-        "<div id=\"advice\" role=\"status\" data-types=\"{}\" data-near=\"{}\"></div>",
-        language.say("可能是（点一下选定）：", "It may be (touch to choose):"),
-        language.say(
-            "附近已有人报过，可能是同一个；提交时可以选择“算我一个”：",
-            "Reported near there already, perhaps the same; when you send you can add yourself:"
-        ),
     )
 }
 
@@ -333,77 +316,6 @@ async fn send(
         person,
     };
     Ok(Sent::Done(Box::new(city.report(report).await?)))
-}
-
-/// What a report may be.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"types": [{"id": "manhole_missing", "name": "井盖缺失", "percent": 83}],
-    "near": [{"id": "500103-20261121-00001", "name": "井盖缺失", "words": "井盖没了", "state": "已立案"}]}))]
-pub(crate) struct Guess {
-    types: Vec<GuessedType>,
-    near: Vec<GuessedCase>,
-}
-
-/// A kind that it may be.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct GuessedType {
-    id: String,
-    name: String,
-    percent: u8,
-}
-
-/// A report that may be the same.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct GuessedCase {
-    id: String,
-    name: String,
-    words: String,
-    state: String,
-}
-
-/// What a report may be, said while it is written. Open to everybody, a few at a time from one address.
-#[utoipa::path(post, path = "/report/proposal", tag = "citizens", security(()),
-    request_body(content = String, content_type = "application/x-www-form-urlencoded", example = "words=井盖没了&lat=29.56&long=106.57&type=&lang=zh"),
-    responses((status = 200, body = Guess)))]
-pub(crate) async fn propose(
-    State(city): State<Arc<City>>,
-    request: Request,
-) -> Answer<Json<Guess>> {
-    let (parts, body) = request.into_parts();
-    city.report_rate.proposals.take(&sender(&parts), clock::now())?;
-    let body = axum::body::to_bytes(body, FORM_BYTES_MAX).await;
-    let body = body.map_err(|_| Problem::new(&error::BODY_TOO_LARGE, ""))?;
-    let form = Form(form_fields(&body));
-    let language = Language::of(&parts.headers, Some(form.text("lang")));
-    let (words, position, type_id) = (form.text("words"), form.position(), form.some("type"));
-    let proposed = city.propose_to_citizen(words, position);
-    let near = match position {
-        Some(at) => city.near_reports(words, at, type_id.as_deref(), &proposed).await?,
-        None => Vec::new(),
-    };
-    let types = proposed.types.iter().map(|likely| GuessedType {
-        id: likely.id.clone(),
-        name: language.of_text(&likely.name),
-        percent: percent(likely.probability),
-    });
-    let near = near.iter().filter_map(|case| city.public_case(case)).map(|case| GuessedCase {
-        name: language.of_text(&case.type_name),
-        state: language.of_text(&case.state.name()),
-        words: shown_words(language, &case).to_owned(),
-        id: case.id,
-    });
-    Ok(Json(Guess { types: types.collect(), near: near.collect() }))
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
-fn percent(probability: f32) -> u8 {
-    (probability.clamp(0.0, 1.0) * 100.0).round() as u8
-}
-
-fn shown_words(language: Language, case: &PublicCase) -> &str {
-    let unseen =
-        language.say("（尚在核实，文字暂不公开）", "(not verified yet, words are not shown)");
-    case.words.as_deref().unwrap_or(unseen)
 }
 
 /// Fields that go along while the citizen chooses.
