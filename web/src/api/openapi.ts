@@ -165,6 +165,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/case-plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All plans that may be fired for a case. */
+        get: operations["list_case_plans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/case-types": {
         parameters: {
             query?: never;
@@ -192,7 +209,10 @@ export interface paths {
         /** Cases the caller sees. */
         get: operations["list_cases"];
         put?: never;
-        /** File a case, citing a row of the filing standard. */
+        /**
+         * File a case, citing a row of the filing standard; without a row, report 上报 it to the centre. With a
+         *     key a request that is sent again is answered with the first one's case.
+         */
         post: operations["file_case"];
         delete?: never;
         options?: never;
@@ -307,7 +327,8 @@ export interface paths {
         put?: never;
         /**
          * Take a step: accept, file, dispatch, start, finish, check, close and all others of the case's table. The
-         *     case's `actions` name those allowed now.
+         *     case's `actions` name those allowed now. With a key a step that is sent again is answered with the case
+         *     and not taken twice.
          */
         post: operations["act_on_case"];
         delete?: never;
@@ -327,6 +348,40 @@ export interface paths {
         get: operations["get_city"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Messages to people outside, newest first. Kept for 30 days. */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a message again that was given up. */
+        post: operations["retry_delivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -448,6 +503,26 @@ export interface paths {
         };
         /** The evaluation of areas, agencies, classes of cases or posts over a period. */
         get: operations["get_evaluation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluation.xlsx": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The evaluation of a period as an Excel workbook: figures with what they are counted of, stars, cases,
+         *     definitions.
+         */
+        get: operations["get_workbook"];
         put?: never;
         post?: never;
         delete?: never;
@@ -741,6 +816,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patrols": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's own walks, the newest first. Nobody else's are shown to anybody. */
+        get: operations["list_patrols"];
+        put?: never;
+        /** Keep a walk of the caller's own. Sent again, it is kept once. */
+        post: operations["keep_patrol"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patrols/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a walk of the caller's own; its metres are not counted any more. */
+        delete: operations["delete_patrol"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/photos": {
         parameters: {
             query?: never;
@@ -752,6 +862,23 @@ export interface paths {
         put?: never;
         /** Keep a photo (JPEG, PNG or WebP) to be named in a step of a case. Camera data is read and removed. */
         post: operations["keep_photo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/proposals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Propose types, the responsible agency and near duplicates for a report that is being written. */
+        post: operations["propose"];
         delete?: never;
         options?: never;
         head?: never;
@@ -860,6 +987,40 @@ export interface paths {
         put?: never;
         /** Gives somebody a task to make it better next time. */
         post: operations["add_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How good the proposals of this city are. */
+        get: operations["get_routing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routing/train": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to learn from the city's closed cases; the new model holds from the moment it is done. */
+        post: operations["train_routing"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1032,6 +1193,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The subscriptions of the caller's area and below. */
+        get: operations["list_subscriptions"];
+        put?: never;
+        /** Make a subscription. Its area must lie inside the caller's. */
+        post: operations["make_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/subscriptions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a subscription, start it or stop it. What waits of one that is stopped is given up. */
+        put: operations["change_subscription"];
+        post?: never;
+        /** Remove a subscription with all its messages. */
+        delete: operations["remove_subscription"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/subscriptions/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test message the way all others go. Look at the deliveries for what became of it. */
+        post: operations["test_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/system": {
         parameters: {
             query?: never;
@@ -1077,6 +1291,23 @@ export interface paths {
         put?: never;
         /** Closes a task: its owner, or who may review, with evidence. */
         post: operations["finish_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/topics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What citizens' reports of an area say together in seven days, against the four weeks before. */
+        get: operations["list_topics"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1214,6 +1445,23 @@ export interface paths {
         put?: never;
         /** File it as a case: one case per warning, citing a row of the filing standard. */
         post: operations["file_warning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Workload of the grids of an area: verified, checked, waiting, reported, walked. No person is named. */
+        get: operations["get_workload"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1468,6 +1716,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/report/proposal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a report may be, said while it is written. Open to everybody, a few at a time from one address. */
+        post: operations["advise"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/track/{token}": {
         parameters: {
             query?: never;
@@ -1483,6 +1748,24 @@ export interface paths {
         put?: never;
         /** Rate, say that it is not fixed, add a remark, or urge. Open to whoever holds the secret link. */
         post: operations["post_track"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/track/{token}/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Asks whether e-mail about a report is to stop. Open to whoever holds the secret link. */
+        get: operations["get_stop_mail"];
+        put?: never;
+        /** Stops e-mail about a report. Open to whoever holds the secret link. */
+        post: operations["post_stop_mail"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1822,6 +2105,7 @@ export interface components {
          *       "handle_due_at": "2026-11-21T07:34:05.678Z",
          *       "handled_at": "2026-11-21T05:10:00Z",
          *       "id": "500103-20261121-00001",
+         *       "is_part": false,
          *       "simulated": false,
          *       "state": "closed",
          *       "state_name": {
@@ -1847,6 +2131,8 @@ export interface components {
             handle_due_at?: string | null;
             handled_at?: string | null;
             id: string;
+            /** @description The agency does a part of it 多跨协同: what follows is of that part. */
+            is_part: boolean;
             simulated: boolean;
             state: string;
             state_name: components["schemas"]["TextJson"];
@@ -1902,6 +2188,7 @@ export interface components {
          *       "reopens": 0,
          *       "returns": 0,
          *       "reworks": 0,
+         *       "seq": 3,
          *       "severity": 4,
          *       "simulated": false,
          *       "source": "warning",
@@ -1971,6 +2258,11 @@ export interface components {
             /** Format: int32 */
             reworks: number;
             row?: components["schemas"]["RowJson"] | null;
+            /**
+             * Format: int32
+             * @description Number of its newest event; a step may name it in `seen`.
+             */
+            seq: number;
             /** Format: int32 */
             severity: number;
             simulated: boolean;
@@ -2012,6 +2304,7 @@ export interface components {
          *       ],
          *       "closed": 88,
          *       "due_soon": 2,
+         *       "median_close_ms": 5400000,
          *       "on_time": {
          *         "denominator": 89,
          *         "numerator": 84,
@@ -2031,6 +2324,11 @@ export interface components {
              * @description 80 % of the whole limit used, not yet overdue.
              */
             due_soon: number;
+            /**
+             * Format: int64
+             * @description Middle time from report to close of those closed; null without any.
+             */
+            median_close_ms?: number | null;
             /** @description Closed on time / (closed with a limit + open overdue). */
             on_time: components["schemas"]["RateJson"];
             /** Format: int64 */
@@ -2062,6 +2360,12 @@ export interface components {
          *         "zh": "燃气泄漏"
          *       },
          *       "pack": "gas",
+         *       "photos": {
+         *         "finish": [
+         *           "after"
+         *         ]
+         *       },
+         *       "plan": null,
          *       "rows": [
          *         {
          *           "closes": {
@@ -2088,6 +2392,12 @@ export interface components {
             level: string;
             name: components["schemas"]["TextJson"];
             pack: string;
+            /** @description Kinds of photos that a step needs, each with time and place, by the word of the step. */
+            photos: {
+                [key: string]: string[];
+            };
+            /** @description The plan that is fired when none is named; one of `/api/v1/case-plans`. */
+            plan?: string | null;
             rows: components["schemas"]["RowJson"][];
             /** Format: int32 */
             severity: number;
@@ -2395,6 +2705,7 @@ export interface components {
          *         "email": null,
          *         "erased_at": null,
          *         "language": "zh",
+         *         "mails": false,
          *         "name": "张先生",
          *         "phone": "13800000000",
          *         "reporter": "citizen-0123456789ab",
@@ -2409,6 +2720,8 @@ export interface components {
             email?: string | null;
             erased_at?: string | null;
             language: string;
+            /** @description Whether they are told by e-mail. */
+            mails: boolean;
             name?: string | null;
             phone?: string | null;
             reporter: string;
@@ -2498,6 +2811,53 @@ export interface components {
             kinds: number;
             rules: number;
             scenarios: number;
+        };
+        /**
+         * @description A message.
+         * @example {
+         *       "area": "500103",
+         *       "attempts": 10,
+         *       "event": {
+         *         "en": "Dispatch",
+         *         "zh": "派遣"
+         *       },
+         *       "fault": "HTTP 500",
+         *       "id": "msg_0123456789abcdef0123456789abcdef",
+         *       "made_at": "2026-11-21T03:04:05.678Z",
+         *       "name": {
+         *         "en": "Dirty road",
+         *         "zh": "道路不洁"
+         *       },
+         *       "next_at": null,
+         *       "object": "500103-20261121-00001",
+         *       "state": "dead",
+         *       "subscription": "sub_0123456789abcdef",
+         *       "tried_at": "2026-11-22T05:04:05.678Z",
+         *       "what": "case.dispatched"
+         *     }
+         */
+        DeliveryJson: {
+            area: string;
+            /** Format: int32 */
+            attempts: number;
+            /** @description What happened. */
+            event: components["schemas"]["TextJson"];
+            /** @description Why the last try failed. */
+            fault?: string | null;
+            id: string;
+            made_at: string;
+            /** @description To what: a type of case, the name of a rule. */
+            name: components["schemas"]["TextJson"];
+            /** @description When it is tried next; null once it is sent or given up. */
+            next_at?: string | null;
+            /** @description Number of the case, or id of the warning. */
+            object: string;
+            /** @description `waiting`, `sent`, `dead`. */
+            state: string;
+            /** @description Null: to a citizen. */
+            subscription?: string | null;
+            tried_at?: string | null;
+            what: string;
         };
         /**
          * @description A device with its health and last values.
@@ -2890,6 +3250,44 @@ export interface components {
             severity: number;
             when: string;
         };
+        /**
+         * @description What a report may be.
+         * @example {
+         *       "near": [
+         *         {
+         *           "id": "500103-20261121-00001",
+         *           "name": "井盖缺失",
+         *           "state": "已立案",
+         *           "words": "井盖没了"
+         *         }
+         *       ],
+         *       "types": [
+         *         {
+         *           "id": "manhole_missing",
+         *           "name": "井盖缺失",
+         *           "percent": 83
+         *         }
+         *       ]
+         *     }
+         */
+        Guess: {
+            near: components["schemas"]["GuessedCase"][];
+            types: components["schemas"]["GuessedType"][];
+        };
+        /** @description A report that may be the same. */
+        GuessedCase: {
+            id: string;
+            name: string;
+            state: string;
+            words: string;
+        };
+        /** @description A kind that it may be. */
+        GuessedType: {
+            id: string;
+            name: string;
+            /** Format: int32 */
+            percent: number;
+        };
         /** @description Why a warning is not shown, and the warning or shelf behind that. */
         HeldJson: {
             /** @example W-00c0ffee00c0ffee */
@@ -2923,6 +3321,21 @@ export interface components {
             agency?: string | null;
             area: string;
             role: string;
+        };
+        /** @description More reports than usual, in some areas since some day. */
+        HotspotJson: {
+            /** @description The middle one first. */
+            areas: components["schemas"]["NamedArea"][];
+            /**
+             * Format: double
+             * @description How often chance alone gives as much anywhere.
+             */
+            chance: number;
+            /** Format: double */
+            expected: number;
+            /** Format: int32 */
+            reports: number;
+            since: string;
         };
         /** @description Warnings that began in one hour, by severity from 1. */
         HourJson: {
@@ -3147,6 +3560,23 @@ export interface components {
             /** Format: double */
             yellow?: number | null;
         };
+        /**
+         * @description A type that the report may have.
+         * @example {
+         *       "name": {
+         *         "en": "Manhole cover missing",
+         *         "zh": "井盖缺失"
+         *       },
+         *       "probability": 0.83,
+         *       "type": "manhole_missing"
+         *     }
+         */
+        LikelyJson: {
+            name: components["schemas"]["TextJson"];
+            /** Format: float */
+            probability: number;
+            type: string;
+        };
         /** @description One event of the chain. */
         LinkJson: {
             at: string;
@@ -3173,6 +3603,21 @@ export interface components {
             slot_peak: number;
             /** Format: int64 */
             warnings: number;
+        };
+        /**
+         * @description A subscription just made, with its secret: shown once.
+         * @example {
+         *       "secret": "whsec_…",
+         *       "subscription": {
+         *         "id": "sub_0123456789abcdef",
+         *         "name": "排水公司调度"
+         *       }
+         *     }
+         */
+        MadeSubscription: {
+            /** @description Of a webhook: what its messages are signed with. */
+            secret?: string | null;
+            subscription: components["schemas"]["SubscriptionJson"];
         };
         /**
          * @description Something that happened, and who knew.
@@ -3216,6 +3661,42 @@ export interface components {
             id: string;
             name: components["schemas"]["TextJson"];
         };
+        /** @description An area by name. */
+        NamedArea: {
+            id: string;
+            name: string;
+        };
+        /**
+         * @description A case that may be the same.
+         * @example {
+         *       "description": "井盖没了",
+         *       "id": "500103-20261121-00001",
+         *       "joined": 2,
+         *       "probability": 0.91,
+         *       "reported_at": "2026-11-21T03:04:05.678Z",
+         *       "state": "filed",
+         *       "state_name": {
+         *         "en": "Filed",
+         *         "zh": "已立案"
+         *       },
+         *       "type_name": {
+         *         "en": "Manhole cover missing",
+         *         "zh": "井盖缺失"
+         *       }
+         *     }
+         */
+        NearJson: {
+            description: string;
+            id: string;
+            /** Format: int32 */
+            joined: number;
+            /** Format: float */
+            probability: number;
+            reported_at: string;
+            state: string;
+            state_name: components["schemas"]["TextJson"];
+            type_name: components["schemas"]["TextJson"];
+        };
         /**
          * @description A new account.
          * @example {
@@ -3238,7 +3719,7 @@ export interface components {
             roles: string[];
         };
         /**
-         * @description What is needed to file a case.
+         * @description What is needed to file or report a case.
          * @example {
          *       "area": "500103",
          *       "description": "路口垃圾堆积",
@@ -3251,12 +3732,42 @@ export interface components {
             /** @description Where; or give a position. */
             area?: string | null;
             description?: string | null;
+            /** @description Photos uploaded before. */
+            photos?: components["schemas"]["PhotoBody"][];
             position?: number[] | null;
-            /** @description Row of the type's filing standard. */
-            row: number;
+            /** @description Row of the type's filing standard. Without one the case is reported, and the centre files it. */
+            row?: number | null;
             /** Format: int32 */
             severity?: number | null;
-            type: string;
+            /** @description May be absent from a report: the centre sorts it. */
+            type?: string | null;
+        };
+        /**
+         * @description A walk as the phone sends it.
+         * @example {
+         *       "consent": true,
+         *       "key": "0b6f2a1e-8f1c-4f7e-9d55-2c1f4f0c9f11",
+         *       "points": [
+         *         [
+         *           106.5701,
+         *           29.5602,
+         *           1763700000000
+         *         ],
+         *         [
+         *           106.5704,
+         *           29.5605,
+         *           1763700030000
+         *         ]
+         *       ]
+         *     }
+         */
+        NewPatrol: {
+            /** @description That the worker agreed to have it kept; without it nothing is. */
+            consent: boolean;
+            /** @description Number that the phone gave it; sent again, it is kept once. */
+            key: string;
+            /** @description Longitude, latitude, milliseconds since 1970, in order. */
+            points: number[][];
         };
         /**
          * @description A remark.
@@ -3474,6 +3985,8 @@ export interface components {
                 handle_due_at?: string | null;
                 handled_at?: string | null;
                 id: string;
+                /** @description The agency does a part of it 多跨协同: what follows is of that part. */
+                is_part: boolean;
                 simulated: boolean;
                 state: string;
                 state_name: components["schemas"]["TextJson"];
@@ -3538,6 +4051,11 @@ export interface components {
                 /** Format: int32 */
                 reworks: number;
                 row?: components["schemas"]["RowJson"] | null;
+                /**
+                 * Format: int32
+                 * @description Number of its newest event; a step may name it in `seen`.
+                 */
+                seq: number;
                 /** Format: int32 */
                 severity: number;
                 simulated: boolean;
@@ -3573,6 +4091,12 @@ export interface components {
                 level: string;
                 name: components["schemas"]["TextJson"];
                 pack: string;
+                /** @description Kinds of photos that a step needs, each with time and place, by the word of the step. */
+                photos: {
+                    [key: string]: string[];
+                };
+                /** @description The plan that is fired when none is named; one of `/api/v1/case-plans`. */
+                plan?: string | null;
                 rows: components["schemas"]["RowJson"][];
                 /** Format: int32 */
                 severity: number;
@@ -3635,6 +4159,41 @@ export interface components {
                 old: number;
                 reading_at: string;
                 reason: string;
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_DeliveryJson: {
+            /** @description The rows. */
+            items: {
+                area: string;
+                /** Format: int32 */
+                attempts: number;
+                /** @description What happened. */
+                event: components["schemas"]["TextJson"];
+                /** @description Why the last try failed. */
+                fault?: string | null;
+                id: string;
+                made_at: string;
+                /** @description To what: a type of case, the name of a rule. */
+                name: components["schemas"]["TextJson"];
+                /** @description When it is tried next; null once it is sent or given up. */
+                next_at?: string | null;
+                /** @description Number of the case, or id of the warning. */
+                object: string;
+                /** @description `waiting`, `sent`, `dead`. */
+                state: string;
+                /** @description Null: to a citizen. */
+                subscription?: string | null;
+                tried_at?: string | null;
+                what: string;
             }[];
             /** @description Give this as `cursor` to go on; null at the end. */
             next_cursor?: string | null;
@@ -3772,6 +4331,53 @@ export interface components {
             total: number;
         };
         /** @description A page of a list. */
+        Page_PatrolJson: {
+            /** @description The rows. */
+            items: {
+                ended_at: string;
+                key: string;
+                /** Format: int64 */
+                metres: number;
+                /** @description Longitude, latitude, milliseconds since 1970. */
+                points: number[][];
+                started_at: string;
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_PlanJson: {
+            /** @description The rows. */
+            items: {
+                /** @description Level of event at which it is fired by itself: I, II, III, IV. */
+                fires_at?: string | null;
+                id: string;
+                /** @description Kind of agency that leads; null: the one that has the case. */
+                lead_kind?: string | null;
+                /** @description Centre that takes the case over: town, district, city. */
+                level: string;
+                /** @description Handling limit while it is in force. */
+                limit: string;
+                name: components["schemas"]["TextJson"];
+                pack: string;
+                source: string;
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
         Page_ReviewHead: {
             /** @description The rows. */
             items: {
@@ -3859,6 +4465,47 @@ export interface components {
                 unit: string;
                 /** Format: double */
                 value?: number | null;
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_SubscriptionJson: {
+            /** @description The rows. */
+            items: {
+                active: boolean;
+                /** @description Without what may be a secret: path and query. */
+                address: string;
+                /** @description Cases of this agency only. */
+                agency?: string | null;
+                area: string;
+                /** @description `webhook`, `wecom`, `dingtalk`, `sms`, `email`. */
+                channel: string;
+                id: string;
+                /** @description `zh` or `en`. */
+                language: string;
+                made_at: string;
+                made_by: string;
+                /** @description `arrived`, `step`, `returned`, `urged`, `supervised`, `ended`, `due_soon`, `overdue`, `warning`. */
+                matters: string[];
+                name: string;
+                /** @description Telephone numbers, for `sms`. */
+                recipients: string;
+                /**
+                 * Format: int32
+                 * @description Warnings at least so bad, 1 to 4.
+                 */
+                severity_min: number;
+                /** @description Why the program stopped it: the receiver wanted no more. */
+                stopped?: string | null;
+                /** @description Body for a gateway for text messages. */
+                template?: string | null;
             }[];
             /** @description Give this as `cursor` to go on; null at the end. */
             next_cursor?: string | null;
@@ -4052,6 +4699,31 @@ export interface components {
             /** Format: int64 */
             refused_total: number;
         };
+        /**
+         * @description A walk of the caller's own.
+         * @example {
+         *       "ended_at": "2026-11-21T04:04:05.678Z",
+         *       "key": "0b6f2a1e-8f1c-4f7e-9d55-2c1f4f0c9f11",
+         *       "metres": 2350,
+         *       "points": [
+         *         [
+         *           106.5701,
+         *           29.5602,
+         *           1763700000000
+         *         ]
+         *       ],
+         *       "started_at": "2026-11-21T03:04:05.678Z"
+         *     }
+         */
+        PatrolJson: {
+            ended_at: string;
+            key: string;
+            /** Format: int64 */
+            metres: number;
+            /** @description Longitude, latitude, milliseconds since 1970. */
+            points: number[][];
+            started_at: string;
+        };
         /** @description What was asked for and waits for an answer. */
         PetitionJson: {
             /** @description Of a dispute: which agency should do it instead. */
@@ -4140,6 +4812,36 @@ export interface components {
              */
             rate: number;
         };
+        /**
+         * @description A plan 预案: what an emergency changes in a case.
+         * @example {
+         *       "fires_at": "II",
+         *       "id": "gas_emergency",
+         *       "lead_kind": "fire_brigade",
+         *       "level": "city",
+         *       "limit": "1 urgent_hour",
+         *       "name": {
+         *         "en": "Gas emergency plan",
+         *         "zh": "燃气突发事件预案"
+         *       },
+         *       "pack": "gas",
+         *       "source": "our default"
+         *     }
+         */
+        PlanJson: {
+            /** @description Level of event at which it is fired by itself: I, II, III, IV. */
+            fires_at?: string | null;
+            id: string;
+            /** @description Kind of agency that leads; null: the one that has the case. */
+            lead_kind?: string | null;
+            /** @description Centre that takes the case over: town, district, city. */
+            level: string;
+            /** @description Handling limit while it is in force. */
+            limit: string;
+            name: components["schemas"]["TextJson"];
+            pack: string;
+            source: string;
+        };
         /** @description One window. */
         PointJson: {
             /** Format: float */
@@ -4181,6 +4883,55 @@ export interface components {
             text: components["schemas"]["TextJson"];
             title: string;
             type: string;
+        };
+        /**
+         * @description A report, as far as it is written.
+         * @example {
+         *       "position": [
+         *         106.5701,
+         *         29.5602
+         *       ],
+         *       "text": "人民路小学门口井盖不见了",
+         *       "type": "manhole_missing"
+         *     }
+         */
+        ProposalBody: {
+            /** @description Code of the area, where there is no position; the caller's own if absent. */
+            area?: string | null;
+            /** @description The case it is about: it is not proposed as the same as itself. */
+            case?: string | null;
+            /** @description Longitude and latitude; without it nothing near is looked for. */
+            position?: number[] | null;
+            text: string;
+            /** @description The case type, if it was chosen already. */
+            type?: string | null;
+        };
+        /**
+         * @description What is proposed for a report.
+         * @example {
+         *       "decided": null,
+         *       "near": [],
+         *       "responsible": null,
+         *       "types": [
+         *         {
+         *           "name": {
+         *             "en": "Manhole cover missing",
+         *             "zh": "井盖缺失"
+         *           },
+         *           "probability": 0.83,
+         *           "type": "manhole_missing"
+         *         }
+         *       ]
+         *     }
+         */
+        ProposalJson: {
+            /** @description The type that would be taken without asking: as sure as the city's own later cases demand. */
+            decided?: string | null;
+            /** @description Cases reported within days and near that may be the same, inside the caller's area. */
+            near: components["schemas"]["NearJson"][];
+            responsible?: components["schemas"]["ResponsibleJson"] | null;
+            /** @description At most three, the most likely first; empty until the city has learnt from its cases. */
+            types: components["schemas"]["LikelyJson"][];
         };
         /** @description A share that says of what. */
         RateJson: {
@@ -4337,6 +5088,33 @@ export interface components {
             form: string;
             form_name: components["schemas"]["TextJson"];
         };
+        /**
+         * @description Whose work it is, and why.
+         * @example {
+         *       "id": "power_company-500103",
+         *       "municipal": false,
+         *       "name": {
+         *         "en": "Yuzhong Power Company",
+         *         "zh": "渝中区供电公司"
+         *       },
+         *       "owner": {
+         *         "en": "State Grid",
+         *         "zh": "国网电力"
+         *       },
+         *       "reason": {
+         *         "en": "Table of responsibilities: power covers are the power company's (the words name \"供电\")",
+         *         "zh": "职责表：电力井盖归供电公司（文字提到“供电”）"
+         *       }
+         *     }
+         */
+        ResponsibleJson: {
+            id: string;
+            /** @description False for owners such as power, telecom and railway companies. */
+            municipal: boolean;
+            name: components["schemas"]["TextJson"];
+            owner?: components["schemas"]["TextJson"] | null;
+            reason: components["schemas"]["TextJson"];
+        };
         /** @description The result. */
         ResultJson: {
             after: components["schemas"]["SideJson"];
@@ -4416,6 +5194,32 @@ export interface components {
             timeline: components["schemas"]["MomentJson"][];
             to: string;
             warning?: components["schemas"]["WarningJson"] | null;
+        };
+        /**
+         * @description How the classifier of this city stands.
+         * @example {
+         *       "failed": null,
+         *       "known": 240,
+         *       "trained": {
+         *         "decided": 1500,
+         *         "decided_right": 1426,
+         *         "decides_from": 0.83,
+         *         "held_out": 2000,
+         *         "miscalibration": 0.02,
+         *         "right": 1790,
+         *         "right_of_three": 1940,
+         *         "taught": 8000,
+         *         "types": 41
+         *       },
+         *       "under_way": false
+         *     }
+         */
+        RoutingJson: {
+            failed?: components["schemas"]["TextJson"] | null;
+            /** @description Cases of the last days among which duplicates are looked for. */
+            known: number;
+            trained?: components["schemas"]["TrainedJson"] | null;
+            under_way: boolean;
         };
         /**
          * @description A row of the filing standard.
@@ -5020,6 +5824,11 @@ export interface components {
             reason?: string | null;
             /** @description Row of the type's standard, for `file`. */
             row?: number | null;
+            /**
+             * Format: int32
+             * @description `seq` of the case as the caller saw it: when others have moved it on since, the step is refused.
+             */
+            seen?: number | null;
             /** @description Stage whose breach is appealed against. */
             stage?: string | null;
             /** Format: int32 */
@@ -5119,6 +5928,92 @@ export interface components {
             id: string;
             /** @description device or indicator. */
             kind: string;
+        };
+        /**
+         * @description What a subscription is to be.
+         * @example {
+         *       "address": "dispatch@drains.example",
+         *       "agency": "drain-yz",
+         *       "area": "500103",
+         *       "channel": "email",
+         *       "language": "zh",
+         *       "matters": [
+         *         "arrived",
+         *         "overdue",
+         *         "warning"
+         *       ],
+         *       "name": "排水公司调度",
+         *       "severity_min": 3
+         *     }
+         */
+        SubscriptionBody: {
+            active?: boolean | null;
+            /** @description May be left out of a change: it stays. */
+            address?: string | null;
+            agency?: string | null;
+            area: string;
+            channel: string;
+            language?: string;
+            matters: string[];
+            name: string;
+            recipients?: string;
+            /** @description Of DingTalk: the secret that its robot shows. A webhook's is made here. May be left out of a change. */
+            secret?: string | null;
+            /** Format: int32 */
+            severity_min?: number | null;
+            template?: string | null;
+        };
+        /**
+         * @description A subscription.
+         * @example {
+         *       "active": true,
+         *       "address": "dispatch@drains.example",
+         *       "agency": "drain-yz",
+         *       "area": "500103",
+         *       "channel": "email",
+         *       "id": "sub_0123456789abcdef",
+         *       "language": "zh",
+         *       "made_at": "2026-11-21T03:04:05.678Z",
+         *       "made_by": "duty",
+         *       "matters": [
+         *         "arrived",
+         *         "overdue"
+         *       ],
+         *       "name": "排水公司调度",
+         *       "recipients": "",
+         *       "severity_min": 1,
+         *       "stopped": null,
+         *       "template": null
+         *     }
+         */
+        SubscriptionJson: {
+            active: boolean;
+            /** @description Without what may be a secret: path and query. */
+            address: string;
+            /** @description Cases of this agency only. */
+            agency?: string | null;
+            area: string;
+            /** @description `webhook`, `wecom`, `dingtalk`, `sms`, `email`. */
+            channel: string;
+            id: string;
+            /** @description `zh` or `en`. */
+            language: string;
+            made_at: string;
+            made_by: string;
+            /** @description `arrived`, `step`, `returned`, `urged`, `supervised`, `ended`, `due_soon`, `overdue`, `warning`. */
+            matters: string[];
+            name: string;
+            /** @description Telephone numbers, for `sms`. */
+            recipients: string;
+            /**
+             * Format: int32
+             * @description Warnings at least so bad, 1 to 4.
+             */
+            severity_min: number;
+            /** @description Why the program stopped it: the receiver wanted no more. */
+            stopped?: string | null;
+            /** @description Body for a gateway for text messages. */
+            template?: string | null;
         };
         /**
          * @description How the program itself is.
@@ -5276,6 +6171,80 @@ export interface components {
          */
         TokenJson: {
             token: string;
+        };
+        /** @description A word whose share of the reports rose. */
+        TopicJson: {
+            /** Format: int32 */
+            before: number;
+            /** Format: int32 */
+            now: number;
+            word: string;
+        };
+        /**
+         * @description What reports say together.
+         * @example {
+         *       "before": 402,
+         *       "from": "2026-11-15T00:00:00Z",
+         *       "hotspots": [
+         *         {
+         *           "areas": [
+         *             {
+         *               "id": "500103001",
+         *               "name": "七星岗街道"
+         *             }
+         *           ],
+         *           "chance": 0.005,
+         *           "expected": 6.2,
+         *           "reports": 24,
+         *           "since": "2026-11-19T00:00:00Z"
+         *         }
+         *       ],
+         *       "reports": 128,
+         *       "to": "2026-11-22T00:00:00Z",
+         *       "topics": [
+         *         {
+         *           "before": 4,
+         *           "now": 31,
+         *           "word": "停水"
+         *         }
+         *       ]
+         *     }
+         */
+        TopicsJson: {
+            /** @description And in the four weeks before. */
+            before?: number | null;
+            from: string;
+            hotspots: components["schemas"]["HotspotJson"][];
+            /** @description Reports of citizens in these days; null when fewer than five. */
+            reports?: number | null;
+            to: string;
+            topics: components["schemas"]["TopicJson"][];
+        };
+        /** @description How good the classifier was on the latest fifth of the closed cases, which it had not seen. */
+        TrainedJson: {
+            /** Format: int32 */
+            decided: number;
+            /** Format: int32 */
+            decided_right: number;
+            /**
+             * Format: float
+             * @description Probability from which it decides alone; null when it never may.
+             */
+            decides_from?: number | null;
+            /** Format: int32 */
+            held_out: number;
+            /**
+             * Format: float
+             * @description Mean gap between the probability stated and the share that was right.
+             */
+            miscalibration: number;
+            /** Format: int32 */
+            right: number;
+            /** Format: int32 */
+            right_of_three: number;
+            /** Format: int32 */
+            taught: number;
+            types: number;
         };
         /** @description Cases of one type. */
         TypeCount: {
@@ -5526,6 +6495,79 @@ export interface components {
             unit: string;
             /** Format: int64 */
             window_ms: number;
+        };
+        /**
+         * @description Workload of the smallest areas.
+         * @example {
+         *       "areas": 1,
+         *       "from": "2026-11-14T00:00:00.000Z",
+         *       "items": [
+         *         {
+         *           "area": "500103001001001",
+         *           "area_name": "第一网格",
+         *           "done": 12,
+         *           "late": 1,
+         *           "median_minutes": 34,
+         *           "overdue": 0,
+         *           "path": "重庆市 / 渝中区",
+         *           "patrol_metres": 8200,
+         *           "patrols": 4,
+         *           "reported": 3,
+         *           "waiting": 2
+         *         }
+         *       ],
+         *       "to": "2026-11-21T00:00:00.000Z"
+         *     }
+         */
+        WorkloadJson: {
+            /** @description How many areas there were; at most 200 are listed. */
+            areas: number;
+            from: string;
+            items: components["schemas"]["WorkloadRow"][];
+            to: string;
+        };
+        /** @description Workload of an area. */
+        WorkloadRow: {
+            area: string;
+            area_name: string;
+            /**
+             * Format: int64
+             * @description Verifications and checks that ended in the period.
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description Of these, ended after they were due.
+             */
+            late: number;
+            /**
+             * Format: int64
+             * @description Half of those done took at most so many minutes of own time; null when nothing was done.
+             */
+            median_minutes?: number | null;
+            /**
+             * Format: int64
+             * @description Of these, overdue now.
+             */
+            overdue: number;
+            path: string;
+            /**
+             * Format: int64
+             * @description Walked on patrols that began in the period, as far as workers agreed to have it kept.
+             */
+            patrol_metres: number;
+            /** Format: int64 */
+            patrols: number;
+            /**
+             * Format: int64
+             * @description Cases that grid workers reported or filed in the period.
+             */
+            reported: number;
+            /**
+             * Format: int64
+             * @description Cases that wait for one now.
+             */
+            waiting: number;
         };
     };
     responses: never;
@@ -5804,6 +6846,25 @@ export interface operations {
             };
         };
     };
+    list_case_plans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PlanJson"];
+                };
+            };
+        };
+    };
     list_case_types: {
         parameters: {
             query?: never;
@@ -5868,7 +6929,10 @@ export interface operations {
     file_case: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @example 0b6f2a1e-8f1c-4f7e-9d55-2c1f4f0c9f11 */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6055,7 +7119,10 @@ export interface operations {
     act_on_case: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @example 0b6f2a1e-8f1c-4f7e-9d55-2c1f4f0c9f11 */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 /** @example 500103-20261121-00001 */
                 id: string;
@@ -6095,6 +7162,58 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CityJson"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description `waiting`, `sent`, `dead`; all if absent. */
+                state?: string;
+                /** @description Of this subscription. */
+                subscription?: string;
+                /** @description Of this area and below; the caller's if absent. */
+                area?: string;
+                /** @description Rows wanted, 1 to 1000 (default 100). */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryJson"];
+                };
+            };
+        };
+    };
+    retry_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example msg_0123456789abcdef0123456789abcdef */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryJson"];
                 };
             };
         };
@@ -6322,6 +7441,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["EvaluationJson"];
                 };
+            };
+        };
+    };
+    get_workbook: {
+        parameters: {
+            query?: {
+                /** @description As of `GET /api/v1/evaluation`. */
+                object?: string;
+                /** @description As there. */
+                period?: string;
+                /** @description As there. */
+                at?: string;
+                /** @description As there. */
+                area?: string;
+                /** @description Only this agency, class or account. */
+                id?: string;
+                /** @description zh (default) or en. */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a workbook, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -6803,6 +7953,69 @@ export interface operations {
             };
         };
     };
+    list_patrols: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PatrolJson"];
+                };
+            };
+        };
+    };
+    keep_patrol: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPatrol"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatrolJson"];
+                };
+            };
+        };
+    };
+    delete_patrol: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 0b6f2a1e-8f1c-4f7e-9d55-2c1f4f0c9f11 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     keep_photo: {
         parameters: {
             query?: never;
@@ -6823,6 +8036,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["KeptJson"];
+                };
+            };
+        };
+    };
+    propose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProposalBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProposalJson"];
                 };
             };
         };
@@ -7033,6 +8269,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskJson"];
+                };
+            };
+        };
+    };
+    get_routing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoutingJson"];
+                };
+            };
+        };
+    };
+    train_routing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoutingJson"];
                 };
             };
         };
@@ -7313,6 +8587,117 @@ export interface operations {
             };
         };
     };
+    list_subscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SubscriptionJson"];
+                };
+            };
+        };
+    };
+    make_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriptionBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeSubscription"];
+                };
+            };
+        };
+    };
+    change_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example sub_0123456789abcdef */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriptionBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionJson"];
+                };
+            };
+        };
+    };
+    remove_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example sub_0123456789abcdef */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    test_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example sub_0123456789abcdef */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryJson"];
+                };
+            };
+        };
+    };
     get_system: {
         parameters: {
             query?: never;
@@ -7380,6 +8765,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskJson"];
+                };
+            };
+        };
+    };
+    list_topics: {
+        parameters: {
+            query?: {
+                /** @description This area and below; the caller's own if absent. */
+                area?: string;
+                /** @description End of the seven days (RFC 3339); default now. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopicsJson"];
                 };
             };
         };
@@ -7601,6 +9010,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FiledJson"];
+                };
+            };
+        };
+    };
+    get_workload: {
+        parameters: {
+            query?: {
+                /** @description Only in this area and below. */
+                area?: string;
+                /** @description From this time on (RFC 3339; default 30 days before `to`). */
+                from?: string;
+                /** @description Before this time (RFC 3339; default now). */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadJson"];
                 };
             };
         };
@@ -7998,7 +9433,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /** @example photo, lat, long, area, address, type, words, name, phone, email, join, confirmed */
+                /** @example photo, lat, long, area, address, type, words, name, phone, email, mails, join, confirmed */
                 "multipart/form-data": string;
             };
         };
@@ -8016,6 +9451,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    advise: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example words=井盖没了&lat=29.56&long=106.57&type=&lang=zh */
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Guess"];
+                };
             };
         };
     };
@@ -8062,6 +9521,51 @@ export interface operations {
         responses: {
             /** @description back to the page */
             303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_stop_mail: {
+        parameters: {
+            query?: {
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                /** @example 0123456789abcdef0123456789abcdef */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_stop_mail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 0123456789abcdef0123456789abcdef */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -164,7 +164,7 @@ fn citizens() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(contacts::keep_photo))
         .routes(routes!(contacts::get_photo, contacts::publish_photo))
         .routes(routes!(report::get_report, report::post_report))
-        .routes(routes!(advice::propose))
+        .routes(routes!(advice::advise))
         .routes(routes!(track::get_track, track::post_track))
         .routes(routes!(track::get_track_photo))
         .routes(routes!(track::get_receipt))

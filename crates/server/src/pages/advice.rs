@@ -63,7 +63,7 @@ pub(crate) struct GuessedCase {
 #[utoipa::path(post, path = "/report/proposal", tag = "citizens", security(()),
     request_body(content = String, content_type = "application/x-www-form-urlencoded", example = "words=井盖没了&lat=29.56&long=106.57&type=&lang=zh"),
     responses((status = 200, body = Guess)))]
-pub(crate) async fn propose(
+pub(crate) async fn advise(
     State(city): State<Arc<City>>,
     request: Request,
 ) -> Answer<Json<Guess>> {

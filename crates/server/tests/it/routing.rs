@@ -198,5 +198,6 @@ fn the_table_of_responsibilities_speaks_first_and_says_why() {
     assert_eq!(status, 200, "{case}");
     assert_eq!(case["agency"], "telecom_company-500103");
     let id = case["id"].as_str().unwrap();
-    step(&city, &city.admin, id, "dispatch");
+    let duty = city.account("duty", &["duty_officer"], "500103001", None);
+    step(&city, &duty, id, "dispatch");
 }
