@@ -168,7 +168,7 @@ test("what waits survives another start of the page, and the server knows nothin
   assert.equal((await ask("grid-duty", "/cases?limit=1")).total, before_);
   await shot("tasks-done");
   await page.locator("[data-part=box]").click();
-  assert.equal(await page.locator("[data-deed-state=waiting]").count(), 6);
+  await until("all six wait", async () => (await page.locator("[data-deed-state=waiting]").count()) === 6);
   assert.deepEqual(await barriers(page), []);
   await shot("box-waiting");
 });
@@ -255,6 +255,8 @@ test("a patrol is recorded only after consent, is its owner's alone, and the cen
   await page.locator("[data-test=consent]").click();
   await page.locator("[data-test=walk-begin]").click();
   await page.locator("[data-test=walk]").waitFor();
+  // The browser forgot where it was told to be when the network went.
+  await seat.context.setGeolocation({ longitude: spot[0], latitude: spot[1], accuracy: 9 });
   // Two places sixty metres apart.
   const points = () => page.evaluate(() => new Promise((resolve) => {
     const request = indexedDB.open("chengmai-grid");

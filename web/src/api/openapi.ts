@@ -6532,7 +6532,7 @@ export interface components {
             area_name: string;
             /**
              * Format: int64
-             * @description Verifications and checks that ended in the period.
+             * @description Verifications and checks that were done in the period.
              */
             done: number;
             /**

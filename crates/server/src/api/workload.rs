@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use chengmai_model::case::{Case, Stage};
+use chengmai_model::case::{Case, CaseState, ClockRow, Stage};
 use chengmai_model::time::HOUR_MS;
 use chengmai_model::{AreaPath, Role, Timestamp, error};
 use chengmai_store::records::cases::CaseScan;
@@ -35,7 +35,7 @@ pub(crate) struct WorkloadRow {
     area: String,
     area_name: String,
     path: String,
-    /// Verifications and checks that ended in the period.
+    /// Verifications and checks that were done in the period.
     done: u64,
     /// Of these, ended after they were due.
     late: u64,
@@ -76,7 +76,14 @@ impl Tally {
     fn count(&mut self, case: &Case, from: Timestamp, to: Timestamp, now: Timestamp) {
         let within = |at: Timestamp| at >= from && at < to;
         let looked = |stage: Stage| matches!(stage, Stage::Verify | Stage::Check);
-        for clock in case.clocks.iter().filter(|c| looked(c.stage) && within(c.ended_at)) {
+        // Where the centre ended the case over somebody's head, nobody has looked.
+        let cut_off = matches!(case.state, CaseState::ForcedClosed | CaseState::Cancelled);
+        let counts = |clock: &&ClockRow| {
+            looked(clock.stage)
+                && within(clock.ended_at)
+                && !(cut_off && case.closed_at == Some(clock.ended_at))
+        };
+        for clock in case.clocks.iter().filter(counts) {
             self.row.done += 1;
             self.row.late += u64::from(clock.overdue);
             self.used_ms.push(clock.used_ms);

@@ -63,10 +63,7 @@ pub(crate) struct GuessedCase {
 #[utoipa::path(post, path = "/report/proposal", tag = "citizens", security(()),
     request_body(content = String, content_type = "application/x-www-form-urlencoded", example = "words=井盖没了&lat=29.56&long=106.57&type=&lang=zh"),
     responses((status = 200, body = Guess)))]
-pub(crate) async fn advise(
-    State(city): State<Arc<City>>,
-    request: Request,
-) -> Answer<Json<Guess>> {
+pub(crate) async fn advise(State(city): State<Arc<City>>, request: Request) -> Answer<Json<Guess>> {
     let (parts, body) = request.into_parts();
     city.report_rate.proposals.take(&sender(&parts), clock::now())?;
     let body = axum::body::to_bytes(body, FORM_BYTES_MAX).await;
