@@ -213,10 +213,9 @@ mod tests {
         check(&rules, "RAIL cover gone", town, "city_1", "the lead");
         assert!(rules.covers("telecom_1", "cover"), "what the table gives is its duty");
         assert!(!rules.covers("park_1", "cover"));
-        assert!(
-            rules.responsible("cover", "电信", &path("/50/500105/")).is_none(),
-            "no agency there"
-        );
+        check(&rules, "电信", "/50/500105/", "telecom_0", "the words name");
+        let nobody = rules.responsible("cover", "井盖没了", &path("/50/500105/"));
+        assert!(nobody.is_none(), "the lead has no agency there");
     }
 
     #[test]
