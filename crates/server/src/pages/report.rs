@@ -12,6 +12,7 @@ use chengmai_model::{AreaId, Tier, error};
 use chengmai_wire::geo_report::form_fields;
 
 use super::advice::{advice_html, percent, shown_words};
+use super::track;
 use super::{Language, Page, escape, notice};
 use crate::api::geo_report::public_one;
 use crate::city::City;
@@ -381,13 +382,13 @@ fn near_html(city: &City, language: Language, carried: &str, cases: &[Case]) -> 
     for case in cases.iter().filter_map(|case| city.public_case(case)) {
         write!(
             html,
-            "<li><h2>{name}</h2><p>{words}</p><p class=\"small\">{id} · {state} · <time datetime=\"{at}\">{at}</time></p>\
+            "<li><h2>{name}</h2><p>{words}</p><p class=\"small\">{id} · {state} · {time}</p>\
              {OPEN}{carried}<input type=\"hidden\" name=\"join\" value=\"{id}\"><button type=\"submit\">{same}</button></form></li>",
             name = escape(&language.of_text(&case.type_name)),
             words = escape(shown_words(language, &case)),
             id = escape(&case.id),
             state = escape(&language.of_text(&case.state.name())),
-            at = case.reported_at.to_rfc3339(),
+            time = track::time(city, case.reported_at),
             same = language.say("是同一个，算我一个", "It is this one: add me"),
         )
         .expect("writing to a string cannot fail");

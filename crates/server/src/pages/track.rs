@@ -161,7 +161,8 @@ pub(crate) fn local(city: &City, at: Timestamp) -> String {
     moment.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-fn time(city: &City, at: Timestamp) -> String {
+/// A moment as people of the city read it, and as programs do.
+pub(super) fn time(city: &City, at: Timestamp) -> String {
     format!("<time datetime=\"{}\">{}</time>", at.to_rfc3339(), local(city, at))
 }
 
