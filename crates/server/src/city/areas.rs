@@ -45,15 +45,21 @@ impl Areas {
         Ok(Self { history: Arc::new(history), tree: Arc::new(tree), before })
     }
 
-    /// Those of the last run, if they are not today's.
-    pub(crate) fn of_last_run(files: &AreaFiles, loaded: &Loaded) -> anyhow::Result<Option<Self>> {
+    /// Those of the last run, if they are not these of today. That run may not have come to where
+    /// everything had moved from the areas before it, and it knew what their codes had become.
+    pub(crate) fn of_last_run(
+        &self,
+        files: &AreaFiles,
+        loaded: &Loaded,
+    ) -> anyhow::Result<Option<Self>> {
         let Some(rows) = read::<Vec<AreaRow>>(&files.in_use())? else { return Ok(None) };
-        let (today, then) = (Self::today(files, loaded)?, build(rows.clone())?);
-        if outline(&today.tree) == outline(&then) {
+        let then = build(rows.clone())?;
+        if outline(&self.tree) == outline(&then) {
             return Ok(None);
         }
+        let tree = Arc::new(then.with_former(&changes(files, loaded)?));
         let history = AreaHistory::new(rows).map_err(|faults| import::faults(&faults))?;
-        Ok(Some(Self { history: Arc::new(history), tree: Arc::new(then), before: None }))
+        Ok(Some(Self { history: Arc::new(history), tree, before: self.before.clone() }))
     }
 }
 
@@ -66,16 +72,12 @@ pub(crate) fn renew(files: &AreaFiles, loaded: &Loaded, old: &AreaTree) -> anyho
     let mut known: Vec<CodeChange> = read(&files.changes())?.unwrap_or_default();
     known.extend(gone);
     write(&files.changes(), &known)?;
-    settled(files, &today)
+    write(&files.in_use(), &rows(&today))
 }
 
-/// Notes the areas of this run.
-pub(crate) fn settled(files: &AreaFiles, tree: &AreaTree) -> anyhow::Result<()> {
-    let known = read::<Vec<AreaRow>>(&files.in_use())?.map(build).transpose()?;
-    if known.is_some_and(|known| outline(&known) == outline(tree)) {
-        return Ok(());
-    }
-    write(&files.in_use(), &rows(tree))
+/// Notes the areas of the first run; those of later ones are noted when they change.
+pub(crate) fn first_run(files: &AreaFiles, tree: &AreaTree) -> anyhow::Result<()> {
+    if files.in_use().exists() { Ok(()) } else { write(&files.in_use(), &rows(tree)) }
 }
 
 /// Everything has moved; the areas of the run before are not needed any more.
@@ -136,6 +138,6 @@ fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
 }
 
 /// The whole file or the old one.
-pub(crate) fn write(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+fn write(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     import::write_whole(path, &serde_json::to_vec(value)?)
 }

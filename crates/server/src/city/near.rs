@@ -3,7 +3,7 @@
 //!
 //! Not a merge, and not the records: it proposes numbers of cases, each with a probability. It keeps no
 //! text, only sketches (`engine::triage::duplicate`). Invariants: only what was reported within the
-//! window of the engine's settings, and never more than [`CASES_MAX`], some 250 bytes each; what was
+//! window of the engine's settings, and never more than [`CASES_MAX`]; what was
 //! merged, refused or cancelled is not proposed.
 
 use std::collections::{BTreeMap, VecDeque};

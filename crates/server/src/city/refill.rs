@@ -23,13 +23,18 @@ const CELLS_MAX: usize = 64;
 pub(super) async fn run(city: Weak<City>) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut turn = 0;
     loop {
         look.tick().await;
         let Some(city) = city.upgrade() else { return };
-        let cells = city.engine.read().inexact();
+        let mut cells = city.engine.read().inexact();
         if cells.is_empty() {
             continue;
         }
+        // Cells that are refused each time must not stand before all others.
+        let first = turn % cells.len();
+        cells.rotate_left(first);
+        turn = first + CELLS_MAX;
         let told = tokio::task::spawn_blocking(move || {
             cells.iter().take(CELLS_MAX).try_for_each(|cell| tell(&city, cell))
         });

@@ -94,18 +94,19 @@ fn load_packs(config: &Config) -> anyhow::Result<Loaded> {
 pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     let loaded = load_packs(&config)?;
     let files = AreaFiles::of(&config.data);
-    if let Some(old) = Areas::of_last_run(&files, &loaded)? {
+    let mut areas = Areas::today(&files, &loaded)?;
+    if let Some(old) = areas.of_last_run(&files, &loaded)? {
         tracing::info!("the areas changed: what began over the old ones is finished first");
         let tree = Arc::clone(&old.tree);
         prepare_over(config.clone(), load_packs(&config)?, old).await?.start()?.stop().await;
         areas::renew(&files, &loaded, &tree)?;
+        areas = Areas::today(&files, &loaded)?;
     }
-    let areas = Areas::today(&files, &loaded)?;
     let tree = Arc::clone(&areas.tree);
     let renewed = areas.before.is_some();
     tracing::info!(areas = tree.len(), packs = loaded.packs.len(), "areas and packs are loaded");
     let mut prepared = prepare_over(config, loaded, areas).await?;
-    areas::settled(&files, &tree)?;
+    areas::first_run(&files, &tree)?;
     if renewed {
         prepared.leave_snapshot()?;
         areas::moved(&files)?;

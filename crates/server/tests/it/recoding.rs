@@ -34,9 +34,9 @@ old,new,source
 500103002001,500113001002,
 ";
 
-fn import(folder: &Folder, changes: &str) -> (bool, String) {
+fn import(folder: &Folder, rows: &str, changes: &str) -> (bool, String) {
     let (areas, list) = (folder.path().join("new.csv"), folder.path().join("changes.csv"));
-    std::fs::write(&areas, AREAS).unwrap();
+    std::fs::write(&areas, rows).unwrap();
     std::fs::write(&list, changes).unwrap();
     let output = folder.import_areas(&areas, &["--no-grids", "--recoded", list.to_str().unwrap()]);
     (output.status.success(), String::from_utf8(output.stderr).unwrap())
@@ -74,7 +74,7 @@ fn settled(city: &City, start: i64, warning: &str, case: &str) {
 fn a_list_of_changes_that_names_no_area_is_refused_and_changes_nothing() {
     let folder = Folder::new();
     let before = std::fs::read(folder.data().join("areas.json")).unwrap();
-    let (done, words) = import(&folder, "old,new\n500103,500113\n500103002,500999\n");
+    let (done, words) = import(&folder, AREAS, "old,new\n500103,500113\n500103002,500999\n");
     assert!(!done && words.contains("line 3:") && words.contains("500999"), "{words}");
     assert_eq!(before, std::fs::read(folder.data().join("areas.json")).unwrap());
 }
@@ -105,7 +105,7 @@ fn devices_sums_warnings_cases_and_accounts_move_to_the_new_codes() {
     city.kill();
     drop(city);
 
-    let (done, words) = import(&folder, CHANGES);
+    let (done, words) = import(&folder, AREAS, CHANGES);
     assert!(done, "{words}");
     let city = City::start(&folder, &[]);
     // 2, 4 and 6 from before and 8 from now: sums go on.
@@ -126,4 +126,20 @@ fn devices_sums_warnings_cases_and_accounts_move_to_the_new_codes() {
     settled(&city, start, &warning, &case);
     let (_, shown) = city.get(&format!("/api/v1/cases/{case}"), &duty);
     assert_eq!(shown["state"], "closed", "{shown}");
+    city.kill();
+    drop(city);
+
+    // And once more: devices that were registered two codes ago go along too.
+    let rows = AREAS.replace("500113", "500123");
+    let (done, words) = import(&folder, &rows, "old,new\n500113,500123\n");
+    assert!(done, "{words}");
+    let city = City::start(&folder, &[]);
+    let place = |device: &str| city.get(&format!("/api/v1/devices/{device}"), &duty).1;
+    assert_eq!(place("m1")["area"], "500123001001001");
+    assert_eq!(place("p3")["area"], "500123001002");
+    until("the sum goes on", || (mean(&city, "500123001", start) == json!(5.0)).then_some(()));
+    let (_, area) = city.get("/api/v1/areas/500103001", &city.admin);
+    assert_eq!(area["code"], "500123001", "the oldest code is understood");
+    let (_, shown) = city.get(&format!("/api/v1/cases/{case}"), &duty);
+    assert_eq!(shown["area"], "500123001001001", "{shown}");
 }
