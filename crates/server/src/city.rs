@@ -115,7 +115,7 @@ pub(crate) struct City {
     pub(crate) report_rate: ReportRates,
     pub(crate) hub: Arc<Hub>,
     pub(crate) book: Arc<Book>,
-    pub(crate) triage: triage::Triage,
+    pub(crate) triage: Arc<triage::Triage>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) rate: Arc<Rate>,
     pub(crate) room: Room,

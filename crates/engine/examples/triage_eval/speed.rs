@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chengmai_engine::triage::duplicate::{Duplicates, Report, Sketch, Vocabulary};
+use chengmai_engine::triage::duplicate::{Duplicates, Meaning, Report, Sketch, Vocabulary};
 use chengmai_engine::triage::grams::Grams;
 use chengmai_engine::triage::hotspot::{Counts, Scan, hotspots};
 use chengmai_engine::triage::route::{Facts, Reader};
@@ -84,6 +84,7 @@ fn duplicates(dice: &mut Dice, vocabulary: &Vocabulary, texts: &[String]) {
             family: u16::try_from(dice.below(20)).unwrap(),
             object: None,
             sketch: *dice.one(&sketches),
+            meaning: Meaning::default(),
         }
     };
     let mut known = Duplicates::default();

@@ -5,11 +5,13 @@
 //! text, only a sketch of it. Always holds: a case is found by `near` from its insertion until its
 //! removal, whatever else came and went.
 
+mod meaning;
 mod weights;
 
 use chengmai_model::Timestamp;
 use chengmai_model::time::{HOUR_MS, MINUTE_MS};
 use hashbrown::{HashMap, HashTable};
+pub use meaning::Meaning;
 pub use weights::{Alike, SameObject, Weights};
 
 use super::grams::{each_gram, mix};
@@ -136,6 +138,8 @@ pub struct Report {
     pub object: Option<u32>,
     /// Its words.
     pub sketch: Sketch,
+    /// What its words are about, where that was asked.
+    pub meaning: Meaning,
 }
 
 /// A case that may be the same thing.
@@ -164,6 +168,7 @@ struct Record {
     object: u32,
     class: u16,
     family: u16,
+    meaning: Meaning,
 }
 
 type Fixed = foldhash::fast::FixedState;
@@ -228,6 +233,7 @@ impl Duplicates {
             object: report.object.unwrap_or(0),
             class: report.class,
             family: report.family,
+            meaning: report.meaning,
         };
         let place = if let Some(place) = self.free.pop() {
             self.records[place as usize] = record;
@@ -400,6 +406,7 @@ fn alike(record: &Record, report: &Report, metres: f64, minute: u32) -> Alike {
         metres: metres as f32,
         hours: hours(record.minute.abs_diff(minute)),
         cosine: record.sketch.cosine(report.sketch),
+        meaning: record.meaning.agreement(report.meaning),
         is_same_class: record.class == report.class,
         hours_closed: (minute > record.closed).then(|| hours(minute - record.closed)),
         object,

@@ -2,7 +2,10 @@
 //! their own words, a little off the place and some time later; with look-alikes beside them. For
 //! finding duplicates: of each report it is known which incident it is about. Simulated.
 
-use chengmai_engine::triage::duplicate::{Alike, Candidate, Duplicates, Report, Vocabulary};
+use chengmai_engine::triage::duplicate::{
+    Alike, Candidate, Duplicates, Meaning, Report, Vocabulary,
+};
+use chengmai_engine::triage::route::{Classifier, Facts, Likely, Reader};
 use chengmai_model::Timestamp;
 use chengmai_model::time::HOUR_MS;
 
@@ -34,6 +37,9 @@ pub(crate) enum Happening {
     Closed { incident: usize },
 }
 
+/// A month of it.
+pub(crate) type Happenings = Vec<(Timestamp, Happening)>;
+
 #[derive(Debug, Clone)]
 struct Incident {
     class: usize,
@@ -57,9 +63,39 @@ pub(crate) fn vocabulary(hotline: &Hotline) -> Vocabulary {
     vocabulary
 }
 
-/// The month.
-pub(crate) fn play(hotline: &Hotline, size: Size) -> Vec<(Timestamp, Happening)> {
-    let vocabulary = vocabulary(hotline);
+/// Who reads the reports: knows which words are rare and, with a classifier, what they are about.
+#[derive(Debug)]
+struct Eyes<'a> {
+    vocabulary: Vocabulary,
+    classifier: Option<&'a Classifier>,
+    /// The number of the class of each label.
+    classes: Vec<u16>,
+}
+
+impl<'a> Eyes<'a> {
+    fn new(hotline: &Hotline, classifier: Option<&'a Classifier>) -> Self {
+        let class = |label: &String| {
+            let place = hotline.classes.iter().position(|class| class.id == *label).unwrap();
+            u16::try_from(place).unwrap()
+        };
+        let labels = classifier.map_or(&[][..], Classifier::labels);
+        let classes = labels.iter().map(class).collect();
+        Self { vocabulary: vocabulary(hotline), classifier, classes }
+    }
+
+    fn meaning(&self, text: &str, chosen: u16) -> Meaning {
+        let Some(classifier) = self.classifier else { return Meaning::default() };
+        let proposal = classifier.propose(&mut Reader::default(), text, Facts::default());
+        let likely = proposal.likely().iter();
+        let of_class =
+            |likely: &Likely| Likely { label: self.classes[usize::from(likely.label)], ..*likely };
+        Meaning::new(likely.map(of_class), chosen)
+    }
+}
+
+/// The month, its words read with the help of a classifier if there is one.
+pub(crate) fn play(hotline: &Hotline, size: Size, classifier: Option<&Classifier>) -> Happenings {
+    let eyes = Eyes::new(hotline, classifier);
     let mut dice = Dice::new(size.seed);
     let incidents = incidents(hotline, &mut dice, size);
     let mut happenings = Vec::new();
@@ -70,7 +106,7 @@ pub(crate) fn play(hotline: &Hotline, size: Size) -> Vec<(Timestamp, Happening)>
             people += 1;
         }
         for _ in 0..people {
-            if let Some(report) = tell(hotline, &vocabulary, &mut dice, incident, &size.style) {
+            if let Some(report) = tell(hotline, &eyes, &mut dice, incident, &size.style) {
                 happenings.push((report.at, Happening::Reported { incident: number, report }));
             }
         }
@@ -159,7 +195,7 @@ fn sibling(hotline: &Hotline, dice: &mut Dice, class: usize) -> usize {
 /// One person's report; `None` if it would come after people stop noticing.
 fn tell(
     hotline: &Hotline,
-    vocabulary: &Vocabulary,
+    eyes: &Eyes<'_>,
     dice: &mut Dice,
     incident: &Incident,
     style: &Style,
@@ -181,13 +217,15 @@ fn tell(
     };
     // A wrong class is chosen from a list; the words are about what is there.
     let text = hotline.report(dice, incident.class, style, named);
+    let class = u16::try_from(class).unwrap();
     Some(Report {
         position: [CENTRE[0] + place[0] * METRE_EAST, CENTRE[1] + place[1] * METRE],
         at: Timestamp(at),
-        class: u16::try_from(class).unwrap(),
-        family: hotline.classes[class].family,
+        class,
+        family: hotline.classes[usize::from(class)].family,
         object: incident.object.filter(|_| dice.happens(0.2)),
-        sketch: vocabulary.sketch(&text),
+        sketch: eyes.vocabulary.sketch(&text),
+        meaning: eyes.meaning(&text, class),
     })
 }
 
@@ -199,7 +237,7 @@ pub(crate) struct Answer {
 }
 
 /// Asks for each report of the month what was there before it, then puts it there.
-pub(crate) fn ask(month: &[(Timestamp, Happening)], mut duplicates: Duplicates) -> Vec<Answer> {
+pub(crate) fn ask(month: &Happenings, mut duplicates: Duplicates) -> Vec<Answer> {
     let mut keys: Vec<usize> = Vec::new();
     let mut newest: std::collections::BTreeMap<usize, Timestamp> =
         std::collections::BTreeMap::new();
@@ -240,7 +278,7 @@ pub(crate) fn precision_and_recall(answers: &[Answer], from: f32) -> (f64, f64) 
 }
 
 /// Every report against every case within reach, and whether both are about the same incident.
-pub(crate) fn pairs(month: &[(Timestamp, Happening)]) -> Vec<(Alike, bool)> {
+pub(crate) fn pairs(month: &Happenings) -> Vec<(Alike, bool)> {
     let mut duplicates = Duplicates::default();
     let mut keys = Vec::new();
     let mut pairs = Vec::new();

@@ -3,12 +3,14 @@
 //! and follows every change.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chengmai_engine::clock::DueQueue;
 use chengmai_model::{AreaId, AreaTree, Severity, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
 use super::near::Near;
+use super::triage::Triage;
 use crate::clock;
 
 /// An open warning, as far as counters need it.
@@ -39,7 +41,7 @@ struct Looks {
 }
 
 /// What is open now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Book {
     warnings: RwLock<BTreeMap<String, OpenWarning>>,
     cases: RwLock<BTreeMap<String, OpenCase>>,
@@ -86,6 +88,16 @@ pub(crate) struct Summary {
 }
 
 impl Book {
+    /// Nothing open; what is reported is read with the help of `triage`.
+    pub(crate) fn new(triage: Triage) -> Self {
+        Self {
+            warnings: RwLock::default(),
+            cases: RwLock::default(),
+            looks: Mutex::default(),
+            near: Near::new(Arc::new(triage)),
+        }
+    }
+
     /// Notes how a warning stands; `None` when it is over.
     pub(crate) fn warning(&self, id: &str, state: Option<OpenWarning>) {
         let mut warnings = self.warnings.write();

@@ -25,7 +25,7 @@ use chengmai_store::records::warnings::{
 };
 use chengmai_store::records::{PageRequest, Records, RecordsError};
 use parking_lot::RwLock;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::agencies::Agencies;
 use super::book::{Book, OpenCase, OpenWarning};
@@ -79,7 +79,12 @@ pub(crate) struct Decisions {
 
 impl Decisions {
     /// Runs until every sender is gone.
-    pub(crate) async fn run(mut self, mut inbox: UnboundedReceiver<Decision>) {
+    pub(crate) fn start(self) -> (UnboundedSender<Decision>, tokio::task::JoinHandle<()>) {
+        let (decide, to_decide) = mpsc::unbounded_channel();
+        (decide, tokio::spawn(self.run(to_decide)))
+    }
+
+    async fn run(mut self, mut inbox: UnboundedReceiver<Decision>) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -429,10 +434,9 @@ pub(crate) async fn fill_book(
         }
         page.cursor = rows.next_cursor;
         if page.cursor.is_none() {
-            break;
+            return Ok(());
         }
     }
-    book.near.fill(records, root[0].clone(), clock::now()).await
 }
 
 /// Tells the book and the screens how a warning stands.

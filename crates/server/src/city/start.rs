@@ -30,6 +30,7 @@ use super::decisions::{Decisions, fill_book};
 use super::hub::Hub;
 use super::layout::{AreaFiles, DataFolder};
 use super::marks::Mark;
+use super::near;
 use super::notify::{Outlet, Telling};
 use super::past::Past;
 use super::photos::{Photos, unused};
@@ -139,7 +140,8 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
     let areas = Arc::clone(&given.tree);
     let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies, &areas)?);
-    let (book, counters) = (Arc::new(Book::default()), Arc::new(Counters::default()));
+    let book = Arc::new(Book::new(Triage::open(folder.routing())));
+    let counters = Arc::new(Counters::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
     let mut rules = Replayed::new(loaded.packs.clone(), records.rules().changes().await?);
     let (mut opened, engine, registry) = restore(&config, &loaded, &given, &folder, &mut rules)?;
@@ -157,8 +159,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
         book: Arc::clone(&book),
     };
     fill_book(&records, &areas, &book).await?;
-    let (decide, to_decide) = mpsc::unbounded_channel();
-    let decisions = tokio::spawn(decisions.run(to_decide));
+    let (decide, decisions) = decisions.start();
     let opening = open_archive(&loaded, &folder, &areas, &registry, &engine, &counters)?;
     let mut brain = Brain {
         registry,
@@ -419,7 +420,7 @@ impl Prepared {
             agencies: self.agencies,
             case_rules: self.case_rules,
             photos: Photos::new(brain.folder.photos()),
-            triage: Triage::open(brain.folder.routing()),
+            triage: Arc::clone(self.book.near.triage()),
             outlet: self.outlet,
             report_rate: ReportRates::default(),
             hub: Arc::clone(&brain.hub),
@@ -451,6 +452,7 @@ impl Prepared {
             self.archive_thread,
         ];
         tokio::spawn(refill::run(Arc::downgrade(&city)));
+        tokio::spawn(near::fill(Arc::downgrade(&city)));
         let telling = Telling::start(Arc::clone(&city));
         Ok(Running { city, threads, decisions: self.decisions, telling })
     }

@@ -19,7 +19,7 @@ use chengmai_store::records::cases::NewestCases;
 use chengmai_store::records::{Records, RecordsError};
 use parking_lot::{Mutex, RwLock};
 
-use super::near::Asked;
+use super::near::{Asked, is_gone};
 use super::{City, internal};
 use crate::clock;
 use crate::commands::import::write_whole;
@@ -105,7 +105,11 @@ impl Triage {
     }
 
     /// Ids of the likely types with their probability, and the one decided.
-    fn likely(&self, text: &str, area: &AreaPath) -> (Vec<(String, f32)>, Option<String>) {
+    pub(crate) fn likely(
+        &self,
+        text: &str,
+        area: &AreaPath,
+    ) -> (Vec<(String, f32)>, Option<String>) {
         let model = self.model.read();
         let Some(model) = model.as_ref().filter(|_| !text.trim().is_empty()) else {
             return (Vec::new(), None);
@@ -153,16 +157,15 @@ impl City {
         type_id: Option<&str>,
         proposed: &Proposed,
     ) -> Answer<Vec<(Case, f32)>> {
-        let others: Vec<&str> = proposed.types.iter().map(|likely| likely.id.as_str()).collect();
-        let type_id = type_id.or(others.first().copied());
-        let asked = Asked { text, position, type_id, others: &others };
+        let likely = &proposed.types[..];
+        let type_id = type_id.or(likely.first().map(|first| first.id.as_str()));
+        let asked = Asked { text, position, type_id, likely };
         let mut cases = Vec::new();
         for (id, probability) in self.book.near.ask(&asked, clock::now()) {
             let id = chengmai_model::case::CaseId::parse(&id);
             let Some(id) = id else { continue };
-            if let Some(case) = self.records.cases().find(&id).await? {
-                cases.push((case, probability));
-            }
+            let case = self.records.cases().find(&id).await?;
+            cases.extend(case.filter(|case| !is_gone(case)).map(|case| (case, probability)));
         }
         Ok(cases)
     }

@@ -6,7 +6,7 @@ use chengmai_model::Timestamp;
 use chengmai_model::time::HOUR_MS;
 use proptest::prelude::*;
 
-use super::{Duplicates, Report, SameObject, Settings, Sketch, Vocabulary, Weights};
+use super::{Duplicates, Meaning, Report, SameObject, Settings, Sketch, Vocabulary, Weights};
 
 /// A sketch where the words of half of all reports are known.
 fn sketch(text: &str) -> Sketch {
@@ -29,6 +29,7 @@ fn report(text: &str, metres_east: f64, hours: i64) -> Report {
         family: 1,
         object: None,
         sketch: sketch(text),
+        meaning: Meaning::default(),
     }
 }
 
@@ -68,6 +69,7 @@ fn a_named_object_decides_more_than_words_and_a_closed_case_less() {
         metres: 30.0,
         hours: 6.0,
         cosine: 0.4,
+        meaning: None,
         is_same_class: true,
         hours_closed,
         object,
@@ -128,6 +130,7 @@ fn weights_learn_which_feature_tells() {
             metres,
             hours: 1.0,
             cosine: 0.5,
+            meaning: None,
             is_same_class: true,
             hours_closed: None,
             object: SameObject::Unknown,

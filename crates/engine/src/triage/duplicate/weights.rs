@@ -24,6 +24,8 @@ pub struct Alike {
     pub hours: f32,
     /// How much their words agree, 0 to 1.
     pub cosine: f32,
+    /// How likely their words are about the same class; `None` where that was not asked.
+    pub meaning: Option<f32>,
     /// Whether the class is the same.
     pub is_same_class: bool,
     /// How long the case was closed when the report came; `None` if it was not.
@@ -33,7 +35,7 @@ pub struct Alike {
 }
 
 /// How many numbers are made of them.
-const FEATURES: usize = 13;
+const FEATURES: usize = 16;
 /// Rounds of learning.
 const ROUNDS: usize = 600;
 
@@ -42,6 +44,7 @@ impl Alike {
         let flag = |is: bool| f32::from(u8::from(is));
         let far = self.metres / 100.0;
         let same_class = flag(self.is_same_class);
+        let meaning = self.meaning.unwrap_or(0.0);
         [
             1.0,
             far,
@@ -56,20 +59,29 @@ impl Alike {
             self.hours_closed.unwrap_or(0.0) / 24.0,
             flag(self.object == SameObject::Same),
             flag(self.object == SameObject::Other),
+            meaning,
+            meaning * meaning,
+            meaning * far,
         ]
     }
 }
 
-/// The weights.
+/// The weights: where it is known what the words are about, and where it is not.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Weights(pub [f32; FEATURES]);
+pub struct Weights(pub [[f32; FEATURES]; 2]);
 
 impl Default for Weights {
     /// As printed by `cargo run --release -p chengmai-engine --example triage_eval -- duplicates`.
     fn default() -> Self {
         Self([
-            0.982, -3.489, 0.031, -0.895, 4.089, 2.869, 0.1, -0.105, -3.216, -2.216, -1.374, 2.686,
-            -6.678,
+            [
+                -0.377, -3.234, 1.081, -1.158, 1.84, 1.183, 0.441, -0.849, -0.49, -2.021, -2.2,
+                2.74, -6.472, 4.554, 0.108, -2.962,
+            ],
+            [
+                1.25, -3.982, 0.365, -0.868, 2.765, 2.611, 0.408, -1.153, -1.282, -1.965, -1.81,
+                2.917, -6.693, 0.0, 0.0, 0.0,
+            ],
         ])
     }
 }
@@ -77,35 +89,45 @@ impl Default for Weights {
 impl Weights {
     /// The probability that it is the same thing.
     pub fn probability(&self, alike: &Alike) -> f32 {
-        logistic(self.sum(&alike.features()))
+        let weights = &self.0[usize::from(alike.meaning.is_none())];
+        logistic(sum(weights, &alike.features()))
     }
 
-    /// Learns from pairs of which is known whether they were the same.
+    /// Learns from pairs of which is known whether they were the same: from all of them how to judge
+    /// where nothing is known of the words, so that is learnt even if a classifier saw every pair.
     pub fn fit(pairs: &[(Alike, bool)]) -> Self {
-        let mut weights = [0.0f32; FEATURES];
-        let mut moved = [1e-6f32; FEATURES];
-        for _ in 0..ROUNDS {
-            let mut slopes = [0.0f64; FEATURES];
-            for (alike, is_same) in pairs {
-                let features = alike.features();
-                let miss = logistic(Self(weights).sum(&features)) - f32::from(u8::from(*is_same));
-                for (slope, feature) in slopes.iter_mut().zip(features) {
-                    *slope += f64::from(miss * feature);
-                }
-            }
-            for ((weight, moved), slope) in weights.iter_mut().zip(&mut moved).zip(slopes) {
-                #[expect(clippy::cast_possible_truncation, reason = "a mean of small numbers")]
-                let slope = (slope / pairs.len().max(1) as f64) as f32;
-                *moved += slope * slope;
-                *weight -= slope / moved.sqrt();
+        let blind = |&(alike, is_same): &(Alike, bool)| (Alike { meaning: None, ..alike }, is_same);
+        let told: Vec<_> =
+            pairs.iter().filter(|(alike, _)| alike.meaning.is_some()).copied().collect();
+        let untold = learn(&pairs.iter().map(blind).collect::<Vec<_>>());
+        Self([if told.is_empty() { untold } else { learn(&told) }, untold])
+    }
+}
+
+fn learn(pairs: &[(Alike, bool)]) -> [f32; FEATURES] {
+    let mut weights = [0.0f32; FEATURES];
+    let mut moved = [1e-6f32; FEATURES];
+    for _ in 0..ROUNDS {
+        let mut slopes = [0.0f64; FEATURES];
+        for (alike, is_same) in pairs {
+            let features = alike.features();
+            let miss = logistic(sum(&weights, &features)) - f32::from(u8::from(*is_same));
+            for (slope, feature) in slopes.iter_mut().zip(features) {
+                *slope += f64::from(miss * feature);
             }
         }
-        Self(weights)
+        for ((weight, moved), slope) in weights.iter_mut().zip(&mut moved).zip(slopes) {
+            #[expect(clippy::cast_possible_truncation, reason = "a mean of small numbers")]
+            let slope = (slope / pairs.len().max(1) as f64) as f32;
+            *moved += slope * slope;
+            *weight -= slope / moved.sqrt();
+        }
     }
+    weights
+}
 
-    fn sum(&self, features: &[f32; FEATURES]) -> f32 {
-        self.0.iter().zip(features).map(|(weight, feature)| weight * feature).sum()
-    }
+fn sum(weights: &[f32; FEATURES], features: &[f32; FEATURES]) -> f32 {
+    weights.iter().zip(features).map(|(weight, feature)| weight * feature).sum()
 }
 
 fn logistic(sum: f32) -> f32 {
