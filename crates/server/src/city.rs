@@ -48,6 +48,7 @@ pub(crate) mod restore;
 pub(crate) mod rules;
 pub(crate) mod sequencer;
 pub(crate) mod start;
+pub(crate) mod training;
 pub(crate) mod triage;
 
 use crate::config::Config;

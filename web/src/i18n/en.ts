@@ -2,7 +2,7 @@
 import alarm from "./alarm.en";
 import * as cases from "./case.en";
 import device from "./device";
-import { evaluation, topics } from "./evaluation.en";
+import { evaluation, learning, topics } from "./evaluation.en";
 import { review, rule } from "./lookback.en";
 import grid from "./grid";
 import { notify } from "./notify.en";
@@ -269,6 +269,7 @@ const en: typeof zh = {
   alarm,
   evaluation,
   topics,
+  learning,
   notify,
   case: cases.item,
   proposal: cases.proposal,

@@ -2,7 +2,7 @@
 import alarm from "./alarm.zh";
 import * as cases from "./case.zh";
 import device from "./device";
-import { evaluation, topics } from "./evaluation.zh";
+import { evaluation, learning, topics } from "./evaluation.zh";
 import { review, rule } from "./lookback.zh";
 import grid from "./grid";
 import { notify } from "./notify.zh";
@@ -268,6 +268,7 @@ export default {
   alarm,
   evaluation,
   topics,
+  learning,
   notify,
   case: cases.item,
   proposal: cases.proposal,

@@ -16,13 +16,30 @@ pub const URGENT: &str = "urgent";
 /// So many reports of the whole city stand beside those of an area.
 const DRAWN_BY_REPORTS: f64 = 20.0;
 
-/// Two classifiers of texts.
-#[derive(Debug)]
+/// What was learnt of tone and of urgency; either may be missing.
+#[derive(Debug, Clone, Default)]
 pub struct Mood {
-    tone: Classifier,
-    urgency: Classifier,
-    displeased: u16,
-    urgent: u16,
+    tone: Option<Sense>,
+    urgency: Option<Sense>,
+}
+
+/// A classifier and the label that is asked of it.
+#[derive(Debug, Clone)]
+struct Sense {
+    classifier: Classifier,
+    label: u16,
+}
+
+impl Sense {
+    /// None where it does not know the label.
+    fn new(classifier: Classifier, label: &str) -> Option<Self> {
+        let place = classifier.labels().iter().position(|known| known == label)?;
+        Some(Self { label: u16::try_from(place).ok()?, classifier })
+    }
+
+    fn probability(&self, reader: &mut Reader, text: &str) -> f64 {
+        f64::from(self.classifier.probability(reader, text, Facts::default(), self.label))
+    }
 }
 
 /// How the reports of an area sound.
@@ -32,21 +49,38 @@ pub struct AreaMood {
     pub area: u64,
     /// Reports it is the mean of.
     pub reports: u32,
-    /// Mean probability of displeasure, drawn towards the city's.
-    pub displeasure: f64,
-    /// Mean probability that it cannot wait, drawn towards the city's.
-    pub urgency: f64,
+    /// Mean probability of displeasure, drawn towards the city's; none where tone was not learnt.
+    pub displeasure: Option<f64>,
+    /// Mean probability that it cannot wait, drawn towards the city's; none where that was not learnt.
+    pub urgency: Option<f64>,
+}
+
+/// Sums over reports.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    reports: u32,
+    displeased: f64,
+    urgent: f64,
 }
 
 impl Mood {
-    /// From a classifier that knows [`DISPLEASED`] and one that knows [`URGENT`]; `None` if they do not.
-    pub fn new(tone: Classifier, urgency: Classifier) -> Option<Self> {
-        let number = |classifier: &Classifier, wanted: &str| {
-            let place = classifier.labels().iter().position(|label| label == wanted)?;
-            u16::try_from(place).ok()
-        };
-        let (displeased, urgent) = (number(&tone, DISPLEASED)?, number(&urgency, URGENT)?);
-        Some(Self { tone, urgency, displeased, urgent })
+    /// From a classifier that knows [`DISPLEASED`] and one that knows [`URGENT`]; one that does not is left
+    /// out.
+    pub fn new(tone: Option<Classifier>, urgency: Option<Classifier>) -> Self {
+        Self {
+            tone: tone.and_then(|tone| Sense::new(tone, DISPLEASED)),
+            urgency: urgency.and_then(|urgency| Sense::new(urgency, URGENT)),
+        }
+    }
+
+    /// What was learnt of tone.
+    pub fn tone(&self) -> Option<&Classifier> {
+        self.tone.as_ref().map(|sense| &sense.classifier)
+    }
+
+    /// What was learnt of urgency.
+    pub fn urgency(&self) -> Option<&Classifier> {
+        self.urgency.as_ref().map(|sense| &sense.classifier)
     }
 
     /// The areas that have at least `reports_min` reports ([`REPORTS_MIN`] if that is more), in the order of
@@ -57,30 +91,31 @@ impl Mood {
         reports_min: u32,
     ) -> Vec<AreaMood> {
         let mut reader = Reader::default();
-        let mut sums: BTreeMap<u64, (u32, f64, f64)> = BTreeMap::new();
-        let mut city = (0u32, 0.0, 0.0);
+        let mut sums: BTreeMap<u64, Sums> = BTreeMap::new();
+        let mut city = Sums::default();
         for (area, text) in reports {
-            let mut of = |classifier: &Classifier, label| {
-                f64::from(classifier.probability(&mut reader, text, Facts::default(), label))
+            let mut of = |sense: &Option<Sense>| {
+                sense.as_ref().map_or(0.0, |sense| sense.probability(&mut reader, text))
             };
-            let displeased = of(&self.tone, self.displeased);
-            let urgent = of(&self.urgency, self.urgent);
+            let (displeased, urgent) = (of(&self.tone), of(&self.urgency));
             for sum in [sums.entry(area).or_default(), &mut city] {
-                *sum = (sum.0 + 1, sum.1 + displeased, sum.2 + urgent);
+                sum.reports += 1;
+                sum.displeased += displeased;
+                sum.urgent += urgent;
             }
         }
         let floor = reports_min.max(REPORTS_MIN);
         let drawn = |sum: f64, reports: u32, all: f64| {
-            let mean = all / f64::from(city.0);
+            let mean = all / f64::from(city.reports);
             (sum + DRAWN_BY_REPORTS * mean) / (f64::from(reports) + DRAWN_BY_REPORTS)
         };
         sums.into_iter()
-            .filter(|(_, (reports, _, _))| *reports >= floor)
-            .map(|(area, (reports, displeased, urgent))| AreaMood {
+            .filter(|(_, sum)| sum.reports >= floor)
+            .map(|(area, Sums { reports, displeased, urgent })| AreaMood {
                 area,
                 reports,
-                displeasure: drawn(displeased, reports, city.1),
-                urgency: drawn(urgent, reports, city.2),
+                displeasure: self.tone().map(|_| drawn(displeased, reports, city.displeased)),
+                urgency: self.urgency().map(|_| drawn(urgent, reports, city.urgent)),
             })
             .collect()
     }
@@ -108,7 +143,7 @@ mod tests {
     fn mood() -> Mood {
         let tone = classifier([(DISPLEASED, "太气人了，没人管"), ("pleased", "谢谢，处理得很快")]);
         let urgency = classifier([(URGENT, "马上要出人命，快来"), ("ordinary", "有空来看看")]);
-        Mood::new(tone, urgency).unwrap()
+        Mood::new(Some(tone), Some(urgency))
     }
 
     #[test]
@@ -131,8 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn classifiers_that_do_not_know_the_labels_make_no_mood() {
+    fn what_was_not_learnt_is_not_told() {
         let other = classifier([("a", "好"), ("b", "坏")]);
-        assert!(Mood::new(other.clone(), other).is_none());
+        let urgency = mood().urgency().unwrap().clone();
+        let mood = Mood::new(Some(other), Some(urgency));
+        assert!(mood.tone().is_none());
+        let areas = mood.of_areas([(1u64, "快来"); 5], 5);
+        assert_eq!(areas[0].displeasure, None);
+        assert!(areas[0].urgency.is_some());
     }
 }

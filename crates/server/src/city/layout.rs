@@ -75,8 +75,8 @@ impl DataFolder {
         AreaFiles::of(&self.root)
     }
 
-    pub(crate) fn routing(&self) -> PathBuf {
-        routing(&self.root)
+    pub(crate) fn models(&self) -> ModelFiles {
+        ModelFiles::of(&self.root)
     }
 }
 
@@ -111,7 +111,29 @@ impl AreaFiles {
     }
 }
 
-/// Where the model lies that was learnt from a city's cases; it may be put there while the city runs.
-pub(crate) fn routing(root: &Path) -> PathBuf {
-    root.join("routing.model")
+/// The models in a data folder that were learnt from the city's cases; they may be put there while the
+/// city runs.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelFiles(PathBuf);
+
+impl ModelFiles {
+    /// Of the data folder that lies there.
+    pub(crate) fn of(root: &Path) -> Self {
+        Self(root.to_owned())
+    }
+
+    /// What a report is about.
+    pub(crate) fn routing(&self) -> PathBuf {
+        self.0.join("routing.model")
+    }
+
+    /// How words sound.
+    pub(crate) fn tone(&self) -> PathBuf {
+        self.0.join("tone.model")
+    }
+
+    /// Whether it can wait.
+    pub(crate) fn urgency(&self) -> PathBuf {
+        self.0.join("urgency.model")
+    }
 }

@@ -300,12 +300,15 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use chengmai_engine::case::{CaseRules, ReportRequest, replay, report};
     use chengmai_model::calendar::Calendar;
     use chengmai_model::case::{CaseId, CaseSource};
     use chengmai_model::time::HOUR_MS;
     use chengmai_model::{Actor, Role};
 
+    use super::super::layout::ModelFiles;
     use super::*;
 
     const PLACE: [f64; 2] = [106.57, 29.56];
@@ -342,7 +345,7 @@ mod tests {
 
     /// Without a model: nothing was learnt yet.
     fn near() -> Near {
-        Near::new(Arc::new(Triage::open("no-model".into())))
+        Near::new(Arc::new(Triage::open(ModelFiles::of(Path::new("no-models")))))
     }
 
     fn found(near: &Near, text: &str, hours: i64) -> Vec<String> {

@@ -140,7 +140,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
     let areas = Arc::clone(&given.tree);
     let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies, &areas)?);
-    let book = Arc::new(Book::new(Triage::open(folder.routing())));
+    let book = Arc::new(Book::new(Triage::open(folder.models())));
     let counters = Arc::new(Counters::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
     let mut rules = Replayed::new(loaded.packs.clone(), records.rules().changes().await?);

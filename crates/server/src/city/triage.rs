@@ -1,40 +1,34 @@
-//! What a report is about, proposed from its words: the classifier that this city learnt from its own
-//! closed cases, when it has one, and learning it anew.
+//! What a report is about, proposed from its words: the classifiers that this city learnt from its own
+//! closed cases, when it has some.
 //!
-//! Not a decision of a person's: alone it decides only what a citizen left open, from the probability on
+//! Not the learning (`training`), and not a decision of a person's: alone it decides only what a citizen left open, from the probability on
 //! that its own held-out cases allow. Invariants: without a model nothing is proposed; a file that is
 //! spoiled is named in the log and left unused; a person who chooses another type is learnt from at
 //! once, and again, from the records, at the next training.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chengmai_engine::triage::route::{
-    Classifier, Example, Facts, Fitness, Reader, TrainError, Training,
-};
-use chengmai_model::case::{Case, CaseState};
-use chengmai_model::{AreaPath, Text, Timestamp, error};
-use chengmai_store::records::cases::NewestCases;
-use chengmai_store::records::{Records, RecordsError};
+use chengmai_engine::triage::mood::Mood;
+use chengmai_engine::triage::route::{Classifier, Facts, Fitness, Reader};
+use chengmai_model::case::Case;
+use chengmai_model::{AreaPath, Text, error};
 use parking_lot::{Mutex, RwLock};
 
 use super::near::{Asked, is_gone};
-use super::{City, internal};
+use super::City;
+use super::layout::ModelFiles;
+use super::training::{train, urgent_types};
 use crate::clock;
-use crate::commands::import::write_whole;
 use crate::http::problem::{Answer, Problem};
 
-/// The newest closed cases that teach; a city's ways of a few years.
-const TAUGHT_MAX: usize = 200_000;
-/// Fewer cases held out than this say nothing about how often it is right.
-pub(crate) const CASES_MIN: usize = 200;
-
-/// The classifier in use, and whether another is being learnt.
+/// The classifiers in use, and whether others are being learnt.
 #[derive(Debug)]
 pub(crate) struct Triage {
-    file: PathBuf,
+    files: ModelFiles,
     model: RwLock<Option<Classifier>>,
+    mood: RwLock<Arc<Mood>>,
     under_way: AtomicBool,
     failed: Mutex<Option<Text>>,
 }
@@ -66,30 +60,31 @@ pub(crate) struct Standing {
     pub(crate) failed: Option<Text>,
 }
 
-/// A closed case, as far as it teaches.
-#[derive(Debug)]
-struct Taught {
-    text: String,
-    type_id: String,
-    area: Option<u64>,
-    at: Timestamp,
-}
-
 impl Triage {
-    /// With the model of that file, if there is a sound one.
-    pub(crate) fn open(file: PathBuf) -> Self {
-        let model = read_model(&file);
-        Self {
-            file,
-            model: RwLock::new(model),
+    /// With the models that are there, where they are sound.
+    pub(crate) fn open(files: ModelFiles) -> Self {
+        let triage = Self {
+            files,
+            model: RwLock::default(),
+            mood: RwLock::default(),
             under_way: AtomicBool::new(false),
             failed: Mutex::new(None),
-        }
+        };
+        triage.reload();
+        triage
     }
 
-    /// Takes up the model that lies in the data folder now.
+    /// Takes up the models that lie in the data folder now.
     pub(crate) fn reload(&self) {
-        *self.model.write() = read_model(&self.file);
+        let files = &self.files;
+        *self.model.write() = read_model(&files.routing());
+        let mood = Mood::new(read_model(&files.tone()), read_model(&files.urgency()));
+        *self.mood.write() = Arc::new(mood);
+    }
+
+    /// How words sound.
+    pub(crate) fn mood(&self) -> Arc<Mood> {
+        Arc::clone(&self.mood.read())
     }
 
     /// How it stands.
@@ -190,8 +185,9 @@ impl City {
         *self.triage.failed.lock() = None;
         let city = Arc::clone(self);
         tokio::spawn(async move {
-            match train(&city.records, city.root_path(), &city.triage.file).await {
-                Ok(model) => *city.triage.model.write() = Some(model),
+            let urgent = urgent_types(city.packs.iter());
+            match train(&city.records, city.root_path(), &urgent, &city.triage.files).await {
+                Ok(_learnt) => city.triage.reload(),
                 Err(failed) => *city.triage.failed.lock() = Some(failed.text()),
             }
             city.triage.under_way.store(false, Ordering::Release);
@@ -200,85 +196,8 @@ impl City {
     }
 }
 
-/// Why there is no new model.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Untrained {
-    #[error("E-446 {0} closed cases with words are too few to learn from; it takes {CASES_MIN}")]
-    TooFew(usize),
-    #[error("E-446 {0}")]
-    Refused(#[from] TrainError),
-    #[error(transparent)]
-    Records(#[from] RecordsError),
-    #[error("{0:#}")]
-    Inside(anyhow::Error),
-}
-
-impl Untrained {
-    /// What a person is told.
-    fn text(&self) -> Text {
-        match self {
-            Self::TooFew(_) | Self::Refused(_) => error::TOO_FEW_TO_LEARN.text(),
-            Self::Records(_) | Self::Inside(_) => internal(self).code.text(),
-        }
-    }
-}
-
-/// Learns from the city's closed cases, and puts the model into its file.
-pub(crate) async fn train(
-    records: &Records,
-    root: AreaPath,
-    file: &Path,
-) -> Result<Classifier, Untrained> {
-    let cases = closed_cases(records, root).await?;
-    if cases.len() < CASES_MIN {
-        return Err(Untrained::TooFew(cases.len()));
-    }
-    let learnt = tokio::task::spawn_blocking(move || {
-        let examples: Vec<Example<'_>> = cases
-            .iter()
-            .map(|case| Example {
-                text: &case.text,
-                facts: Facts { area: case.area, ..Facts::default() },
-                label: &case.type_id,
-                at: case.at,
-            })
-            .collect();
-        Classifier::train(&examples, &Training::default())
-    });
-    let model = learnt.await.map_err(|error| Untrained::Inside(error.into()))??;
-    write_whole(file, &model.to_bytes()).map_err(Untrained::Inside)?;
-    Ok(model)
-}
-
-/// The newest closed cases that have words and a type.
-async fn closed_cases(records: &Records, root: AreaPath) -> Result<Vec<Taught>, RecordsError> {
-    let mut newest = NewestCases { areas: vec![root], since: Timestamp(0), cursor: None };
-    let mut taught = Vec::new();
-    loop {
-        let page = records.cases().newest(&newest).await?;
-        for case in page.items {
-            let filing = case.filing;
-            let teaches = case.state == CaseState::Closed
-                && filing.row.is_some()
-                && !filing.description.trim().is_empty();
-            if teaches {
-                taught.push(Taught {
-                    area: facts(&case.area).area,
-                    at: case.reported_at.unwrap_or(case.filed_at),
-                    text: filing.description,
-                    type_id: filing.type_id,
-                });
-            }
-        }
-        newest.cursor = page.next_cursor;
-        if newest.cursor.is_none() || taught.len() >= TAUGHT_MAX {
-            return Ok(taught);
-        }
-    }
-}
-
 /// The district says a little about what is reported there.
-fn facts(area: &AreaPath) -> Facts<'static> {
+pub(super) fn facts(area: &AreaPath) -> Facts<'static> {
     let district = area.codes().nth(1).and_then(|code| code.parse().ok());
     Facts { area: district, ..Facts::default() }
 }

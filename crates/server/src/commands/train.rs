@@ -9,29 +9,42 @@ use chengmai_model::{AreaId, AreaPath};
 use super::user::open;
 use super::{runtime, say};
 use crate::city::areas::Areas;
-use crate::city::layout::{self, AreaFiles};
-use crate::city::triage;
+use crate::city::layout::{AreaFiles, ModelFiles};
+use crate::city::training::{CASES_MIN, train, urgent_types};
 use crate::cli::{Train, TrainWhat};
 use crate::config::RecordsFlags;
 use crate::packs;
 
-pub(crate) fn run(train: Train) -> anyhow::Result<()> {
-    match train.what {
+pub(crate) fn run(asked: Train) -> anyhow::Result<()> {
+    match asked.what {
         TrainWhat::Routing { data, records } => runtime()?.block_on(routing(&data, &records)),
     }
 }
 
 async fn routing(data: &Path, records: &RecordsFlags) -> anyhow::Result<()> {
     let records = open(data, records).await?;
-    let areas = Areas::today(&AreaFiles::of(data), &packs::load(None)?)?.tree;
+    let loaded = packs::load(None)?;
+    let areas = Areas::today(&AreaFiles::of(data), &loaded)?.tree;
     let root = AreaPath::of(&areas, AreaId::ROOT);
-    let file = layout::routing(data);
-    let model = triage::train(&records, root, &file).await?;
-    for line in report(&model) {
+    let (files, urgent) = (ModelFiles::of(data), urgent_types(loaded.packs.iter()));
+    let learnt = train(&records, root, &urgent, &files).await?;
+    for line in report(&learnt.routing) {
         say(line);
     }
+    say(sense("whether a report can wait", learnt.urgency.as_ref()));
+    say(sense("how words sound, from those who rated", learnt.tone.as_ref()));
+    let file = files.routing();
     say(format!("the model is {}; a running city takes it up at SIGHUP", file.display()));
     Ok(())
+}
+
+fn sense(what: &str, model: Option<&Classifier>) -> String {
+    match model.map(Classifier::fitness) {
+        None => format!("{what}: too little to learn from, it takes {CASES_MIN} of two sorts"),
+        Some(Fitness { taught, held_out, right, .. }) => format!(
+            "{what}: learnt from {taught}, right in {right} of the latest {held_out}, held out"
+        ),
+    }
 }
 
 /// How good it is, in the words that a person at the terminal reads.

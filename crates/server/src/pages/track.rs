@@ -230,8 +230,9 @@ fn actions(language: Language, token: &str, tracked: &Tracked) -> String {
                 form(
                     kind,
                     &format!(
-                        "<fieldset><legend>{}</legend>{stars}</fieldset>",
-                        say("办得怎么样？", "How was it done?")
+                        "<fieldset><legend>{}</legend>{stars}</fieldset>{}",
+                        say("办得怎么样？", "How was it done?"),
+                        field("rate", say("想说些什么？（可不填）", "Anything to add? (optional)"), false)
                     ),
                     say("评价", "Rate"),
                 )

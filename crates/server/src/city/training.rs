@@ -1,0 +1,186 @@
+//! Learning from the city's own closed cases: what a report is about, how its words sound, and whether it
+//! can wait.
+//!
+//! Not the use of what was learnt (`triage`). Invariants: the latest fifth is held out and says how good it
+//! is; what there is too little of is not learnt, and what was learnt of it before stays. How words sound
+//! is learnt from those who rated how their report was handled: no one else said how they felt.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use chengmai_engine::triage::mood::{DISPLEASED, URGENT};
+use chengmai_engine::triage::route::{Classifier, Example, Facts, TrainError, Training};
+use chengmai_model::case::{Case, CaseEvent, CaseId, CaseState, CaseStep};
+use chengmai_model::pack::Pack;
+use chengmai_model::calendar::{Limit, LimitUnit};
+use chengmai_model::{AreaPath, Text, Timestamp, error};
+use chengmai_store::records::cases::NewestCases;
+use chengmai_store::records::{Records, RecordsError};
+
+use super::internal;
+use super::layout::ModelFiles;
+use super::triage::facts;
+use crate::commands::import::write_whole;
+
+/// The newest closed cases that teach; a city's ways of a few years.
+const TAUGHT_MAX: usize = 200_000;
+/// Fewer cases, or fewer words of those who rated, say nothing about how often it is right.
+pub(crate) const CASES_MIN: usize = 200;
+/// Stars of somebody who was displeased, at most, and of somebody who was pleased, at least.
+const DISPLEASED_STARS: u8 = 2;
+const PLEASED_STARS: u8 = 4;
+
+/// What was learnt.
+#[derive(Debug)]
+pub(crate) struct Learnt {
+    /// The type of a report.
+    pub(crate) routing: Classifier,
+    /// How words sound, if enough people said so.
+    pub(crate) tone: Option<Classifier>,
+    /// Whether it can wait, if the types of the city differ in that.
+    pub(crate) urgency: Option<Classifier>,
+}
+
+/// Why there is no new model.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Untrained {
+    #[error("E-446 {0} closed cases with words are too few to learn from; it takes {CASES_MIN}")]
+    TooFew(usize),
+    #[error("E-446 {0}")]
+    Refused(#[from] TrainError),
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    #[error("{0:#}")]
+    Inside(anyhow::Error),
+}
+
+impl Untrained {
+    /// What a person is told.
+    pub(super) fn text(&self) -> Text {
+        match self {
+            Self::TooFew(_) | Self::Refused(_) => error::TOO_FEW_TO_LEARN.text(),
+            Self::Records(_) | Self::Inside(_) => internal(self).code.text(),
+        }
+    }
+}
+
+/// Words and what they stand for.
+#[derive(Debug)]
+struct Taught {
+    text: String,
+    label: String,
+    area: Option<u64>,
+    at: Timestamp,
+}
+
+/// What the closed cases teach.
+#[derive(Debug, Default)]
+struct Lessons {
+    types: Vec<Taught>,
+    tones: Vec<Taught>,
+}
+
+/// Types of case that cannot wait: the first limit of their handling is in urgent time.
+pub(crate) fn urgent_types<'a>(packs: impl Iterator<Item = &'a Pack>) -> BTreeSet<String> {
+    let types = packs.flat_map(|pack| &pack.case_types);
+    let urgent = types.filter(|def| {
+        let first = def.limits.first().and_then(|row| Limit::parse(&row.handle));
+        first.is_some_and(|limit| {
+            matches!(limit.unit, LimitUnit::UrgentMinute | LimitUnit::UrgentHour)
+        })
+    });
+    urgent.map(|def| def.id.clone()).collect()
+}
+
+/// Learns from the city's closed cases, and puts the models into their files.
+pub(crate) async fn train(
+    records: &Records,
+    root: AreaPath,
+    urgent: &BTreeSet<String>,
+    files: &ModelFiles,
+) -> Result<Learnt, Untrained> {
+    let lessons = lessons(records, root).await?;
+    if lessons.types.len() < CASES_MIN {
+        return Err(Untrained::TooFew(lessons.types.len()));
+    }
+    let urgent = urgent.clone();
+    let learnt = tokio::task::spawn_blocking(move || learn(&lessons, &urgent));
+    let learnt = learnt.await.map_err(|error| Untrained::Inside(error.into()))??;
+    let write = |file: &Path, model: Option<&Classifier>| {
+        model.map_or(Ok(()), |model| write_whole(file, &model.to_bytes()))
+    };
+    write(&files.tone(), learnt.tone.as_ref()).map_err(Untrained::Inside)?;
+    write(&files.urgency(), learnt.urgency.as_ref()).map_err(Untrained::Inside)?;
+    write(&files.routing(), Some(&learnt.routing)).map_err(Untrained::Inside)?;
+    Ok(learnt)
+}
+
+fn learn(lessons: &Lessons, urgent: &BTreeSet<String>) -> Result<Learnt, TrainError> {
+    let learn = |taught: &[Taught], label: &dyn Fn(&Taught) -> &str, with_area: bool| {
+        let examples: Vec<Example<'_>> = taught
+            .iter()
+            .map(|taught| Example {
+                text: &taught.text,
+                facts: Facts { area: taught.area.filter(|_| with_area), ..Facts::default() },
+                label: label(taught),
+                at: taught.at,
+            })
+            .collect();
+        Classifier::train(&examples, &Training::default())
+    };
+    let urgency = |taught: &Taught| if urgent.contains(&taught.label) { URGENT } else { "ordinary" };
+    let tones = Some(&lessons.tones[..]).filter(|tones| tones.len() >= CASES_MIN);
+    Ok(Learnt {
+        routing: learn(&lessons.types, &|taught| &taught.label, true)?,
+        // Of one sort alone nothing can be learnt.
+        tone: tones.and_then(|tones| learn(tones, &|taught| &taught.label, false).ok()),
+        urgency: learn(&lessons.types, &urgency, false).ok(),
+    })
+}
+
+/// What the newest closed cases teach.
+async fn lessons(records: &Records, root: AreaPath) -> Result<Lessons, RecordsError> {
+    let mut newest = NewestCases { areas: vec![root], since: Timestamp(0), cursor: None };
+    let mut lessons = Lessons::default();
+    loop {
+        let page = records.cases().newest(&newest).await?;
+        let rated = page.items.iter().filter(|case| case.circumstances.satisfaction.is_some());
+        let rated: Vec<CaseId> = rated.map(|case| case.id.clone()).collect();
+        let histories: BTreeMap<String, Vec<CaseEvent>> =
+            records.cases().histories(&rated).await?.into_iter().collect();
+        lessons.tones.extend(histories.values().flatten().filter_map(tone));
+        lessons.types.extend(page.items.into_iter().filter(teaches).map(about));
+        newest.cursor = page.next_cursor;
+        if newest.cursor.is_none() || lessons.types.len() >= TAUGHT_MAX {
+            return Ok(lessons);
+        }
+    }
+}
+
+fn teaches(case: &Case) -> bool {
+    let filing = &case.filing;
+    case.state == CaseState::Closed
+        && filing.row.is_some()
+        && !filing.description.trim().is_empty()
+}
+
+fn about(case: Case) -> Taught {
+    Taught {
+        area: facts(&case.area).area,
+        at: case.reported_at.unwrap_or(case.filed_at),
+        text: case.filing.description,
+        label: case.filing.type_id,
+    }
+}
+
+/// What somebody wrote who rated how their report was handled.
+fn tone(event: &CaseEvent) -> Option<Taught> {
+    let text = event.note.as_deref().filter(|text| !text.trim().is_empty())?;
+    let after = event.circumstances.as_deref().filter(|_| event.step == CaseStep::Rated)?;
+    let label = match after.satisfaction?.stars {
+        ..=DISPLEASED_STARS => DISPLEASED,
+        PLEASED_STARS.. => "pleased",
+        _ => return None,
+    };
+    Some(Taught { text: text.to_owned(), label: label.to_owned(), area: None, at: event.at })
+}
