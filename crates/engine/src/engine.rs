@@ -27,7 +27,7 @@ use crate::rule::RuleStates;
 use crate::screen::{AlarmSettings, FloodView, Scene, Screen, ShelfView};
 use crate::setpoint::Setpoints;
 use crate::slope::Rings;
-use crate::snapshot::Freeze;
+use crate::snapshot::{Freeze, fingerprint};
 use crate::stream::{ONLINE, OUT_OF_RANGE, STUCK, Stream, StreamFacts, seconds};
 use crate::warning::Warnings;
 use crate::window::Windows;
@@ -182,6 +182,8 @@ impl KindGate {
 pub struct Engine {
     pub(crate) catalog: Catalog,
     pub(crate) areas: Arc<AreaTree>,
+    /// Tells them from others: worked out once, since a snapshot must not wait for it.
+    pub(crate) areas_print: u64,
     pub(crate) settings: Settings,
     /// The latest time any call has named, in milliseconds; 1970 before the first.
     pub(crate) clock: i64,
@@ -216,6 +218,7 @@ impl Engine {
         let mut engine = Self {
             board: Board::new(&catalog, &areas),
             catalog,
+            areas_print: fingerprint(&areas),
             areas,
             settings,
             clock: 0,

@@ -33,6 +33,7 @@ mod pages;
 mod rollup;
 mod rule;
 mod setpoint;
+mod shared_map;
 mod sketch;
 mod slope;
 mod stream;

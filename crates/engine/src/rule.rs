@@ -232,11 +232,9 @@ impl RuleStates {
         }
     }
 
-    /// Everything remembered, in order of stream.
+    /// Everything remembered, in no order.
     pub(crate) fn to_list(&self) -> Vec<Remembered> {
-        let mut list: Vec<_> = self.by_stream.iter().map(|(k, v)| (*k, Arc::clone(v))).collect();
-        list.sort_unstable_by_key(|(stream, _)| *stream);
-        list
+        self.by_stream.iter().map(|(stream, states)| (*stream, Arc::clone(states))).collect()
     }
 
     /// From a snapshot; `None` for what no rule remembers, or of other rules or streams than so many.

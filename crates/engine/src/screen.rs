@@ -219,7 +219,8 @@ impl Screen {
         change: WarningChange,
         out: &mut Vec<Event>,
     ) {
-        let Some(Standing { last, .. }) = self.standing.get(&key) else { return };
+        let Some(standing) = self.standing.get(&key) else { return };
+        let last = &standing.last;
         let (id, held, worse) = (last.id, last.held, change.severity > last.severity);
         let at = after(change.at.0, last.at.0);
         let change = WarningChange { id, held, at, ..change };
@@ -266,7 +267,7 @@ impl Screen {
         };
         let key = Key { rule: change.rule, cause: by_device.unwrap_or(change.area.0) };
         let own = |standing: &Standing| standing.own == change.id;
-        if change.step == WarningStep::Raised || self.standing.get(&key).is_some_and(own) {
+        if change.step == WarningStep::Raised || self.standing.get(&key).is_some_and(|it| own(it)) {
             return key;
         }
         // Its area became part of another one, in which such a warning stood.
@@ -312,7 +313,7 @@ impl Screen {
 
     fn of_rule(&self, rule: u16) -> impl Iterator<Item = (Key, &Standing)> {
         let keys = Key { rule, cause: 0 }..=Key { rule, cause: u32::MAX };
-        self.standing.range(keys).map(|(key, standing)| (*key, standing))
+        self.standing.range(keys).map(|(key, standing)| (*key, &**standing))
     }
 
     /// A warning is shown, or got worse: what follows from it and is shown falls silent.
@@ -429,7 +430,7 @@ impl Screen {
         for id in gone {
             self.ask_those_held(Held::Parent(id), i64::MIN);
         }
-        let lately = self.lately.take().into_iter();
+        let lately = self.lately.take();
         self.lately = lately.filter_map(|(key, it)| Some((renamed(key)?, it))).collect();
         self.floods.renumber(renamed);
         self.tallies.renumber(number);
@@ -464,7 +465,7 @@ impl Screen {
             self.standing.insert(to, standing);
             keys.insert(key, to);
         }
-        let lately = self.lately.take().into_iter();
+        let lately = self.lately.take();
         self.lately = lately.map(|(key, it)| (about(key), it)).collect();
         self.tallies.rearrange(scene, map);
         for group in self.floods.rearrange(scene, &keys, map, out) {

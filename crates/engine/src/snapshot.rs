@@ -3,7 +3,8 @@
 //!
 //! It is taken without a pause: [`Engine::freeze`] marks the state, [`Engine::thaw`] writes it out in
 //! slices between which the engine goes on. What grows with the number of streams or areas is written
-//! as raw little-endian columns; the rest is small and serialised when the state is frozen.
+//! as raw little-endian columns; what rules remember and the warnings that stand are shared with the state
+//! that goes on; the rest is small and serialised when the state is frozen.
 //!
 //! Not in it: what can be worked out again (folded windows, look-up tables, the expiry wheel).
 //!
@@ -30,10 +31,11 @@ use crate::limits::{COUNT_MAX, TIME_MS_MAX};
 use crate::pages::{Pages, Plain};
 use crate::rollup::{KindTree, Registered};
 use crate::rule::{Remembered, RuleStates};
-use crate::screen::Bounds;
+use crate::screen::{Bounds, Screen};
 use crate::setpoint::Setpoints;
 use crate::slope::Rings;
 use crate::stream::{ONLINE, SCHEDULED};
+use crate::warning::Warnings;
 use crate::window::{Pane, Windows};
 
 /// Changes with every change of the shapes below.
@@ -71,6 +73,8 @@ pub(crate) struct Freeze {
     front: Vec<u8>,
     /// What is small, until it is written: before what rules remember, and behind it.
     small: [Vec<u8>; 2],
+    /// The warnings that stand, until they are written.
+    told: (Warnings, Screen),
     /// What rules remember, as far as it is not written yet.
     rules: std::vec::IntoIter<Remembered>,
     /// Streams whose devices are not written yet.
@@ -82,7 +86,8 @@ impl Freeze {
     /// Bytes that only wait to be taken.
     pub(crate) fn rest(front: Vec<u8>) -> Self {
         let rules = Vec::new().into_iter();
-        Self { front, small: Default::default(), rules, owners: 0..0, columns: VecDeque::new() }
+        let (small, told) = Default::default();
+        Self { front, small, told, rules, owners: 0..0, columns: VecDeque::new() }
     }
 }
 
@@ -163,7 +168,9 @@ impl Engine {
         let owners = 0..sizes.streams;
         let rules = self.rules.to_list();
         let small = self.small(sizes, rules.len());
-        self.freeze = Some(Freeze { front, small, rules: rules.into_iter(), owners, columns });
+        let rules = rules.into_iter();
+        let told = (self.warnings.clone(), self.screen.clone());
+        self.freeze = Some(Freeze { front, small, told, rules, owners, columns });
     }
 
     /// Takes what is left of a frozen state into memory, before something turns everything over.
@@ -203,6 +210,7 @@ impl Engine {
             Column::Setpoints => self.setpoints.thaw(out, full),
             Column::First => {
                 out.append(&mut freeze.small[0]);
+                freeze.rules.as_mut_slice().sort_unstable_by_key(|(stream, _)| *stream);
                 false
             }
             Column::Rules => {
@@ -215,6 +223,8 @@ impl Engine {
                 freeze.rules.len() > 0
             }
             Column::Last => {
+                let told = postcard::to_io(&std::mem::take(&mut freeze.told), &mut *out);
+                told.expect("plain data always serialises");
                 out.append(&mut freeze.small[1]);
                 false
             }
@@ -262,7 +272,7 @@ impl Engine {
         let head = Head {
             format: FORMAT,
             catalog: self.catalog.fingerprint(),
-            areas: fingerprint(&self.areas),
+            areas: self.areas_print,
             lateness_ms: self.settings.lateness_ms,
             utc_offset_ms: self.settings.utc_offset_ms,
             offline_periods: self.settings.offline_periods,
@@ -272,8 +282,7 @@ impl Engine {
         let Totals { streams, readings, duplicates, late, out_of_range, .. } = self.totals;
         let totals = [streams, readings, duplicates, late, out_of_range];
         let first = FirstView { clock: self.clock, totals, rules };
-        let last =
-            LastView { warnings: &self.warnings, screen: &self.screen, board: &self.board, sizes };
+        let last = LastView { board: &self.board, sizes };
         let both = [postcard::to_stdvec(&(head, first)), postcard::to_stdvec(&last)];
         both.map(|part| part.expect("plain data always serialises"))
     }
@@ -315,7 +324,7 @@ impl Engine {
         if head.catalog != self.catalog.fingerprint() {
             return Err(SnapshotError::Catalog);
         }
-        if head.areas != fingerprint(&self.areas) {
+        if head.areas != self.areas_print {
             return Err(SnapshotError::Areas);
         }
         let settings = Settings {
@@ -452,7 +461,8 @@ fn column(bytes: &mut &[u8], len: usize) -> Option<Vec<u32>> {
     Pages::take(bytes, len).map(|pages| pages.as_slice().to_vec())
 }
 
-fn fingerprint(areas: &AreaTree) -> u64 {
+/// A number that other areas, or others above them, do not have.
+pub(crate) fn fingerprint(areas: &AreaTree) -> u64 {
     let hash = areas.iter().fold(Hash64::new(), |hash, (_, area)| {
         hash.bytes(area.row.code.as_str().as_bytes()).number(u64::from(area.parent.0))
     });

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::hash::Hash64;
+use crate::shared_map::SharedMap;
 
 /// Which warning: rule and cause (device number or area number, as the rule says).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +61,7 @@ pub(crate) struct Mover<'a> {
 /// All warnings of readings that stand.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Warnings {
-    active: BTreeMap<Key, Active>,
+    active: SharedMap<Key, Active>,
     /// Warnings that an alarm joined since this was last taken up.
     #[serde(skip)]
     joined: Vec<Key>,
@@ -157,7 +158,7 @@ impl Warnings {
         map: &impl Fn(AreaId) -> AreaId,
     ) -> BTreeMap<Key, Key> {
         let mut moved = BTreeMap::new();
-        for (key, mut active) in std::mem::take(&mut self.active) {
+        for (key, mut active) in self.active.take() {
             let mut to = key;
             if about_area(key.rule) && key.cause < NO_AREA {
                 to.cause = map(AreaId(key.cause)).0;
@@ -215,10 +216,8 @@ impl Warnings {
     /// Rules have other numbers now; warnings of one that is gone are forgotten.
     pub(crate) fn renumber(&mut self, numbers: &[Option<u16>]) {
         let number = |rule: u16| numbers.get(usize::from(rule)).copied().flatten();
-        let active = std::mem::take(&mut self.active).into_iter();
-        let kept =
-            active.filter_map(|(key, it)| Some((Key { rule: number(key.rule)?, ..key }, it)));
-        self.active = kept.collect();
+        let renamed = |(key, it): (Key, Active)| Some((Key { rule: number(key.rule)?, ..key }, it));
+        self.active = self.active.take().filter_map(renamed).collect();
     }
 
     /// A member's grade is now the mover's.

@@ -9,6 +9,7 @@ use chengmai_model::{AreaId, AreaTree};
 use super::Engine;
 use crate::event::Event;
 use crate::indicator::Board;
+use crate::snapshot::fingerprint;
 
 impl Engine {
     /// Goes on over other areas. `map` gives for each area of the old tree the one of the new tree that
@@ -40,6 +41,7 @@ impl Engine {
         };
         let keys = self.warnings.rearrange(&about_area, &map);
         self.rules.rearrange(&keys);
+        self.areas_print = fingerprint(&areas);
         self.areas = areas;
         self.find_inexact();
         self.with_screen(|screen, scene| screen.rearrange(scene, &keys, &map, out));

@@ -202,7 +202,7 @@ impl Floods {
     /// Rules have other numbers now. A group whose first rule is gone goes by another member's.
     pub(super) fn renumber(&mut self, renamed: impl Fn(Key) -> Option<Key>) {
         self.groups.retain(|_, group| {
-            let members = group.members.take().into_iter();
+            let members = group.members.take();
             group.members = members.filter_map(|(key, s)| Some((renamed(key)?, s))).collect();
             let own = renamed(Key { rule: group.last.rule, cause: 0 });
             let rule = own.or_else(|| group.members.keys().next().copied());
@@ -232,7 +232,7 @@ impl Floods {
         for ((operator, pack), mut group) in std::mem::take(&mut self.groups) {
             let operator = of_desk(operator);
             group.last.area = AreaId(operator);
-            let members = group.members.take().into_iter();
+            let members = group.members.take();
             group.members = members.filter_map(|(key, s)| Some((*keys.get(&key)?, s))).collect();
             match self.groups.entry((operator, pack)) {
                 Entry::Vacant(place) => {

@@ -5,9 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::shared_map::SharedMap;
 use crate::warning::Key;
 
 /// What an entry is found by: two marks at most, each in its place and of a kind of its own.
@@ -21,13 +23,13 @@ type Marks<V> = [Option<<V as Marked>::Mark>; 2];
 
 /// See the head of this file.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(from = "BTreeMap<Key, V>", bound(deserialize = "V: Deserialize<'de>"))]
+#[serde(from = "SharedMap<Key, V>", bound(deserialize = "V: Deserialize<'de>"))]
 pub(super) struct Indexed<V: Marked> {
-    map: BTreeMap<Key, V>,
+    map: SharedMap<Key, V>,
     marks: BTreeSet<(V::Mark, Key)>,
 }
 
-impl<V: Marked> Indexed<V> {
+impl<V: Marked + Clone> Indexed<V> {
     pub(super) fn insert(&mut self, key: Key, value: V) {
         let marks = value.marks();
         let before = self.map.insert(key, value);
@@ -72,13 +74,13 @@ impl<V: Marked> Indexed<V> {
     }
 
     /// Takes the entries out.
-    pub(super) fn take(&mut self) -> BTreeMap<Key, V> {
-        std::mem::take(self).map
+    pub(super) fn take(&mut self) -> impl Iterator<Item = (Key, V)> + use<V> {
+        std::mem::take(self).map.take()
     }
 }
 
 impl<V: Marked> Deref for Indexed<V> {
-    type Target = BTreeMap<Key, V>;
+    type Target = BTreeMap<Key, Arc<V>>;
 
     fn deref(&self) -> &Self::Target {
         &self.map
@@ -87,13 +89,13 @@ impl<V: Marked> Deref for Indexed<V> {
 
 impl<V: Marked> Default for Indexed<V> {
     fn default() -> Self {
-        Self { map: BTreeMap::new(), marks: BTreeSet::new() }
+        Self { map: SharedMap::default(), marks: BTreeSet::new() }
     }
 }
 
-impl<V: Marked> From<BTreeMap<Key, V>> for Indexed<V> {
-    fn from(map: BTreeMap<Key, V>) -> Self {
-        let of = |(&key, value): (&Key, &V)| value.marks().map(|mark| Some((mark?, key)));
+impl<V: Marked> From<SharedMap<Key, V>> for Indexed<V> {
+    fn from(map: SharedMap<Key, V>) -> Self {
+        let of = |(&key, value): (&Key, &Arc<V>)| value.marks().map(|mark| Some((mark?, key)));
         let marks = map.iter().flat_map(of).flatten().collect();
         Self { map, marks }
     }
@@ -101,7 +103,7 @@ impl<V: Marked> From<BTreeMap<Key, V>> for Indexed<V> {
 
 impl<V: Marked> FromIterator<(Key, V)> for Indexed<V> {
     fn from_iter<I: IntoIterator<Item = (Key, V)>>(all: I) -> Self {
-        BTreeMap::from_iter(all).into()
+        SharedMap::from_iter(all).into()
     }
 }
 
@@ -144,7 +146,7 @@ mod tests {
                     0 => drop(indexed.remove(key)),
                     1 => drop(indexed.change(key, |it| *it = value)),
                     2 => indexed.insert(key, value),
-                    _ => indexed = indexed.take().into_iter().collect(),
+                    _ => indexed = indexed.take().collect(),
                 }
                 let of = |key: &Key| indexed[key].marks().into_iter().flatten();
                 let walked = indexed.keys().filter(|key| of(key).any(|m| (first..=last).contains(&m)));

@@ -28,11 +28,9 @@ pub(super) struct FirstView {
     pub(super) rules: usize,
 }
 
-/// What stands behind it: the other fields of [`Small`].
+/// What stands behind them and the warnings: the last fields of [`Small`].
 #[derive(Serialize)]
 pub(super) struct LastView<'a> {
-    pub(super) warnings: &'a Warnings,
-    pub(super) screen: &'a Screen,
     pub(super) board: &'a Board,
     pub(super) sizes: Sizes,
 }

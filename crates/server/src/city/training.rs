@@ -10,9 +10,9 @@ use std::path::Path;
 
 use chengmai_engine::triage::mood::{DISPLEASED, URGENT};
 use chengmai_engine::triage::route::{Classifier, Example, Facts, TrainError, Training};
+use chengmai_model::calendar::{Limit, LimitUnit};
 use chengmai_model::case::{Case, CaseEvent, CaseId, CaseState, CaseStep};
 use chengmai_model::pack::Pack;
-use chengmai_model::calendar::{Limit, LimitUnit};
 use chengmai_model::{AreaPath, Text, Timestamp, error};
 use chengmai_store::records::cases::NewestCases;
 use chengmai_store::records::{Records, RecordsError};
@@ -73,6 +73,13 @@ struct Taught {
     at: Timestamp,
 }
 
+impl Taught {
+    fn example(&self) -> Example<'_> {
+        let facts = Facts { area: self.area, ..Facts::default() };
+        Example { text: &self.text, facts, label: &self.label, at: self.at }
+    }
+}
+
 /// What the closed cases teach.
 #[derive(Debug, Default)]
 struct Lessons {
@@ -116,25 +123,21 @@ pub(crate) async fn train(
 }
 
 fn learn(lessons: &Lessons, urgent: &BTreeSet<String>) -> Result<Learnt, TrainError> {
-    let learn = |taught: &[Taught], label: &dyn Fn(&Taught) -> &str, with_area: bool| {
-        let examples: Vec<Example<'_>> = taught
-            .iter()
-            .map(|taught| Example {
-                text: &taught.text,
-                facts: Facts { area: taught.area.filter(|_| with_area), ..Facts::default() },
-                label: label(taught),
-                at: taught.at,
-            })
-            .collect();
-        Classifier::train(&examples, &Training::default())
-    };
-    let urgency = |taught: &Taught| if urgent.contains(&taught.label) { URGENT } else { "ordinary" };
-    let tones = Some(&lessons.tones[..]).filter(|tones| tones.len() >= CASES_MIN);
+    let urgency = lessons.types.iter().map(|case| {
+        let is_urgent = urgent.contains(&case.label);
+        Example { label: if is_urgent { URGENT } else { "ordinary" }, ..case.example() }
+    });
+    // Where somebody lives says nothing about how they sound, nor whether it can wait.
+    let anywhere = |example| Example { facts: Facts::default(), ..example };
+    let tones = lessons.tones.iter().map(Taught::example);
+    let train = |examples: Vec<Example<'_>>| Classifier::train(&examples, &Training::default());
     Ok(Learnt {
-        routing: learn(&lessons.types, &|taught| &taught.label, true)?,
+        routing: train(lessons.types.iter().map(Taught::example).collect())?,
         // Of one sort alone nothing can be learnt.
-        tone: tones.and_then(|tones| learn(tones, &|taught| &taught.label, false).ok()),
-        urgency: learn(&lessons.types, &urgency, false).ok(),
+        tone: (lessons.tones.len() >= CASES_MIN)
+            .then(|| train(tones.map(anywhere).collect()).ok())
+            .flatten(),
+        urgency: train(urgency.map(anywhere).collect()).ok(),
     })
 }
 
@@ -159,9 +162,7 @@ async fn lessons(records: &Records, root: AreaPath) -> Result<Lessons, RecordsEr
 
 fn teaches(case: &Case) -> bool {
     let filing = &case.filing;
-    case.state == CaseState::Closed
-        && filing.row.is_some()
-        && !filing.description.trim().is_empty()
+    case.state == CaseState::Closed && filing.row.is_some() && !filing.description.trim().is_empty()
 }
 
 fn about(case: Case) -> Taught {

@@ -16,9 +16,9 @@ use chengmai_model::case::Case;
 use chengmai_model::{AreaPath, Text, error};
 use parking_lot::{Mutex, RwLock};
 
-use super::near::{Asked, is_gone};
 use super::City;
 use super::layout::ModelFiles;
+use super::near::{Asked, is_gone};
 use super::training::{train, urgent_types};
 use crate::clock;
 use crate::http::problem::{Answer, Problem};

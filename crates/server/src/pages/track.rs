@@ -232,7 +232,11 @@ fn actions(language: Language, token: &str, tracked: &Tracked) -> String {
                     &format!(
                         "<fieldset><legend>{}</legend>{stars}</fieldset>{}",
                         say("办得怎么样？", "How was it done?"),
-                        field("rate", say("想说些什么？（可不填）", "Anything to add? (optional)"), false)
+                        field(
+                            "rate",
+                            say("想说些什么？（可不填）", "Anything to add? (optional)"),
+                            false
+                        )
                     ),
                     say("评价", "Rate"),
                 )
