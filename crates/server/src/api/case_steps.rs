@@ -348,6 +348,14 @@ impl City {
         Ok(case)
     }
 
+    /// Closes what was merged into cases whose end was the last thing before the program stopped.
+    pub(crate) async fn close_left_merged(&self) -> Answer<()> {
+        for case in self.records.cases().with_merged_left().await? {
+            self.close_merged(&case).await?;
+        }
+        Ok(())
+    }
+
     /// Closes what was merged into a case, and what was merged into that. One that cannot be closed now
     /// stays merged and is named in the log: the step that closed the case stands.
     async fn close_merged(&self, case: &Case) -> Answer<()> {

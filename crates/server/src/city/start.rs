@@ -453,8 +453,18 @@ impl Prepared {
         ];
         tokio::spawn(refill::run(Arc::downgrade(&city)));
         tokio::spawn(near::fill(Arc::downgrade(&city)));
+        tokio::spawn(close_left_merged(Arc::clone(&city)));
         let telling = Telling::start(Arc::clone(&city));
         Ok(Running { city, threads, decisions: self.decisions, telling })
+    }
+}
+
+async fn close_left_merged(city: Arc<City>) {
+    if let Err(problem) = city.close_left_merged().await {
+        tracing::error!(
+            ?problem,
+            "cases stay merged into one that has ended, until the next start"
+        );
     }
 }
 

@@ -185,3 +185,49 @@ fn tone(event: &CaseEvent) -> Option<Taught> {
     };
     Some(Taught { text: text.to_owned(), label: label.to_owned(), area: None, at: event.at })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taught(count: usize, rows: [(&str, &str); 2]) -> Vec<Taught> {
+        let row = |number: usize| {
+            let (label, text) = rows[number % 2];
+            let at = Timestamp(i64::try_from(number).unwrap());
+            Taught { text: format!("{number}号{text}"), label: label.to_owned(), area: None, at }
+        };
+        (0..count).map(row).collect()
+    }
+
+    fn lessons(tones: usize) -> Lessons {
+        Lessons {
+            types: taught(300, [("gas_leak", "燃气味很重，快来人"), ("dirty_road", "路面有点脏")]),
+            tones: taught(tones, [(DISPLEASED, "太慢了，没人管"), ("pleased", "谢谢，处理得很快")]),
+        }
+    }
+
+    #[test]
+    fn tone_and_urgency_are_learnt_beside_the_types() {
+        let urgent = BTreeSet::from(["gas_leak".to_owned()]);
+        let learnt = learn(&lessons(240), &urgent).unwrap();
+        assert_eq!(learnt.routing.labels().len(), 2);
+        assert!(learnt.urgency.unwrap().labels().iter().any(|label| label == URGENT));
+        let tone = learnt.tone.unwrap();
+        assert!(tone.labels().iter().any(|label| label == DISPLEASED));
+        assert!(tone.fitness().right * 10 > tone.fitness().held_out * 9, "{:?}", tone.fitness());
+    }
+
+    #[test]
+    fn of_few_words_or_of_one_sort_alone_nothing_is_learnt() {
+        let learnt = learn(&lessons(CASES_MIN - 1), &BTreeSet::new()).unwrap();
+        assert!(learnt.tone.is_none(), "too few rated");
+        assert!(learnt.urgency.is_none(), "no type of the city is urgent");
+    }
+
+    #[test]
+    fn types_in_urgent_hours_are_those_that_cannot_wait() {
+        let packs = crate::packs::load(None).unwrap().packs;
+        let urgent = urgent_types(packs.iter());
+        assert!(urgent.contains("gas_leak") && !urgent.contains("dirty_road"), "{urgent:?}");
+    }
+}

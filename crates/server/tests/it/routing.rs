@@ -103,6 +103,10 @@ fn what_a_city_closed_teaches_what_its_reports_are_about() {
     assert_eq!(after["responsible"]["id"], format!("sanitation-{}", &town[..6]));
     assert!(after["responsible"]["reason"]["en"].as_str().unwrap().contains("lead"));
 
+    // Nobody rated, and all three types can wait: of mood nothing is said.
+    let (_, topics) = city.get("/api/v1/topics", &duty);
+    assert_eq!(topics["mood"], json!({"tone": null, "urgency": null, "areas": []}), "{topics}");
+
     citizens_are_asked_or_decided_for(&city);
     learnt_by_the_command_line_too(&folder, &city);
     a_place_outside_is_unknown(&city, &duty);

@@ -114,6 +114,15 @@ impl Cases<'_> {
         sql.all(&self.0.read).await?.iter().map(read).collect()
     }
 
+    /// Cases that were closed with others still merged into them: the program stopped between the two.
+    pub async fn with_merged_left(&self) -> Result<Vec<Case>> {
+        let sql = Sql::new(
+            "SELECT body FROM \"case\" WHERE state IN ('closed', 'forced_closed') AND id IN \
+             (SELECT parent FROM \"case\" WHERE parent IS NOT NULL AND closed_at IS NULL) ORDER BY id",
+        );
+        sql.all(&self.0.read).await?.iter().map(read).collect()
+    }
+
     /// The whole history of a case, in order.
     pub async fn events(&self, id: &CaseId) -> Result<Vec<CaseEvent>> {
         let mut sql = Sql::new("SELECT body FROM case_event WHERE case_id = ");

@@ -91,6 +91,28 @@ async fn serials_run_by_district_and_day_even_when_filed_at_once() {
 }
 
 #[tokio::test]
+async fn a_case_that_ended_before_what_was_merged_into_it_is_found() {
+    on_both(async |records| {
+        let (parent, child) =
+            (filed(&records, TOWN, at(0)).await, filed(&records, TOWN, at(1)).await);
+        let step = async |case: &Case, command: Command, minute| {
+            let events = decide(case, &command, &duty(TOWN), at(minute), &rules()).unwrap();
+            records.cases().append(case, &events).await.unwrap()
+        };
+        let into = Command { other: Some(parent.id.clone()), ..Command::new(CommandKind::Merge) };
+        step(&child, into, 2).await;
+        assert_eq!(records.cases().merged_into(&parent.id).await.unwrap().len(), 1);
+        assert_eq!(records.cases().with_merged_left().await.unwrap(), []);
+        let reason = Some("nobody is left to ask".into());
+        let close = Command { reason, ..Command::new(CommandKind::ForceClose) };
+        let ended = step(&parent, close, 3).await;
+        assert!(ended.closed_at.is_some());
+        assert_eq!(records.cases().with_merged_left().await.unwrap(), [ended]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_twenty_who_act_at_once_on_one_case_one_wins_and_the_others_are_told() {
     on_both(async |records| {
         let case = filed(&records, TOWN, at(0)).await;
