@@ -33,6 +33,7 @@ use super::marks::Mark;
 use super::notify::{Outlet, Telling};
 use super::past::Past;
 use super::photos::{Photos, unused};
+use super::proof::{OpenLog, Taking, open_log};
 use super::refill;
 use super::registry::Registry;
 use super::restore::{Opened, restore};
@@ -57,6 +58,7 @@ pub(crate) struct Running {
     threads: Vec<JoinHandle<()>>,
     decisions: tokio::task::JoinHandle<()>,
     telling: Telling,
+    taking: Taking,
 }
 
 /// A city that is complete but whose threads do not run yet: the demo writes its past into it.
@@ -77,6 +79,7 @@ pub(crate) struct Prepared {
     decisions: tokio::task::JoinHandle<()>,
     book: Arc<Book>,
     outlet: Outlet,
+    proof: OpenLog,
     started_at: Timestamp,
 }
 
@@ -115,8 +118,14 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     Ok(prepared)
 }
 
-/// The records, with the codes of today's areas.
-async fn open_records(config: &Config, given: &Areas, now: Timestamp) -> anyhow::Result<Records> {
+/// The records, with the codes of today's areas, and the proof log over them.
+async fn open_records(
+    config: &Config,
+    loaded: &Loaded,
+    given: &Areas,
+    folder: &DataFolder,
+    now: Timestamp,
+) -> anyhow::Result<(Records, OpenLog)> {
     let records = Records::open(config.records.clone()).await?;
     if given.before.is_some() {
         let told = |cases| tracing::info!(cases, "cases have the codes of today");
@@ -127,16 +136,16 @@ async fn open_records(config: &Config, given: &Areas, now: Timestamp) -> anyhow:
             "the records have the codes of today"
         );
     }
-    Ok(records)
+    let log = open_log(config, loaded, &given.tree, folder, &records).await?;
+    Ok((records, log))
 }
 
 /// The same over areas that are given.
 async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::Result<Prepared> {
-    let started_at = clock::now();
+    let (started_at, areas) = (clock::now(), Arc::clone(&given.tree));
     let folder = Arc::new(DataFolder::open(&config.data)?);
     let outlet = Outlet::new(&config.notify, folder.link_key()?)?;
-    let records = open_records(&config, &given, started_at).await?;
-    let areas = Arc::clone(&given.tree);
+    let (records, proof) = open_records(&config, &loaded, &given, &folder, started_at).await?;
     let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies, &areas)?);
     let (book, counters) = (Arc::new(Book::default()), Arc::new(Counters::default()));
@@ -198,6 +207,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
         decisions,
         book,
         outlet,
+        proof,
         started_at,
     })
 }
@@ -403,6 +413,8 @@ impl Prepared {
         let (work, to_brain) = sync_channel(WORK_MAX);
         let brain = self.brain;
         let stop_reason = Arc::new(RwLock::new(None));
+        let (proof, log_writer) = self.proof;
+        let taking = Taking::start(Arc::clone(&proof), self.records.clone(), log_writer);
         let city = Arc::new(City {
             config: self.config,
             areas: self.areas,
@@ -421,6 +433,7 @@ impl Prepared {
             photos: Photos::new(brain.folder.photos()),
             triage: Triage::open(brain.folder.routing()),
             outlet: self.outlet,
+            proof,
             report_rate: ReportRates::default(),
             hub: Arc::clone(&brain.hub),
             book: self.book,
@@ -452,7 +465,7 @@ impl Prepared {
         ];
         tokio::spawn(refill::run(Arc::downgrade(&city)));
         let telling = Telling::start(Arc::clone(&city));
-        Ok(Running { city, threads, decisions: self.decisions, telling })
+        Ok(Running { city, threads, decisions: self.decisions, telling, taking })
     }
 }
 
@@ -476,5 +489,6 @@ impl Running {
         if self.decisions.await.is_err() {
             tracing::error!("the decisions ended early");
         }
+        self.taking.stop().await;
     }
 }
