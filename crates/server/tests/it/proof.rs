@@ -212,14 +212,26 @@ fn a_folder_is_sound_until_its_records_are_put_back_to_an_older_day() {
 
     // Decisions taken back by a copy of an older day: each of them is named.
     let records = folder.data().join("records.db");
-    let today = folder.path().join("today.db");
-    fs::rename(&records, &today).unwrap();
+    let today = folder.path().join("today");
+    fs::create_dir(&today).unwrap();
+    // With what SQLite has written beside its file.
+    let move_all = |from: &Path, to: &Path| {
+        for name in ["records.db", "records.db-wal", "records.db-shm"] {
+            if from.join(name).exists() {
+                fs::rename(from.join(name), to.join(name)).unwrap();
+            }
+        }
+    };
+    move_all(&folder.data(), &today);
     fs::copy(older.join("records.db"), &records).unwrap();
     let output = run("verify", &[], Some(&folder.data()));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!output.status.success());
     assert!(text.contains(&format!("case_event {case}/1")) && text.contains("deleted"), "{text}");
-    fs::copy(&today, &records).unwrap();
+    let away = folder.path().join("away");
+    fs::create_dir(&away).unwrap();
+    move_all(&folder.data(), &away);
+    move_all(&today, &folder.data());
     assert!(said("verify", &[], Some(&folder.data())).contains(": 0 faults"));
 
     // And the whole of that older day is sound too, but not what somebody kept of this one.

@@ -289,12 +289,13 @@ impl Town {
 }
 
 struct World {
-    _folder: Folder,
     city: City,
     own: Town,
     foreign: Vec<Town>,
     /// Token of the user of the own town.
     token: String,
+    /// Last, so that the city ends before its folder is gone.
+    _folder: Folder,
 }
 
 fn world() -> World {
@@ -304,7 +305,7 @@ fn world() -> World {
     let own = Town::people(&city, OWN);
     let foreign = FOREIGN.into_iter().map(|town| Town::people(&city, town)).collect();
     let token = city.account("mighty", &ALL_ROLES, OWN, None);
-    World { _folder: folder, city, own, foreign, token }
+    World { city, own, foreign, token, _folder: folder }
 }
 
 /// Method and path of every documented route.
