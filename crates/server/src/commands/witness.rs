@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail, ensure};
 use chengmai_store::proof::note::{Note, from_base64};
 use chengmai_store::proof::{Hash, Signer, Verifier, tree};
 
-use super::import::post;
+use super::import::{agent, post};
 use super::say;
 use crate::cli::{Target, Witness};
 use crate::clock;
@@ -103,8 +103,7 @@ fn keep(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
 }
 
 fn get(to: &Target, path: &str) -> anyhow::Result<String> {
-    let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-    let mut response = ureq::Agent::new_with_config(config)
+    let mut response = agent()
         .get(format!("{}{path}", to.url.trim_end_matches('/')))
         .header("authorization", format!("Bearer {}", to.token))
         .call()

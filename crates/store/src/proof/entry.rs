@@ -40,11 +40,15 @@ pub enum Source {
     PublicPhoto,
     /// Accounts, a leaf each time one changes.
     User,
+    /// Sessions and tokens of programs, by their hash. They may go without a leaf.
+    Token,
+    /// Who outside is told of what, a leaf each time it changes.
+    Subscription,
 }
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::CaseEvent,
         Self::Audit,
         Self::RuleChange,
@@ -54,6 +58,8 @@ impl Source {
         Self::Contact,
         Self::PublicPhoto,
         Self::User,
+        Self::Token,
+        Self::Subscription,
     ];
 
     /// The name of its table, which is also its word in an entry.
@@ -68,6 +74,8 @@ impl Source {
             Self::Contact => "case_contact",
             Self::PublicPhoto => "public_photo",
             Self::User => "user",
+            Self::Token => "token",
+            Self::Subscription => "subscription",
         }
     }
 

@@ -86,11 +86,12 @@ impl Records {
     }
 }
 
-/// Leaves of accounts and tasks that lie in an area now; what else moves has none.
+/// Leaves of accounts, tasks and subscriptions that lie in an area now; what else moves has none.
 async fn moved<C: ConnectionTrait>(db: &C, table: &str, path: &AreaPath) -> Result<()> {
     let (source, key) = match table {
         "\"user\"" => (Source::User, "name"),
         "task" => (Source::Task, "CAST(id AS TEXT)"),
+        "subscription" => (Source::Subscription, "id"),
         _ => return Ok(()),
     };
     let mut sql = Sql::new(&format!("SELECT {key} AS key FROM {table} WHERE area_path = "));

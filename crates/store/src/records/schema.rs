@@ -334,6 +334,7 @@ CREATE TABLE proof_leaf (
     number INTEGER PRIMARY KEY, source TEXT NOT NULL, key TEXT NOT NULL,
     salt BLOB NOT NULL, commitment BLOB NOT NULL);
 CREATE INDEX proof_leaf_row ON proof_leaf (source, key);
+CREATE INDEX audit_object ON audit (object);
 CREATE TRIGGER proof_leaf_no_replace BEFORE INSERT ON proof_leaf
     WHEN EXISTS (SELECT 1 FROM proof_leaf WHERE number = NEW.number)
     BEGIN SELECT RAISE(ABORT, 'proof_leaf is append-only'); END;

@@ -4,13 +4,13 @@
 //! What it is not: it mends nothing, and does not judge the log itself (`proof::log` does). Invariant: it reads
 //! all rows and leaves in pages, and remembers one bit a leaf.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chengmai_engine::case::replay;
 use chengmai_model::case::{Case, CaseEvent, CaseId};
 use sea_orm::{DatabaseConnection, QueryResult, Value};
 
-use super::tables::{TABLES, Table};
+use super::tables::{Life, TABLES, Table, table};
 use super::{Proof, ProofLeaf, hex, personal_commitment, size};
 use crate::error::Error;
 use crate::proof::entry::{self, SALT_BYTES};
@@ -43,6 +43,8 @@ pub enum FaultKind {
     ErasedUnsaid,
     /// The case is not what its steps add up to.
     CaseAltered,
+    /// The warning was answered, and nobody is on record for it.
+    AnswerUnsaid,
 }
 
 impl FaultKind {
@@ -64,6 +66,7 @@ impl FaultKind {
                 ("个人信息被删除且无记录", "erased, and nobody is on record for it")
             }
             Self::CaseAltered => ("案件与其过程不符", "the case is not what its steps add up to"),
+            Self::AnswerUnsaid => ("预警处理没有记录", "answered, and the audit does not say so"),
         }
     }
 }
@@ -128,6 +131,7 @@ impl Proof<'_> {
         check.leaves(log).await?;
         check.contacts().await?;
         check.cases().await?;
+        check.answers().await?;
         Ok(check.done)
     }
 }
@@ -162,7 +166,7 @@ impl<F: FnMut(Fault)> Check<'_, F> {
                 self.done.rows += 1;
                 let leaves = leaves.get(key).map(Vec::as_slice).unwrap_or_default();
                 // A row that never changes is what its first leaf says, whatever was added later.
-                let leaf = if table.changes { leaves.last() } else { leaves.first() };
+                let leaf = if table.life == Life::Changes { leaves.last() } else { leaves.first() };
                 let Some(leaf) = leaf else {
                     self.fault(FaultKind::RowAdded, name, key, None);
                     continue;
@@ -170,7 +174,7 @@ impl<F: FnMut(Fault)> Check<'_, F> {
                 let digest = table.digest(row)?;
                 if entry::commitment(&leaf.salt, &digest) != leaf.entry.commitment {
                     self.fault(FaultKind::RowAltered, name, key, Some(leaf.number));
-                } else if leaves.len() > 1 && !table.changes {
+                } else if leaves.len() > 1 && table.life != Life::Changes {
                     self.fault(FaultKind::LeafAltered, name, key, Some(leaves[1].number));
                 }
             }
@@ -228,6 +232,9 @@ impl<F: FnMut(Fault)> Check<'_, F> {
         }
         let Some(leaf) = leaf.filter(|_| !self.is_marked(number)) else { return Ok(()) };
         let (source, key) = (leaf.entry.source, leaf.entry.key);
+        if table(source).life == Life::Goes {
+            return Ok(());
+        }
         let leaves = super::leaves_of(self.db, source, std::slice::from_ref(&key)).await?;
         // Of a row that changed, only the last leaf says whether it was removed.
         let is_missing = leaves.last().is_some_and(|last| {
@@ -310,6 +317,36 @@ impl<F: FnMut(Fault)> Check<'_, F> {
                 let whole = CaseId::parse(id).and_then(|id| replay(id, events));
                 if whole.is_none_or(|whole| !is_same(row, &whole)) {
                     self.fault(FaultKind::CaseAltered, "case", id, None);
+                }
+            }
+        }
+    }
+
+    /// Whether each answer to a warning is one that the audit knows.
+    async fn answers(&mut self) -> Result<()> {
+        let mut last: Option<String> = None;
+        loop {
+            let mut sql = Sql::new("SELECT id, answered_by, answered_at FROM warning ");
+            sql.add("WHERE answered_at IS NOT NULL");
+            if let Some(last) = last {
+                sql.add(" AND id > ").value(last);
+            }
+            let rows = sql.add(&format!(" ORDER BY id LIMIT {PAGE}")).all(self.db).await?;
+            let Some(end) = rows.last() else { return Ok(()) };
+            last = Some(end.get("id")?);
+            let ids = rows.iter().map(|row| row.get("id")).collect::<Result<Vec<String>>>()?;
+            let mut sql = Sql::new("SELECT object, who, at FROM audit WHERE object IN (");
+            sql.values(ids.iter().map(|id| id.as_str().into()));
+            sql.add(") AND what LIKE 'warning.%'");
+            let mut said: BTreeSet<(String, String, i64)> = BTreeSet::new();
+            for row in sql.all(self.db).await? {
+                said.insert((row.get("object")?, row.get("who")?, row.get("at")?));
+            }
+            for (row, id) in rows.iter().zip(ids) {
+                let by: Option<String> = row.get("answered_by")?;
+                let answer = (id, by.unwrap_or_default(), row.get("answered_at")?);
+                if !said.contains(&answer) {
+                    self.fault(FaultKind::AnswerUnsaid, "warning", &answer.0, None);
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use sea_orm::{DatabaseConnection, Value};
 
 use super::tables::{TABLES, Table};
-use super::{NewLeaf, add, leaves_of, personal};
+use super::{NewLeaf, add, leaves_of, personal, size};
 use crate::records::sql::{Columns, Sql};
 use crate::records::{Result, begin};
 
@@ -30,6 +30,10 @@ pub(in crate::records) async fn fill(db: &DatabaseConnection) -> Result<()> {
         while let Some(key) = fill_some(db, table, last).await? {
             last = Some(key);
         }
+    }
+    let leaves = size(db).await?;
+    if leaves > 0 {
+        tracing::info!(leaves, "rows from before the proof log have leaves now");
     }
     let mut sql = Sql::new("DELETE FROM setting WHERE key = ");
     sql.value(UNFILLED).run(db).await?;

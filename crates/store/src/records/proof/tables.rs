@@ -21,8 +21,18 @@ pub(super) struct Table {
     /// How many of the columns, from the first, are its key.
     pub(super) keys: usize,
     pub(super) columns: &'static [(&'static str, Kind)],
-    /// Whether a row may change, and gets another leaf then.
-    pub(super) changes: bool,
+    pub(super) life: Life,
+}
+
+/// What becomes of rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// They stay as they were written.
+    Stays,
+    /// They may change or be removed, and get another leaf then.
+    Changes,
+    /// They never change, and may be removed: less than there was gives nobody anything.
+    Goes,
 }
 
 /// What a column holds.
@@ -35,13 +45,13 @@ pub(super) enum Kind {
 
 use Kind::{Int, Real, Text};
 
-pub(super) const TABLES: [Table; 9] = [
+pub(super) const TABLES: [Table; 11] = [
     Table {
         source: Source::CaseEvent,
         name: "case_event",
         keys: 2,
         columns: &[("case_id", Text), ("seq", Int), ("at", Int), ("body", Text)],
-        changes: false,
+        life: Life::Stays,
     },
     Table {
         source: Source::Audit,
@@ -55,7 +65,7 @@ pub(super) const TABLES: [Table; 9] = [
             ("object", Text),
             ("detail", Text),
         ],
-        changes: false,
+        life: Life::Stays,
     },
     Table {
         source: Source::RuleChange,
@@ -72,7 +82,7 @@ pub(super) const TABLES: [Table; 9] = [
             ("reason", Text),
             ("sequence", Int),
         ],
-        changes: true,
+        life: Life::Changes,
     },
     Table {
         source: Source::Correction,
@@ -90,7 +100,7 @@ pub(super) const TABLES: [Table; 9] = [
             ("new_value", Real),
             ("reason", Text),
         ],
-        changes: false,
+        life: Life::Stays,
     },
     Table {
         source: Source::Finding,
@@ -105,7 +115,7 @@ pub(super) const TABLES: [Table; 9] = [
             ("cause", Text),
             ("text", Text),
         ],
-        changes: false,
+        life: Life::Stays,
     },
     Table {
         source: Source::Task,
@@ -125,7 +135,7 @@ pub(super) const TABLES: [Table; 9] = [
             ("done_by", Text),
             ("evidence", Text),
         ],
-        changes: true,
+        life: Life::Changes,
     },
     Table {
         source: Source::Contact,
@@ -140,14 +150,14 @@ pub(super) const TABLES: [Table; 9] = [
             ("language", Text),
             ("commitment", Text),
         ],
-        changes: false,
+        life: Life::Stays,
     },
     Table {
         source: Source::PublicPhoto,
         name: "public_photo",
         keys: 2,
         columns: &[("hash", Text), ("case_id", Text), ("at", Int), ("made_by", Text)],
-        changes: false,
+        life: Life::Stays,
     },
     Table {
         source: Source::User,
@@ -162,7 +172,44 @@ pub(super) const TABLES: [Table; 9] = [
             ("agency", Text),
             ("created_at", Int),
         ],
-        changes: true,
+        life: Life::Changes,
+    },
+    Table {
+        source: Source::Token,
+        name: "token",
+        keys: 1,
+        columns: &[
+            ("hash", Text),
+            ("user_name", Text),
+            ("kind", Text),
+            ("created_at", Int),
+            ("expires_at", Int),
+        ],
+        life: Life::Goes,
+    },
+    Table {
+        source: Source::Subscription,
+        name: "subscription",
+        keys: 1,
+        columns: &[
+            ("id", Text),
+            ("name", Text),
+            ("channel", Text),
+            ("address", Text),
+            ("recipients", Text),
+            ("template", Text),
+            ("secret", Text),
+            ("matters", Text),
+            ("severity_min", Int),
+            ("agency", Text),
+            ("area_path", Text),
+            ("language", Text),
+            ("active", Int),
+            ("stopped", Text),
+            ("made_by", Text),
+            ("made_at", Int),
+        ],
+        life: Life::Changes,
     },
 ];
 

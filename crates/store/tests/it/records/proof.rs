@@ -18,6 +18,14 @@ async fn decide_much(records: &Records) -> Case {
     }
     records.users().set_password("ann", "$other").await.unwrap();
     records.users().delete("bob").await.unwrap();
+    for hash in ["t1", "t2"] {
+        records.tokens().insert(hash, "ann", TokenKind::Api, at(1), None).await.unwrap();
+    }
+    records.tokens().delete("t2").await.unwrap();
+    let raised = warning_step(1, WarningStep::Raised, 2, 1, TOWN);
+    records.warnings().apply(&[raised]).await.unwrap();
+    let how = WarningAnswer::Confirm;
+    records.warnings().answer(WarningId(1), "ann", how, None, at(3)).await.unwrap();
     for n in 0..5 {
         records.audit().add(&line(n)).await.unwrap();
     }
@@ -149,7 +157,7 @@ async fn erasing_a_citizen_keeps_the_proof_and_is_itself_on_record() {
 
 /// What somebody with the database's password does, and what is said of it: `$case` is the case that went
 /// through the whole loop, `$one` and `$two` those of the citizens.
-const TAMPERED: [(&str, &[(FaultKind, &str)]); 14] = [
+const TAMPERED: [(&str, &[(FaultKind, &str)]); 17] = [
     (
         "UPDATE case_event SET at = at + 1 WHERE seq = 3 AND case_id = '$case'",
         &[(FaultKind::RowAltered, "case_event $case/3")],
@@ -186,6 +194,15 @@ const TAMPERED: [(&str, &[(FaultKind, &str)]); 14] = [
     (
         "UPDATE \"user\" SET roles = '[\"admin\"]' WHERE name = 'ann'",
         &[(FaultKind::RowAltered, "user ann")],
+    ),
+    (
+        "INSERT INTO token (hash, user_name, kind, created_at) VALUES ('t3', 'ann', 'api', 1)",
+        &[(FaultKind::RowAdded, "token t3")],
+    ),
+    ("UPDATE token SET expires_at = 9", &[(FaultKind::RowAltered, "token t1")]),
+    (
+        "UPDATE warning SET answered_by = 'eve'",
+        &[(FaultKind::AnswerUnsaid, "warning W-0000000000000001")],
     ),
     ("DELETE FROM \"user\" WHERE name = 'ann'", &[(FaultKind::RowMissing, "user ann")]),
     (
@@ -294,8 +311,9 @@ async fn rows_from_before_there_was_a_log_get_leaves_once() {
         );
         other.execute_unprepared(&old).await.unwrap();
         let records = Records::open(place.clone()).await.unwrap();
-        // One account was changed and one removed: of those there are only the rows of today.
-        assert_eq!(records.proof().size().await.unwrap(), size - 3);
+        // An account was changed, one removed, and a token: of those there are only the rows of today.
+        let size = size - 4;
+        assert_eq!(records.proof().size().await.unwrap(), size);
         let mut log = new_log();
         take(&records, &mut log).await;
         assert_eq!(faults(&records, log.reader()).await, []);
@@ -305,7 +323,7 @@ async fn rows_from_before_there_was_a_log_get_leaves_once() {
             "INSERT INTO audit (id, at, who, what, object, detail) VALUES (77, 1, 'a', '', '', '')";
         other.execute_unprepared(added).await.unwrap();
         let records = Records::open(place.clone()).await.unwrap();
-        assert_eq!(records.proof().size().await.unwrap(), size - 3);
+        assert_eq!(records.proof().size().await.unwrap(), size);
         assert_eq!(faults(&records, log.reader()).await[0].kind, FaultKind::RowAdded);
         other.close().await.unwrap();
         records.close().await.unwrap();
