@@ -8224,9 +8224,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/octet-stream": unknown;
-                };
+                content?: never;
             };
         };
     };
@@ -8250,9 +8248,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/octet-stream": unknown;
-                };
+                content?: never;
             };
         };
     };

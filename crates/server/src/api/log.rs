@@ -104,7 +104,7 @@ pub(crate) async fn get_key(State(city): State<Arc<City>>) -> Response {
 /// A tile of hashes. Open to all.
 #[utoipa::path(get, path = "/api/v1/log/tile/{*name}", tag = "log", security(()),
     params(("name" = String, Path, description = "row and number: `0/x001/234`, `1/000.p/17`", example = "0/000.p/8")),
-    responses((status = 200, description = "up to 256 hashes of 32 bytes", content_type = "application/octet-stream")))]
+    responses((status = 200, description = "up to 256 hashes of 32 bytes")))]
 pub(crate) async fn get_tile(
     State(city): State<Arc<City>>,
     Path(name): Path<String>,
@@ -115,7 +115,7 @@ pub(crate) async fn get_tile(
 /// What leaves stand for: table, key and commitment, a bundle of 256. Needs the whole city.
 #[utoipa::path(get, path = "/api/v1/log/tile/entries/{*name}", tag = "log",
     params(("name" = String, Path, description = "number: `x001/234`, `000.p/17`", example = "000.p/8")),
-    responses((status = 200, description = "up to 256 entries, each with its length in two bytes before it", content_type = "application/octet-stream")))]
+    responses((status = 200, description = "up to 256 entries, each with its length in two bytes before it")))]
 pub(crate) async fn get_entries(
     State(city): State<Arc<City>>,
     caller: Caller,
