@@ -9,6 +9,7 @@ mod city;
 mod files;
 mod mqtt;
 mod mutate;
+mod proof;
 mod text;
 
 use std::collections::BTreeSet;
@@ -38,7 +39,7 @@ const fn target(name: &'static str, made: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -
 }
 
 /// All of them.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     target("line-protocol", Vec::new, text::line_protocol),
     target("observations-json", Vec::new, text::observations_json),
     target("observations-ndjson", Vec::new, text::observations_ndjson),
@@ -53,6 +54,7 @@ pub const TARGETS: [Target; 14] = [
     target("journal", files::journal_made, files::journal),
     target("snapshot", files::snapshot_made, files::snapshot),
     target("engine", city::made, city::restore),
+    target("proof", proof::made, proof::read),
 ];
 
 impl Target {

@@ -134,6 +134,24 @@ test("with scripts on the map chooses the place, and what is near is shown befor
   await page.getByRole("button", { name: "是同一个，算我一个" }).first().click();
   await page.waitForURL(/\/track\//);
   await sound(page, "track-phone");
+  // The receipt is checked by the phone itself; the newest step is signed within a second or two.
+  const receipt = page.locator("#receipt");
+  for (;;) {
+    await page.getByRole("button", { name: "现在核对" }).click();
+    await page.waitForFunction(() => !document.querySelector("#receipt button").disabled && document.querySelector("#receipt").dataset.found);
+    if ((await receipt.getAttribute("data-found")) !== "waiting") break;
+  }
+  assert.match(await receipt.innerText(), /核对无误/);
+  // A receipt in which a single digest was changed is not right.
+  await page.route("**/receipt", async (route) => {
+    const answer = await route.fetch();
+    const whole = await answer.json();
+    whole.events[0].salt = whole.events[0].salt.replace(/^./, (digit) => (digit === "0" ? "1" : "0"));
+    await route.fulfill({ json: whole });
+  });
+  await page.getByRole("button", { name: "现在核对" }).click();
+  await page.waitForFunction(() => document.querySelector("#receipt").dataset.found === "wrong");
+  await page.unroute("**/receipt");
   const found = await api(`/cases/${await numberOf(page)}`);
   assert.equal(found.joined, 1);
   assert.deepEqual(faults, []);

@@ -1,7 +1,7 @@
 //! Numbered errors. Each has a stable number, what and how to mend it, in Chinese and English, so
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
-//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases, 5xx access,
+//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log), 5xx access,
 //! 6xx the program's own state, 70x questions in SQL, 72x alarm quality, 74x rules and reviews.
 
 use crate::Text;
@@ -180,6 +180,16 @@ catalogue! {
         "正在学习，请等它完成" / "learning is under way already; wait until it has ended" ; "完成后可再次开始" / "begin again when it has ended"
     TOO_FEW_TO_LEARN = 446 "too_few_to_learn" 409
         "可供学习的已结案件太少" / "there are too few closed cases to learn from" ; "至少需要 200 件写有描述、按立案标准立案的已结案件，分属两个以上类型" / "it takes 200 closed cases with words, filed under the standard, of two types or more"
+    LOG_STOPPED = 450 "log_stopped" 503
+        "存证日志已停止" / "the proof log stands still" ; "按服务日志中的原因处理：核对数据目录与数据库，运行 chengmai verify" / "see the reason in the program's log: compare data folder and database with chengmai verify"
+    NOT_IN_LOG = 451 "not_in_log" 404
+        "存证日志中没有这一部分" / "the proof log has no such part" ; "先取最新检查点，编号和大小不得超过它" / "ask for the newest checkpoint first; numbers and sizes end there"
+    NO_CHECKPOINT = 452 "no_checkpoint" 422
+        "不是本日志签名的检查点" / "this is no checkpoint that this log signed" ; "原样发送取得的检查点，并在末尾加上见证签名" / "send the checkpoint as it was given, with the cosignature at its end"
+    UNKNOWN_WITNESS = 453 "unknown_witness" 403
+        "没有已登记见证方的有效签名" / "there is no valid signature of a known witness on it" ; "请管理员用 --witnesses 登记见证方的公钥" / "have the operator name the witness's public key with --witnesses"
+    FORKED_LOG = 454 "forked_log" 409
+        "检查点与本日志不一致" / "the checkpoint is not one of this log's past" ; "保存该检查点：它证明日志曾被替换。请立即报告监督单位" / "keep that checkpoint: it proves that the log was replaced. Tell the supervisor at once"
     SIGN_IN = 501 "sign_in" 401
         "请先登录" / "sign in first" ; "登录或携带有效令牌" / "sign in, or send a valid token"
     BAD_CREDENTIALS = 502 "bad_credentials" 401

@@ -99,6 +99,13 @@ pub(crate) async fn new_token(records: &Records, name: &str) -> Result<String, R
     Ok(token)
 }
 
+/// Removes an account. Who did it is on record first.
+pub(crate) async fn delete(records: &Records, name: &str, by: &str) -> Result<(), RecordsError> {
+    note(records, clock::now(), by, "user_removed", name).await?;
+    records.users().delete(name).await?;
+    Ok(())
+}
+
 async fn note(
     records: &Records,
     at: Timestamp,

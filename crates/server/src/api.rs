@@ -22,6 +22,7 @@ pub(crate) mod geo_report;
 pub(crate) mod indicator_windows;
 pub(crate) mod indicators;
 pub(crate) mod latest;
+pub(crate) mod log;
 pub(crate) mod moments;
 pub(crate) mod packs;
 pub(crate) mod patrols;

@@ -42,6 +42,7 @@ pub(crate) mod near;
 pub(crate) mod notify;
 pub(crate) mod past;
 pub(crate) mod photos;
+pub(crate) mod proof;
 pub(crate) mod refill;
 pub(crate) mod registry;
 pub(crate) mod restore;
@@ -112,6 +113,7 @@ pub(crate) struct City {
     pub(crate) agencies: Arc<Agencies>,
     pub(crate) case_rules: Arc<CaseRules>,
     pub(crate) photos: photos::Photos,
+    pub(crate) proof: Arc<proof::ProofLog>,
     pub(crate) outlet: notify::Outlet,
     pub(crate) report_rate: ReportRates,
     pub(crate) hub: Arc<Hub>,

@@ -42,8 +42,25 @@ pub(crate) enum Command {
     Train(Train),
     /// Accounts and tokens of a data folder
     User(User),
-    /// Read a data folder's journal and snapshots from end to end and say whether they are sound
-    Verify(DataOnly),
+    /// Read everything in a data folder from end to end and name whatever was altered, removed or added
+    ///
+    /// Journal and snapshots by their checksums; every decision in the records against the proof log 存证日志, row
+    /// by row. Stop the city first. Ends with an error when anything is wrong.
+    Verify(Verify),
+    /// Copy a data folder while the city runs, with a hash of every file
+    ///
+    /// Example: chengmai backup --data /var/lib/chengmai --to /backup/2026-11-22. The copy holds the keys of tracking
+    /// links and of the proof log: keep it as safe as the data folder.
+    Backup(Backup),
+    /// Make a data folder from a backup, and read it back against the backup's hashes
+    ///
+    /// Example: chengmai restore --from /backup/2026-11-22 --data /var/lib/chengmai, then chengmai verify.
+    Restore(Restore),
+    /// Check a city's proof log 存证日志 from outside, and sign what continues what was seen before
+    ///
+    /// Example: chengmai witness --url https://city.example --key witness.key --name audit.example --token cm_…
+    /// The first time it makes the key and prints its public half, for the city's --witnesses.
+    Witness(Witness),
     /// Measure how many readings a second this machine can journal, roll up and judge, without HTTP
     ///
     /// The whole way over HTTP, with a separate load process, is measured by `cargo xtask bench ingest`.
@@ -253,6 +270,56 @@ pub(crate) enum UserWhat {
         #[command(flatten)]
         records: RecordsFlags,
     },
+}
+
+/// What to verify.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) data: DataOnly,
+    #[command(flatten)]
+    pub(crate) records: RecordsFlags,
+    /// A checkpoint of the log that somebody kept: it must be of this log's past
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Vec<PathBuf>,
+}
+
+/// What to copy, and where.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    #[command(flatten)]
+    pub(crate) data: DataOnly,
+    #[command(flatten)]
+    pub(crate) records: RecordsFlags,
+    /// New folder for the copy
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+}
+
+/// What to make a data folder from.
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// Folder of the backup
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataOnly,
+}
+
+/// Whom to witness, and as whom.
+#[derive(Debug, Args)]
+pub(crate) struct Witness {
+    /// File with the witness's key; made if absent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Name of a new key
+    #[arg(long, default_value = "witness")]
+    pub(crate) name: String,
+    /// File that keeps the last checkpoint that was seen to be right
+    #[arg(long, default_value = "witness.checkpoint", value_name = "FILE")]
+    pub(crate) seen: PathBuf,
+    #[command(flatten)]
+    pub(crate) to: Target,
 }
 
 /// Only a data folder.

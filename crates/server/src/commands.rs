@@ -1,5 +1,6 @@
 //! Commands, a file each. They may print: they are what a person at a terminal talks to.
 
+pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod import;
@@ -10,6 +11,7 @@ pub(crate) mod serve;
 pub(crate) mod train;
 pub(crate) mod user;
 pub(crate) mod verify;
+pub(crate) mod witness;
 
 use std::io::Write as _;
 

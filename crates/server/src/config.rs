@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use chengmai_store::proof::Verifier;
 use chengmai_store::records::Place;
 use clap::Args;
 use serde::Deserialize;
@@ -62,6 +63,9 @@ pub(crate) struct ServeFlags {
     snapshot_seconds: Option<u64>,
     #[command(flatten)]
     notify: NotifyFlags,
+    /// Public keys of those who witness the proof log, separated by commas: name+identifier+base64
+    #[arg(long, env = "CHENGMAI_WITNESSES", value_delimiter = ',', value_name = "KEYS")]
+    witnesses: Option<Vec<String>>,
     /// TOML file with any of these settings (`http = "0.0.0.0:80"`)
     #[arg(long, env = "CHENGMAI_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -88,6 +92,7 @@ struct ConfigFile {
     public_url: Option<String>,
     allow_webhook_to: Option<String>,
     notify_retry: Option<String>,
+    witnesses: Option<Vec<String>>,
 }
 
 /// Settings of a running city, complete.
@@ -104,6 +109,8 @@ pub(crate) struct Config {
     pub(crate) lateness_ms: i64,
     pub(crate) snapshot_ms: i64,
     pub(crate) notify: NotifySettings,
+    /// Whose cosignatures on the proof log are taken.
+    pub(crate) witnesses: Vec<Verifier>,
     /// The city is a made-up one: every page says so.
     pub(crate) simulated: bool,
 }
@@ -145,7 +152,9 @@ impl ServeFlags {
             allow_webhook_to: file.allow_webhook_to,
             notify_retry: file.notify_retry,
         });
+        let witnesses = self.witnesses.or(file.witnesses).unwrap_or_default();
         Ok(Config {
+            witnesses: witnesses_of(&witnesses)?,
             notify: notify.resolve()?,
             records: records.place(&data)?,
             data,
@@ -184,6 +193,14 @@ impl RecordsFlags {
     }
 }
 
+fn witnesses_of(keys: &[String]) -> anyhow::Result<Vec<Verifier>> {
+    let read = |key: &String| {
+        Verifier::parse(key)
+            .with_context(|| format!("--witnesses {key}: give name+identifier+base64"))
+    };
+    keys.iter().map(read).collect()
+}
+
 /// The records of a data folder that has its own.
 fn records_file(data: &Path) -> PathBuf {
     data.join("records.db")
@@ -204,6 +221,7 @@ impl Config {
             lateness_ms: 15 * chengmai_model::time::MINUTE_MS,
             snapshot_ms: i64::MAX,
             notify: NotifySettings::default(),
+            witnesses: Vec::new(),
             simulated: true,
         }
     }

@@ -42,7 +42,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Pack(pack) => commands::pack::run(pack),
         Command::Train(train) => commands::train::run(train),
         Command::User(user) => commands::user::run(user),
+        Command::Backup(backup) => commands::backup::run(&backup),
+        Command::Restore(restore) => commands::backup::restore(&restore),
         Command::Verify(verify) => commands::verify::run(&verify),
+        Command::Witness(witness) => commands::witness::run(&witness),
         Command::Bench(bench) => commands::bench::run(&bench),
         Command::Openapi => {
             commands::openapi::run();

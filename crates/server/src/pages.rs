@@ -1,5 +1,5 @@
 //! Pages for citizens: plain HTML made here, a small style sheet and one small script. They work with
-//! scripts off; the script only adds the map, the phone's own position and a search box.
+//! scripts off; the script only adds the map, the phone's own position, a search box, and the check of a receipt.
 //!
 //! Not here: the staff's screens (`web`). Invariants: whatever comes from outside goes through
 //! [`escape`]; no page has a script or style inside itself, and its policy allows none.
@@ -13,6 +13,7 @@ use crate::http::problem::Problem;
 pub(crate) mod advice;
 pub(crate) mod downloads;
 pub(crate) mod overview;
+pub(crate) mod receipt;
 pub(crate) mod report;
 pub(crate) mod stop_mail;
 pub(crate) mod track;

@@ -10,6 +10,7 @@ pub mod simulated;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 /// A file system, real or simulated.
@@ -22,6 +23,8 @@ pub trait Disk: Debug + Send + Sync {
     fn open_append(&self, file: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// A file's whole content.
     fn read(&self, file: &Path) -> io::Result<Vec<u8>>;
+    /// `bytes` bytes of a file from `offset` on; an error when it does not have them all.
+    fn read_at(&self, file: &Path, offset: u64, bytes: usize) -> io::Result<Vec<u8>>;
     /// A file from its beginning, for what may be too large to hold twice.
     fn open_read(&self, file: &Path) -> io::Result<Box<dyn Read + Send>>;
     /// A file's length in bytes.
@@ -80,6 +83,12 @@ impl Disk for RealDisk {
 
     fn read(&self, file: &Path) -> io::Result<Vec<u8>> {
         fs::read(file)
+    }
+
+    fn read_at(&self, file: &Path, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut buffer = vec![0; bytes];
+        File::open(file)?.read_exact_at(&mut buffer, offset)?;
+        Ok(buffer)
     }
 
     fn open_read(&self, file: &Path) -> io::Result<Box<dyn Read + Send>> {

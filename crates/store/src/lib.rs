@@ -1,5 +1,7 @@
 //! The journal of the senses and the records of decisions. The only crate that writes them to disk.
 //!
+//! And the proof log, by which an outsider can check that no decision was altered or dropped.
+//!
 //! What it is not: it decides nothing and derives nothing. Raw readings and closed windows for charts
 //! and SQL are in `chengmai-history`; they can be made again from the journal.
 //!
@@ -10,5 +12,6 @@ pub mod disk;
 pub mod error;
 pub mod journal;
 pub mod order;
+pub mod proof;
 pub mod records;
 pub mod snapshot;

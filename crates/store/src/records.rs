@@ -37,6 +37,7 @@ mod page;
 pub mod patrols;
 mod place;
 mod postgres;
+pub mod proof;
 mod recode;
 pub mod reviews;
 pub mod rules;
@@ -133,10 +134,43 @@ impl Records {
             postgres::check(&write).await?;
         }
         schema::migrate(&write).await?;
+        proof::fill(&write).await?;
         let read = connect(&place, READERS_MAX, true).await?;
         let steps = append::Appender::start(write.clone());
         let words = words::WordIndex::start(&write).await?;
         Ok(Self { write, read, steps, words })
+    }
+
+    /// Opens a database that nobody writes at the moment, and changes nothing in it.
+    ///
+    /// # Errors
+    /// `TooNew` when a newer program wrote it, `Unreadable` when an older one did.
+    pub async fn open_to_read(place: impl Into<Place>) -> Result<Self> {
+        let place = place.into();
+        let read = connect(&place, READERS_MAX, true).await?;
+        schema::check(&read).await?;
+        let steps = append::Appender::start(read.clone());
+        let words = words::WordIndex::default();
+        Ok(Self { write: read.clone(), read, steps, words })
+    }
+
+    /// Copies the records of this moment to a new file, while they may be written.
+    ///
+    /// # Errors
+    /// `Address` when the records are on a server, which has means of its own.
+    pub async fn copy(place: impl Into<Place>, to: &Path) -> Result<()> {
+        let place = place.into();
+        let Place::File(path) = &place else {
+            return Err(RecordsError::Address("a server's database is copied by pg_dump".into()));
+        };
+        if !path.is_file() {
+            return Err(RecordsError::Address(format!("there is no {}", path.display())));
+        }
+        // A connection that may write: the copy counts as a change to SQLite.
+        let db = connect(&place, 1, false).await?;
+        let mut sql = sql::Sql::new("VACUUM INTO ");
+        sql.value(to.to_string_lossy().into_owned()).run(&db).await?;
+        Ok(db.close().await?)
     }
 
     /// Ends all connections after the work in hand; the WAL is folded into the file.
@@ -223,6 +257,11 @@ impl Records {
     /// Who did what.
     pub fn audit(&self) -> audit::Audit<'_> {
         audit::Audit(self)
+    }
+
+    /// Leaves of the proof log 存证日志.
+    pub fn proof(&self) -> proof::Proof<'_> {
+        proof::Proof(self)
     }
 
     /// Settings of the installation.

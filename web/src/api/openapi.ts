@@ -745,6 +745,145 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/log/checkpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest signed head of the log, a signed note. Open to all. */
+        get: operations["get_checkpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/cosignatures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a checkpoint of this log with the cosignature of a second party under it. The party's key is named at
+         *     the start by `--witnesses`.
+         */
+        post: operations["cosign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public key of the log. Open to all. */
+        get: operations["get_key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/proof/consistency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What shows that one checkpoint continues another. Open to all. */
+        get: operations["prove_consistency"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/proof/inclusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What shows that a leaf is in the log. Open to all. */
+        get: operations["prove_inclusion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/tile/entries/{*name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What leaves stand for: table, key and commitment, a bundle of 256. Needs the whole city. */
+        get: operations["get_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/tile/{*name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A tile of hashes. Open to all. */
+        get: operations["get_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/witnessed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest checkpoint that a second party signed too. Open to all. */
+        get: operations["get_witnessed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/observations": {
         parameters: {
             query?: never;
@@ -1796,7 +1935,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The receipt: a hash for every step on record, each covering all before it. */
+        /**
+         * The receipt: a hash for every step on record, each covering all before it, and the way of each to the log's
+         *     signed head.
+         */
         get: operations["get_receipt"];
         put?: never;
         post?: never;
@@ -3580,8 +3722,17 @@ export interface components {
         /** @description One event of the chain. */
         LinkJson: {
             at: string;
+            /** @description SHA-256 of the link before and this digest, both in hex. */
             chain: string;
+            /** @description SHA-256 of the row. */
             digest: string;
+            /**
+             * Format: int64
+             * @description Its place in the log.
+             */
+            leaf: number;
+            /** @description With it the digest makes the commitment that the log holds. */
+            salt: string;
             /** Format: int32 */
             seq: number;
         };
@@ -3603,6 +3754,15 @@ export interface components {
             slot_peak: number;
             /** Format: int64 */
             warnings: number;
+        };
+        /** @description What shows that the steps are in the log. */
+        LogJson: {
+            /** @description The newest signed head. */
+            checkpoint: string;
+            /** @description Public key. */
+            key: string;
+            /** @description From steps to that head. A step of the last second is not under it yet. */
+            proofs: components["schemas"]["PathJson"][];
         };
         /**
          * @description A subscription just made, with its secret: shown once.
@@ -4699,6 +4859,13 @@ export interface components {
             /** Format: int64 */
             refused_total: number;
         };
+        /** @description From one step to the signed head. */
+        PathJson: {
+            /** @description Hashes in base64. */
+            path: string[];
+            /** Format: int32 */
+            seq: number;
+        };
         /**
          * @description A walk of the caller's own.
          * @example {
@@ -4885,6 +5052,27 @@ export interface components {
             type: string;
         };
         /**
+         * @description A proof of RFC 6962.
+         * @example {
+         *       "path": [
+         *         "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+         *       ],
+         *       "root": "XcnaeacGmamstVmp23Aa2dmrnYI60vSWDP6O/kYEMmM=",
+         *       "size": 8
+         *     }
+         */
+        ProofJson: {
+            /** @description Hashes in base64, in the order in which they are put together. */
+            path: string[];
+            /** @description Its head, in base64. */
+            root: string;
+            /**
+             * Format: int64
+             * @description Leaves of the tree that the path leads to.
+             */
+            size: number;
+        };
+        /**
          * @description A report, as far as it is written.
          * @example {
          *       "position": [
@@ -5029,17 +5217,32 @@ export interface components {
          *           "at": "2026-11-21T03:04:05.678Z",
          *           "chain": "9f86…",
          *           "digest": "e3b0…",
+         *           "leaf": 17,
+         *           "salt": "0a1b…",
          *           "seq": 1
          *         }
          *       ],
-         *       "how": "..."
+         *       "how": "...",
+         *       "log": {
+         *         "checkpoint": "chengmai/50/0a1b2c3d\n40\n…",
+         *         "key": "chengmai/50/0a1b2c3d+c74f20a3+ARpc…",
+         *         "proofs": [
+         *           {
+         *             "path": [
+         *               "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+         *             ],
+         *             "seq": 1
+         *           }
+         *         ]
+         *       }
          *     }
          */
         ReceiptJson: {
             case: string;
             events: components["schemas"]["LinkJson"][];
-            /** @description How the chain is computed. */
+            /** @description How the chain is computed, and how a step leads to the log. */
             how: string;
+            log?: components["schemas"]["LogJson"] | null;
         };
         /** @description Refusals for one reason. */
         RefusalCount: {
@@ -6497,6 +6700,22 @@ export interface components {
             window_ms: number;
         };
         /**
+         * @description Who witnessed what.
+         * @example {
+         *       "size": 8,
+         *       "witness": "audit.example"
+         *     }
+         */
+        WitnessedJson: {
+            /**
+             * Format: int64
+             * @description Leaves of the newest checkpoint that a witness signed.
+             */
+            size: number;
+            /** @description Name of the key. */
+            witness: string;
+        };
+        /**
          * @description Workload of the smallest areas.
          * @example {
          *       "areas": 1,
@@ -7842,6 +8061,221 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Latest"];
+                };
+            };
+        };
+    };
+    get_checkpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a signed note */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example chengmai/50/0a1b2c3d
+                     *     8
+                     *     XcnaeacGmamstVmp23Aa2dmrnYI60vSWDP6O/kYEMmM=
+                     *
+                     *     — chengmai/50/0a1b2c3d Az3…
+                     */
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+    cosign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example chengmai/50/0a1b2c3d
+                 *     8
+                 *     XcnaeacGmamstVmp23Aa2dmrnYI60vSWDP6O/kYEMmM=
+                 *
+                 *     — chengmai/50/0a1b2c3d Az3…
+                 *     — audit.example Bx7…
+                 */
+                "text/plain": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WitnessedJson"];
+                };
+            };
+        };
+    };
+    get_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description name+identifier+base64 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example chengmai/50/0a1b2c3d+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW */
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+    prove_consistency: {
+        parameters: {
+            query: {
+                /**
+                 * @description Leaves of the older tree.
+                 * @example 5
+                 */
+                old: number;
+                /**
+                 * @description Leaves of the newer one; the newest checkpoint's if absent.
+                 * @example 8
+                 */
+                new?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofJson"];
+                };
+            };
+        };
+    };
+    prove_inclusion: {
+        parameters: {
+            query: {
+                /**
+                 * @description Number of the leaf, from 0.
+                 * @example 5
+                 */
+                index: number;
+                /**
+                 * @description Leaves of the tree; the newest checkpoint's if absent.
+                 * @example 8
+                 */
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofJson"];
+                };
+            };
+        };
+    };
+    get_entries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description number: `x001/234`, `000.p/17`
+                 * @example 000.p/8
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description up to 256 entries, each with its length in two bytes before it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_tile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description row and number: `0/x001/234`, `1/000.p/17`
+                 * @example 0/000.p/8
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description up to 256 hashes of 32 bytes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_witnessed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a signed note */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example chengmai/50/0a1b2c3d
+                     *     8
+                     *     XcnaeacGmamstVmp23Aa2dmrnYI60vSWDP6O/kYEMmM=
+                     *
+                     *     — chengmai/50/0a1b2c3d Az3…
+                     *     — audit.example Bx7…
+                     */
+                    "text/plain": string;
                 };
             };
         };

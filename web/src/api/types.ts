@@ -40,6 +40,7 @@ export type Permission =
   | "device_manage"
   | "user_manage"
   | "notify_manage"
+  | "log_witness"
   | "sql"
   | "rule_manage"
   | "review_write"

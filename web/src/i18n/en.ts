@@ -117,6 +117,7 @@ const en: typeof zh = {
     case_check: "check cases",
     device_manage: "manage devices",
     notify_manage: "notifications",
+    log_witness: "witness the proof log",
     user_manage: "manage users",
     rule_manage: "manage rules",
     review_write: "write reviews",

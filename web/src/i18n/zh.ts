@@ -116,6 +116,7 @@ export default {
     case_check: "案件核查",
     device_manage: "设备管理",
     notify_manage: "消息通知管理",
+    log_witness: "见证存证日志",
     user_manage: "用户管理",
     rule_manage: "规则管理",
     review_write: "复盘",

@@ -15,6 +15,7 @@ use chengmai_engine::rating::stars::Verdict;
 use chengmai_model::case::Case;
 use chengmai_model::time::HOUR_MS;
 use chengmai_model::{Formula, Text, Timestamp};
+use chengmai_store::records::audit::AuditRow;
 use rust_xlsxwriter::{Format, Workbook, XlsxError};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -22,6 +23,7 @@ use utoipa::IntoParams;
 use super::evaluation::{EvaluationQuery, Question, question};
 use crate::city::evaluation::{RatedArea, tier_below};
 use crate::city::{City, blocking, internal};
+use crate::clock;
 use crate::http::access::Caller;
 use crate::http::extract::QueryOf;
 use crate::http::problem::{Answer, Problem};
@@ -87,10 +89,23 @@ pub(crate) async fn get_workbook(
         Sheet { name: words.say("口径", "Definitions"), rows: report.definitions() },
     ];
     let bytes = blocking(move || workbook(&sheets)).await?.map_err(|error| internal(&error))?;
+    note_export(&city, &caller, &question).await?;
     let day = city.profile.local_date(asked.period.from);
     let name = format!("attachment; filename=\"evaluation-{}-{day}.xlsx\"", question.word);
     let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet".to_owned();
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], bytes))
+}
+
+/// What leaves the program as a file is on record before it does.
+async fn note_export(city: &City, caller: &Caller, question: &Question) -> Answer<()> {
+    let line = AuditRow {
+        at: clock::now(),
+        who: caller.user.name.clone(),
+        what: "export.evaluation".to_owned(),
+        object: city.areas.get(question.asked.area).row.code.to_string(),
+        detail: question.word.clone(),
+    };
+    Ok(city.records.audit().add(&line).await?)
 }
 
 /// The language of a workbook.

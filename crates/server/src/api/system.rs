@@ -229,6 +229,9 @@ fn render(city: &City) -> String {
         gauge!("chengmai_journal_commit_seconds_total").set(get(&c.commit_ns) as f64 / 1e9);
         gauge!("chengmai_journal_bytes").set(get(&c.journal_bytes) as f64);
         gauge!("chengmai_engine_apply_seconds_total").set(get(&c.apply_ns) as f64 / 1e9);
+        let signed = city.proof.reader().map_or(0, |log| log.tip().checkpoint.size);
+        gauge!("chengmai_proof_log_leaves").set(signed as f64);
+        gauge!("chengmai_proof_log_stopped").set(f64::from(u8::from(city.proof.is_stopped())));
         counter!("chengmai_ticks_total").absolute(get(&c.ticks));
         gauge!("chengmai_tick_seconds_total").set(get(&c.tick_ns) as f64 / 1e9);
         counter!("chengmai_snapshots_total").absolute(get(&c.snapshots));

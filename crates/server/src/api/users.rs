@@ -120,7 +120,7 @@ pub(crate) async fn delete_user(
     if user.name == caller.user.name {
         return Err(Problem::new(&error::NOT_ALLOWED_NOW, "nobody removes their own account"));
     }
-    city.records.users().delete(&name).await?;
+    accounts::delete(&city.records, &name, &caller.user.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -8,7 +8,7 @@
 use chengmai_engine::case::{ReportRequest, decide, report};
 use chengmai_engine::triage::scrub::scrub;
 use chengmai_model::case::{Case, CaseId, CaseSource, Command, CommandKind, Photo};
-use chengmai_model::{Actor, AreaId, AreaPath, Role, Text, Timestamp, error};
+use chengmai_model::{Actor, AreaId, AreaPath, Role, Text, error};
 use chengmai_store::records::citizens::{ContactRow, NewContact};
 
 use super::City;
@@ -260,31 +260,6 @@ pub(crate) fn metres(a: [f64; 2], b: [f64; 2]) -> f64 {
     let east = (a[0] - b[0]) * public::DEGREE_M * middle.cos();
     let north = (a[1] - b[1]) * public::DEGREE_M;
     east.hypot(north)
-}
-
-/// The whole chain of what is on record: each event's hash covers the one before it, so a citizen who
-/// kept the last one notices when anything before it was changed.
-pub(crate) fn receipt(case: &CaseId, events: &[chengmai_model::case::CaseEvent]) -> Vec<Link> {
-    use sha2::{Digest as _, Sha256};
-    let mut chain = hex(&Sha256::digest(case.to_string().as_bytes()));
-    let link = |event: &chengmai_model::case::CaseEvent| {
-        let body = serde_json::to_vec(event).expect("our own types have text keys");
-        let digest = hex(&Sha256::digest(&body));
-        chain = hex(&Sha256::digest(format!("{chain}{digest}").as_bytes()));
-        Link { seq: event.seq, at: event.at, digest, chain: chain.clone() }
-    };
-    events.iter().map(link).collect()
-}
-
-/// One link of a case's chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Link {
-    pub(crate) seq: u32,
-    pub(crate) at: Timestamp,
-    /// SHA-256 of the event.
-    pub(crate) digest: String,
-    /// SHA-256 of the link before and this digest, both in hex.
-    pub(crate) chain: String,
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use chengmai_store::proof::Signer;
+
+use crate::accounts::hex;
 
 /// Bytes of the key of tracking links.
 const LINK_KEY_BYTES: usize = 32;
@@ -50,10 +53,29 @@ impl DataFolder {
         self.root.join("photos")
     }
 
+    /// The proof log 存证日志.
+    pub(crate) fn proof(&self) -> PathBuf {
+        proof(&self.root)
+    }
+
+    /// The key that the proof log is signed with; made once, for this program's eyes only. Its name is that
+    /// of the log: of this city and of no other installation.
+    pub(crate) fn proof_key(&self, city: &str) -> anyhow::Result<Signer> {
+        let path = proof_key(&self.root);
+        if path.exists() {
+            return read_proof_key(&path);
+        }
+        let mut number = [0_u8; 4];
+        getrandom::fill(&mut number).context("the operating system gives no random numbers")?;
+        let signer = Signer::generate(&format!("chengmai/{city}/{}", hex(&number)));
+        let signer = signer.context("the operating system gives no random numbers")?;
+        self.keep_secret(&path, signer.secret_text().as_bytes())
+            .with_context(|| format!("cannot keep the proof log's key in {}", path.display()))?;
+        Ok(signer)
+    }
+
     /// The key that tracking links follow from; made once, for this program's eyes only.
     pub(crate) fn link_key(&self) -> anyhow::Result<Vec<u8>> {
-        use std::io::Write as _;
-        use std::os::unix::fs::OpenOptionsExt as _;
         let path = self.root.join("links.key");
         let failed = || format!("cannot keep the key of tracking links in {}", path.display());
         if let Ok(key) = fs::read(&path)
@@ -63,12 +85,19 @@ impl DataFolder {
         }
         let mut key = vec![0_u8; LINK_KEY_BYTES];
         getrandom::fill(&mut key).context("the operating system gives no random numbers")?;
+        self.keep_secret(&path, &key).with_context(failed)?;
+        Ok(key)
+    }
+
+    fn keep_secret(&self, path: &Path, secret: &[u8]) -> std::io::Result<()> {
+        use std::io::Write as _;
+        use std::os::unix::fs::OpenOptionsExt as _;
         let mut options = File::options();
         options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&path).with_context(failed)?;
-        file.write_all(&key).and_then(|()| file.sync_all()).with_context(failed)?;
-        File::open(&self.root).and_then(|root| root.sync_all()).with_context(failed)?;
-        Ok(key)
+        let mut file = options.open(path)?;
+        file.write_all(secret)?;
+        file.sync_all()?;
+        File::open(&self.root)?.sync_all()
     }
 
     pub(crate) fn areas(&self) -> AreaFiles {
@@ -78,6 +107,23 @@ impl DataFolder {
     pub(crate) fn models(&self) -> ModelFiles {
         ModelFiles::of(&self.root)
     }
+}
+
+/// Where the proof log lies.
+pub(crate) fn proof(root: &Path) -> PathBuf {
+    root.join("proof")
+}
+
+/// Where its key lies.
+pub(crate) fn proof_key(root: &Path) -> PathBuf {
+    root.join("proof.key")
+}
+
+/// The key of a proof log that there is.
+pub(crate) fn read_proof_key(path: &Path) -> anyhow::Result<Signer> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the proof log's key {}", path.display()))?;
+    Signer::parse(&text).with_context(|| format!("the proof log's key {}", path.display()))
 }
 
 /// The files about areas in a data folder.

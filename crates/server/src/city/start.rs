@@ -34,6 +34,7 @@ use super::near;
 use super::notify::{Outlet, Telling};
 use super::past::Past;
 use super::photos::{Photos, unused};
+use super::proof::{OpenLog, Taking, open_log};
 use super::refill;
 use super::registry::Registry;
 use super::restore::{Opened, restore};
@@ -58,6 +59,7 @@ pub(crate) struct Running {
     threads: Vec<JoinHandle<()>>,
     decisions: tokio::task::JoinHandle<()>,
     telling: Telling,
+    taking: Taking,
 }
 
 /// A city that is complete but whose threads do not run yet: the demo writes its past into it.
@@ -78,6 +80,7 @@ pub(crate) struct Prepared {
     decisions: tokio::task::JoinHandle<()>,
     book: Arc<Book>,
     outlet: Outlet,
+    proof: OpenLog,
     started_at: Timestamp,
 }
 
@@ -116,8 +119,14 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     Ok(prepared)
 }
 
-/// The records, with the codes of today's areas.
-async fn open_records(config: &Config, given: &Areas, now: Timestamp) -> anyhow::Result<Records> {
+/// The records, with the codes of today's areas, and the proof log over them.
+async fn open_records(
+    config: &Config,
+    loaded: &Loaded,
+    given: &Areas,
+    folder: &DataFolder,
+    now: Timestamp,
+) -> anyhow::Result<(Records, OpenLog)> {
     let records = Records::open(config.records.clone()).await?;
     if given.before.is_some() {
         let told = |cases| tracing::info!(cases, "cases have the codes of today");
@@ -128,16 +137,16 @@ async fn open_records(config: &Config, given: &Areas, now: Timestamp) -> anyhow:
             "the records have the codes of today"
         );
     }
-    Ok(records)
+    let log = open_log(config, loaded, &given.tree, folder, &records).await?;
+    Ok((records, log))
 }
 
 /// The same over areas that are given.
 async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::Result<Prepared> {
-    let started_at = clock::now();
+    let (started_at, areas) = (clock::now(), Arc::clone(&given.tree));
     let folder = Arc::new(DataFolder::open(&config.data)?);
     let outlet = Outlet::new(&config.notify, folder.link_key()?)?;
-    let records = open_records(&config, &given, started_at).await?;
-    let areas = Arc::clone(&given.tree);
+    let (records, proof) = open_records(&config, &loaded, &given, &folder, started_at).await?;
     let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies, &areas)?);
     let book = Arc::new(Book::new(Triage::open(folder.models())));
@@ -199,6 +208,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
         decisions,
         book,
         outlet,
+        proof,
         started_at,
     })
 }
@@ -404,6 +414,8 @@ impl Prepared {
         let (work, to_brain) = sync_channel(WORK_MAX);
         let brain = self.brain;
         let stop_reason = Arc::new(RwLock::new(None));
+        let (proof, log_writer) = self.proof;
+        let taking = Taking::start(Arc::clone(&proof), self.records.clone(), log_writer);
         let city = Arc::new(City {
             config: self.config,
             areas: self.areas,
@@ -422,6 +434,7 @@ impl Prepared {
             photos: Photos::new(brain.folder.photos()),
             triage: Arc::clone(self.book.near.triage()),
             outlet: self.outlet,
+            proof,
             report_rate: ReportRates::default(),
             hub: Arc::clone(&brain.hub),
             book: self.book,
@@ -455,7 +468,7 @@ impl Prepared {
         tokio::spawn(near::fill(Arc::downgrade(&city)));
         tokio::spawn(close_left_merged(Arc::clone(&city)));
         let telling = Telling::start(Arc::clone(&city));
-        Ok(Running { city, threads, decisions: self.decisions, telling })
+        Ok(Running { city, threads, decisions: self.decisions, telling, taking })
     }
 }
 
@@ -488,5 +501,6 @@ impl Running {
         if self.decisions.await.is_err() {
             tracing::error!("the decisions ended early");
         }
+        self.taking.stop().await;
     }
 }

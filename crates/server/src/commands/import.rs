@@ -15,6 +15,7 @@ use chengmai_wire::areas::{decode_boundaries, decode_changes, decode_rows};
 
 use super::{progress, say};
 use crate::city::layout::DataFolder;
+use crate::city::notify::send::tls;
 use crate::cli::{Import, ImportWhat, Target};
 use crate::packs;
 
@@ -145,6 +146,12 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What asks a running city, over TLS where its address says so; an answer that says no is an answer.
+pub(crate) fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).tls_config(tls());
+    config.build().new_agent()
+}
+
 /// A request to a running city; its answer as JSON.
 pub(crate) fn post(
     to: &Target,
@@ -152,8 +159,7 @@ pub(crate) fn post(
     content_type: &str,
     body: &[u8],
 ) -> anyhow::Result<serde_json::Value> {
-    let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-    let mut response = ureq::Agent::new_with_config(config)
+    let mut response = agent()
         .post(format!("{}{path}", to.url.trim_end_matches('/')))
         .header("authorization", format!("Bearer {}", to.token))
         .header("content-type", content_type)

@@ -50,6 +50,8 @@ pub(crate) enum Permission {
     Report,
     /// Say who outside is told of what.
     NotifyManage,
+    /// Read what the proof log's leaves stand for, and witness it.
+    LogWitness,
 }
 
 impl Permission {
@@ -70,13 +72,14 @@ impl Permission {
             Self::Sql => "sql",
             Self::Report => "report",
             Self::NotifyManage => "notify_manage",
+            Self::LogWitness => "log_witness",
         }
     }
 }
 
 use Permission::{
-    AlarmShelve, CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, NotifyManage, Read,
-    Report, ReviewWrite, RuleManage, Sql, UserManage, WarningDecide,
+    AlarmShelve, CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, LogWitness, NotifyManage,
+    Read, Report, ReviewWrite, RuleManage, Sql, UserManage, WarningDecide,
 };
 
 /// What each role may do. `ingest` is for gateways: it sends readings and sees nothing.
@@ -97,6 +100,7 @@ pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
             Sql,
             Report,
             NotifyManage,
+            LogWitness,
         ],
         Role::DutyOfficer => &[
             Read,
@@ -110,7 +114,7 @@ pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
         ],
         Role::AgencyStaff => &[Read, CaseHandle],
         Role::GridWorker => &[Read, CaseDecide, CaseCheck],
-        Role::Supervisor => &[Read, CaseCheck, ReviewWrite, Sql],
+        Role::Supervisor => &[Read, CaseCheck, ReviewWrite, Sql, LogWitness],
         Role::Engineer => &[Read, DeviceManage, Ingest, RuleManage, Sql],
         Role::Viewer => &[Read],
         Role::Ingest => &[Ingest],

@@ -25,12 +25,12 @@ use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
     corrections, deliveries, device_summary, devices, evaluation, evaluation_sheet, events,
-    gateway, geo_report, indicator_windows, indicators, latest, moments, packs, patrols, proposals,
-    readings, reviews, rules, series, session, setpoints, shelves, sql, stars, subscriptions,
-    system, tasks, topics, users, warnings, workload,
+    gateway, geo_report, indicator_windows, indicators, latest, log, moments, packs, patrols,
+    proposals, readings, reviews, rules, series, session, setpoints, shelves, sql, stars,
+    subscriptions, system, tasks, topics, users, warnings, workload,
 };
 use crate::city::City;
-use crate::pages::{self, advice, downloads, overview, report, stop_mail, track};
+use crate::pages::{self, advice, downloads, overview, receipt, report, stop_mail, track};
 
 /// Title and text of the OpenAPI document.
 #[derive(OpenApi)]
@@ -126,6 +126,15 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(indicator_windows::list_windows))
         .merge(decisions())
         .merge(citizens())
+        // The proof that nothing was altered or dropped.
+        .routes(routes!(log::get_checkpoint))
+        .routes(routes!(log::get_witnessed))
+        .routes(routes!(log::get_key))
+        .routes(routes!(log::get_tile))
+        .routes(routes!(log::get_entries))
+        .routes(routes!(log::prove_inclusion))
+        .routes(routes!(log::prove_consistency))
+        .routes(routes!(log::cosign))
         // Who outside is told of what.
         .routes(routes!(subscriptions::list_subscriptions, subscriptions::make_subscription))
         .routes(routes!(subscriptions::change_subscription, subscriptions::remove_subscription))
@@ -167,7 +176,7 @@ fn citizens() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(advice::advise))
         .routes(routes!(track::get_track, track::post_track))
         .routes(routes!(track::get_track_photo))
-        .routes(routes!(track::get_receipt))
+        .routes(routes!(receipt::get_receipt))
         .routes(routes!(stop_mail::get_stop_mail, stop_mail::post_stop_mail))
         .routes(routes!(overview::get_public))
         .routes(routes!(overview::get_outlines))

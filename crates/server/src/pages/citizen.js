@@ -182,4 +182,95 @@
     kinds.addEventListener("change", later);
     map?.addEventListener("click", later);
   }
+
+  // The receipt, checked here: the chain of steps, the way of each to the head of the city's log, and the
+  // head's signature. Whatever does not add up is said.
+  const receipt = document.getElementById("receipt");
+  if (receipt && window.crypto?.subtle) {
+    const text = (words) => new TextEncoder().encode(words);
+    const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const unhex = (words) => Uint8Array.from(words.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+    const base64 = (bytes) => btoa(String.fromCharCode(...bytes));
+    const unbase64 = (words) => Uint8Array.from(atob(words), (letter) => letter.charCodeAt(0));
+    const join = (...parts) => Uint8Array.from(parts.flatMap((part) => [...part]));
+    const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    const node = (left, right) => sha256(join([1], left, right));
+    const half = (number) => Math.floor(number / 2);
+
+    // As RFC 9162 says it. Numbers of leaves are below 2 to the power of 53.
+    const head = async (leaf, index, size, path) => {
+      let [hash, place, last] = [leaf, index, size - 1];
+      for (const other of path.map(unbase64)) {
+        if (last === 0) return null;
+        if (place % 2 === 1 || place === last) {
+          hash = await node(other, hash);
+          while (place % 2 === 0 && place !== 0) [place, last] = [half(place), half(last)];
+        } else {
+          hash = await node(hash, other);
+        }
+        [place, last] = [half(place), half(last)];
+      }
+      return last === 0 && index < size ? base64(hash) : null;
+    };
+
+    // True, false, or null when this browser does not know the signature.
+    const signed = async (note, key) => {
+      const [name, , public64] = key.split("+", 2).concat(key.split("+").slice(2).join("+"));
+      const [words, lines] = [note.slice(0, note.lastIndexOf("\n\n") + 1), note.slice(note.lastIndexOf("\n\n") + 2)];
+      const line = lines.split("\n").find((one) => one.startsWith(`— ${name} `));
+      if (!line) return false;
+      const raw = unbase64(public64).slice(1);
+      let known;
+      try {
+        known = await crypto.subtle.importKey("raw", raw, { name: "Ed25519" }, false, ["verify"]);
+      } catch {
+        return null;
+      }
+      const signature = unbase64(line.split(" ").pop()).slice(4);
+      return crypto.subtle.verify({ name: "Ed25519" }, known, signature, text(words));
+    };
+
+    const check = async ({ case: id, events, log }) => {
+      let chain = hex(await sha256(text(id)));
+      for (const event of events) {
+        chain = hex(await sha256(text(chain + event.digest)));
+        if (chain !== event.chain) return "wrong";
+      }
+      if (!log) return "waiting";
+      const [origin, size, root] = log.checkpoint.split("\n");
+      if (!log.key.startsWith(`${origin}+`)) return "wrong";
+      for (const { seq, path } of log.proofs) {
+        const event = events.find((one) => one.seq === seq);
+        if (!event) return "wrong";
+        const commitment = base64(await sha256(join(unhex(event.salt), unhex(event.digest))));
+        const entry = text(`chengmai/1\ncase_event\n${id}/${seq}\n${commitment}\n`);
+        if ((await head(await sha256(join([0], entry)), event.leaf, Number(size), path)) !== root) return "wrong";
+      }
+      const is = await signed(log.checkpoint, log.key);
+      if (is === false) return "wrong";
+      if (log.proofs.length < events.length) return "waiting";
+      return is === null ? "unsigned" : "right";
+    };
+
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "second";
+    button.textContent = receipt.dataset.check;
+    const said = document.createElement("p");
+    said.setAttribute("role", "status");
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      try {
+        const answer = await fetch(`${location.pathname.replace(/\/$/, "")}/receipt`);
+        const whole = await answer.json();
+        const found = answer.ok ? await check(whole) : "waiting";
+        receipt.dataset.found = found;
+        const many = found === "right" || found === "unsigned" ? whole.events.length : "";
+        said.textContent = receipt.dataset[found] + many;
+      } finally {
+        button.disabled = false;
+      }
+    });
+    receipt.append(button, said);
+  }
 })();

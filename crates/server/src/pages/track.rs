@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -12,13 +11,11 @@ use chengmai_model::Timestamp;
 use chengmai_model::case::{CaseEvent, CaseStep, Command, CommandKind, PhotoKind};
 use chengmai_model::error;
 use chengmai_wire::geo_report::form_fields;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::{Language, Page, escape, stop_mail};
+use super::{Language, Page, escape, receipt, stop_mail};
 use crate::city::City;
 use crate::city::citizens::public::is_taken_up;
-use crate::city::citizens::{Tracked, receipt, without_personal_data};
+use crate::city::citizens::{Tracked, without_personal_data};
 use crate::clock;
 use crate::http::extract::{Taken, base, fields};
 use crate::http::problem::{Answer, Problem};
@@ -308,20 +305,7 @@ fn history(city: &City, language: Language, token: &str, events: &[CaseEvent]) -
     let Some((id, last)) = events.first().and(events.last()).map(|last| (token, last)) else {
         return html;
     };
-    write!(
-        html,
-        "<section><h2>{}</h2><p>{}</p><p><a href=\"/track/{}/receipt\">{}</a> <span class=\"small\">{} {}</span></p></section>",
-        say("回执", "Receipt"),
-        say(
-            "每一步都记在一条链上。保存回执，以后可以核对记录没有被改动。",
-            "Every step is on record in a chain. Keep the receipt, and you can check later that nothing on record was changed."
-        ),
-        escape(id),
-        say("回执（JSON）", "Receipt (JSON)"),
-        say("步数", "steps"),
-        last.seq,
-    )
-    .expect("writing to a string cannot fail");
+    html.push_str(&receipt::section(language, id, last.seq));
     html
 }
 
@@ -361,46 +345,4 @@ pub(crate) async fn get_track_photo(
         return Err(Problem::not_found(format!("photo {hash}")));
     }
     city.photo(&hash, "private, max-age=86400").await
-}
-
-/// The chain of what is on record about a case.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"case": "500103-20261121-00001", "how": "...", "events": [{"seq": 1, "at": "2026-11-21T03:04:05.678Z", "digest": "e3b0…", "chain": "9f86…"}]}))]
-pub(crate) struct ReceiptJson {
-    case: String,
-    /// How the chain is computed.
-    how: &'static str,
-    events: Vec<LinkJson>,
-}
-
-/// One event of the chain.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LinkJson {
-    seq: u32,
-    at: String,
-    digest: String,
-    chain: String,
-}
-
-/// The receipt: a hash for every step on record, each covering all before it.
-#[utoipa::path(get, path = "/track/{token}/receipt", tag = "citizens", security(()),
-    params(("token" = String, Path, example = "0123456789abcdef0123456789abcdef")),
-    responses((status = 200, body = ReceiptJson)))]
-pub(crate) async fn get_receipt(
-    State(city): State<Arc<City>>,
-    Path(token): Path<String>,
-) -> Answer<Json<ReceiptJson>> {
-    let tracked = city.tracked(&token).await?;
-    let events = city.records.cases().events(&tracked.case.id).await?;
-    let links = receipt(&tracked.case.id, &events).into_iter().map(|link| LinkJson {
-        seq: link.seq,
-        at: link.at.to_rfc3339(),
-        digest: link.digest,
-        chain: link.chain,
-    });
-    Ok(Json(ReceiptJson {
-        case: tracked.case.id.to_string(),
-        how: "chain(0) = sha256(case); chain(n) = sha256(chain(n-1) + digest(n)), all in lower-case hex",
-        events: links.collect(),
-    }))
 }

@@ -16,6 +16,7 @@ mod lookback;
 mod moves;
 mod mqtt;
 mod notify;
+mod proof;
 mod recoding;
 mod replay;
 mod routing;

@@ -12,8 +12,9 @@ use crate::harness::{City, Folder, now_ms, until};
 
 /// Routes that anybody may ask. Those of citizens show only cases that citizens reported, by cell and
 /// without personal data (`citizens.rs`); a tracking page shows one of them to whoever has its secret;
-/// a report by Open311 needs a key of its own and answers 403 without.
-const PUBLIC: [(&str, &str); 23] = [
+/// a report by Open311 needs a key of its own and answers 403 without. Of the proof log anybody sees hashes
+/// and signatures, which say nothing of what was decided.
+const PUBLIC: [(&str, &str); 29] = [
     ("get", "/report"),
     ("post", "/report"),
     ("post", "/report/proposal"),
@@ -33,6 +34,12 @@ const PUBLIC: [(&str, &str); 23] = [
     ("post", "/open311/v2/{document}"),
     ("get", "/open311/v2/{list}/{document}"),
     ("get", "/api/v1/city"),
+    ("get", "/api/v1/log/checkpoint"),
+    ("get", "/api/v1/log/witnessed"),
+    ("get", "/api/v1/log/key"),
+    ("get", "/api/v1/log/tile/{*name}"),
+    ("get", "/api/v1/log/proof/inclusion"),
+    ("get", "/api/v1/log/proof/consistency"),
     ("post", "/api/v1/session"),
     ("get", "/healthz"),
     ("get", "/readyz"),
@@ -183,6 +190,14 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/reviews/{id}/tasks", Check::Deed(Thing::Case, &[])),
     ("get", "/api/v1/tasks", Check::List("area")),
     ("post", "/api/v1/tasks/{id}/done", Check::Apart),
+    ("get", "/api/v1/log/checkpoint", Check::Public),
+    ("get", "/api/v1/log/witnessed", Check::Public),
+    ("get", "/api/v1/log/key", Check::Public),
+    ("get", "/api/v1/log/tile/{*name}", Check::Public),
+    ("get", "/api/v1/log/proof/inclusion", Check::Public),
+    ("get", "/api/v1/log/proof/consistency", Check::Public),
+    ("get", "/api/v1/log/tile/entries/{*name}", Check::Apart),
+    ("post", "/api/v1/log/cosignatures", Check::Apart),
     ("get", "/api/v1/events", Check::Apart),
     ("get", "/api/v1/system", Check::Everybody("counters of the program, no thing by name")),
     ("get", "/healthz", Check::Public),
@@ -274,12 +289,13 @@ impl Town {
 }
 
 struct World {
-    _folder: Folder,
     city: City,
     own: Town,
     foreign: Vec<Town>,
     /// Token of the user of the own town.
     token: String,
+    /// Last, so that the city ends before its folder is gone.
+    _folder: Folder,
 }
 
 fn world() -> World {
@@ -289,7 +305,7 @@ fn world() -> World {
     let own = Town::people(&city, OWN);
     let foreign = FOREIGN.into_iter().map(|town| Town::people(&city, town)).collect();
     let token = city.account("mighty", &ALL_ROLES, OWN, None);
-    World { _folder: folder, city, own, foreign, token }
+    World { city, own, foreign, token, _folder: folder }
 }
 
 /// Method and path of every documented route.

@@ -206,6 +206,13 @@ impl Disk for SimulatedDisk {
         })
     }
 
+    fn read_at(&self, file: &Path, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let whole = self.read(file)?;
+        let part = from.checked_add(bytes).and_then(|to| whole.get(from..to));
+        part.map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
     fn open_read(&self, file: &Path) -> io::Result<Box<dyn Read + Send>> {
         let bytes = Cursor::new(self.read(file)?);
         let mut state = self.state();

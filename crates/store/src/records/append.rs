@@ -12,9 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::cases::{EVENT_HEAD, columns, event_row, words_of};
 use super::keys::RequestKey;
-use super::notices;
 use super::sql::{Sql, insert};
-use super::{RecordsError, Result, begin, words};
+use super::{RecordsError, Result, begin, notices, proof, words};
 
 /// Most steps of one transaction.
 const TOGETHER_MAX: usize = 256;
@@ -128,6 +127,7 @@ async fn write(db: &DatabaseConnection, steps: &[Step]) -> Written {
         in_time.push(moved);
     }
     insert(&tx, EVENT_HEAD, &events).await.map_err(sure)?;
+    proof::case_events(&tx, &events).await.map_err(sure)?;
     insert(&tx, words::HEAD, &words).await.map_err(sure)?;
     let notice =
         |row: &Vec<Value>| notices::of_step(row[0].clone(), row[1].clone(), row[2].clone());

@@ -2,11 +2,12 @@
 //! of cases are in `case_event`. Append-only. Never personal data beyond the account's name.
 
 use chengmai_model::Timestamp;
-use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::page::{Cursor, page};
 use super::sql::{Columns, Sql};
-use super::{Page, PageRequest, Records, Result};
+use super::{Page, PageRequest, Records, Result, proof};
+use crate::proof::Source;
 
 /// One line of the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,9 @@ pub struct Audit<'a>(pub(super) &'a Records);
 impl Audit<'_> {
     /// Adds a line.
     pub async fn add(&self, row: &AuditRow) -> Result<()> {
-        add(&self.0.write, row).await
+        let tx = self.0.begin().await?;
+        add(&tx, row).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Lines, newest first, of one account or of all.
@@ -56,17 +59,20 @@ impl Audit<'_> {
     }
 }
 
+/// Adds a line with its leaf. Part of a transaction.
 pub(super) async fn add<C: ConnectionTrait>(db: &C, row: &AuditRow) -> Result<()> {
     let mut sql = Sql::new("INSERT INTO audit (at, who, what, object, detail) VALUES (");
-    sql.values([
+    let values: [Value; 5] = [
         row.at.0.into(),
         row.who.clone().into(),
         row.what.clone().into(),
         row.object.clone().into(),
         row.detail.clone().into(),
-    ]);
-    sql.add(")").run(db).await?;
-    Ok(())
+    ];
+    sql.values(values.clone());
+    let id = sql.add(") RETURNING id").count(db).await?;
+    let row: Vec<Value> = std::iter::once(id.cast_signed().into()).chain(values).collect();
+    proof::row(db, Source::Audit, &row).await
 }
 
 fn read(row: &QueryResult) -> Result<AuditRow> {

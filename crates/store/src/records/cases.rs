@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 use super::sql::{Columns, Sql, insert, to_json, unreadable};
 use super::warnings::{self, Answered, WarningState};
 use super::{Records, RecordsError, Result, words};
-use super::{keys, notices};
+use super::{keys, notices, proof};
 
 pub use super::case_query::{
     AgencyCounts, CaseFilter, CaseOrder, CaseStateFilter, CaseSummary, TypeCount,
@@ -199,7 +199,9 @@ pub(super) async fn insert_all(
     insert(tx, words::HEAD, &rows).await?;
     let events =
         cases.iter().flat_map(|(case, events)| events.iter().map(|e| event_row(&case.id, e)));
-    insert(tx, EVENT_HEAD, &events.collect::<Vec<_>>()).await
+    let events: Vec<Vec<Value>> = events.collect();
+    insert(tx, EVENT_HEAD, &events).await?;
+    proof::case_events(tx, &events).await
 }
 
 /// How an event is inserted; its values are an [`event_row`].

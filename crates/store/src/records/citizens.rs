@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 
 use chengmai_model::case::{Case, CaseEvent, CaseId};
 use chengmai_model::{AreaPath, Timestamp};
-use sea_orm::{DatabaseTransaction, QueryResult};
+use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
 use super::audit::{self, AuditRow};
 use super::cases::{self, read};
-use super::notices;
 use super::sql::{Columns, Sql};
 use super::{Records, Result};
+use super::{notices, proof};
+use crate::proof::Source;
 
 /// Most cases that one question brings back.
 pub const PUBLIC_ROWS_MAX: u64 = 10_000;
@@ -165,7 +166,7 @@ impl Citizens<'_> {
         audit::add(&tx, &note(case, by, now, "contact_erased")).await?;
         let mut sql =
             Sql::new("UPDATE case_contact SET person = NULL, phone = NULL, email = NULL, ");
-        sql.add("words = NULL, mails = 0, erased_at = ").value(now.0);
+        sql.add("words = NULL, salt = NULL, mails = 0, erased_at = ").value(now.0);
         sql.add(" WHERE erased_at IS NULL AND case_id = ").value(case.to_string());
         let erased = sql.run(&tx).await?;
         let mut sql = Sql::new("DELETE FROM delivery WHERE reporter IN ");
@@ -200,10 +201,14 @@ impl Citizens<'_> {
         by: &str,
         now: Timestamp,
     ) -> Result<()> {
+        let tx = self.0.begin().await?;
         let mut sql = Sql::new("INSERT INTO public_photo (hash, case_id, at, made_by) VALUES (");
-        sql.values([hash.into(), case.to_string().into(), now.0.into(), by.into()]);
-        sql.add(") ON CONFLICT (hash, case_id) DO NOTHING").run(&self.0.write).await?;
-        Ok(())
+        let row: [Value; 4] = [hash.into(), case.to_string().into(), now.0.into(), by.into()];
+        sql.values(row.clone()).add(") ON CONFLICT (hash, case_id) DO NOTHING");
+        if sql.run(&tx).await? > 0 {
+            proof::row(&tx, Source::PublicPhoto, &row).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Of each of these cases the first photo that everybody may see, by the number of the case.
@@ -259,25 +264,31 @@ fn note(case: &CaseId, by: &str, at: Timestamp, what: &str) -> AuditRow {
 }
 
 async fn insert(tx: &DatabaseTransaction, case: &Case, new: &NewContact) -> Result<()> {
+    let personal = [&new.person, &new.phone, &new.email, &new.words];
+    let (salt, commitment) = proof::personal(personal.map(|part| part.as_deref()))?;
     let mut sql = Sql::new(
-        "INSERT INTO case_contact (reporter, case_id, token, at, app, language, person, phone, email, \
-         words, mails) VALUES (",
+        "INSERT INTO case_contact (reporter, case_id, token, at, app, language, commitment, salt, \
+         person, phone, email, words, mails) VALUES (",
     );
-    sql.values([
+    let said: [Value; 7] = [
         new.reporter.clone().into(),
         case.id.to_string().into(),
         new.token_hash.clone().into(),
         case.changed_at.0.into(),
         new.app.clone().into(),
         new.language.clone().into(),
+        commitment.into(),
+    ];
+    let known: [Value; 6] = [
+        salt.into(),
         new.person.clone().into(),
         new.phone.clone().into(),
         new.email.clone().into(),
         new.words.clone().into(),
         i64::from(new.mails).into(),
-    ]);
-    sql.add(")").run(tx).await?;
-    Ok(())
+    ];
+    sql.values(said.iter().cloned().chain(known)).add(")").run(tx).await?;
+    proof::row(tx, Source::Contact, &said).await
 }
 
 fn read_contact(row: &QueryResult) -> Result<ContactRow> {

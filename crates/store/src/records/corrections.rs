@@ -8,7 +8,8 @@ use sea_orm::QueryResult;
 
 use super::page::{Cursor, page};
 use super::sql::{Columns, Sql};
-use super::{Page, PageRequest, Records, Result};
+use super::{Page, PageRequest, Records, Result, proof};
+use crate::proof::Source;
 
 /// One correction.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +61,7 @@ impl Corrections<'_> {
     /// Adds rows; those that are there stay.
     pub async fn add(&self, rows: &[CorrectionRow]) -> Result<()> {
         let tx = self.0.begin().await?;
+        let mut added = Vec::new();
         for row in rows {
             let mut sql = Sql::new(
                 "INSERT INTO correction (sequence, at, made_by, device, kind, area_path, \
@@ -77,8 +79,11 @@ impl Corrections<'_> {
                 row.new.into(),
                 row.reason.clone().into(),
             ]);
-            sql.add(") ON CONFLICT (sequence) DO NOTHING").run(&tx).await?;
+            if sql.add(") ON CONFLICT (sequence) DO NOTHING").run(&tx).await? > 0 {
+                added.push(vec![i64::try_from(row.sequence).unwrap_or(i64::MAX).into()]);
+            }
         }
+        proof::as_they_stand(&tx, Source::Correction, added).await?;
         Ok(tx.commit().await?)
     }
 

@@ -112,6 +112,7 @@ fn tables(text: &str) -> String {
         )
         .replace(" INTEGER", " BIGINT")
         .replace(" TEXT", " TEXT COLLATE \"C\"")
+        .replace(" BLOB", " BYTEA")
         .replace(" WITHOUT ROWID", "")
         .replace("ifnull(", "coalesce(")
 }

@@ -8,10 +8,12 @@ use chengmai_engine::case::recode;
 use chengmai_model::case::Case;
 use chengmai_model::{AreaPath, AreaTree, Timestamp};
 use futures_util::future::try_join_all;
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::cases::read;
 use super::sql::{Columns, Sql};
-use super::{Records, Result};
+use super::{Records, Result, proof};
+use crate::proof::Source;
 
 /// Tables whose rows lie in an area and are nothing but what is so now.
 const TABLES: [&str; 6] = ["agency", "\"user\"", "warning", "task", "subscription", "delivery"];
@@ -43,6 +45,7 @@ impl Records {
                 sql.add(table).add(" SET area_path = ").value(new.as_str());
                 sql.add(" WHERE area_path = ").value(old.as_str());
                 done.rows += sql.run(&tx).await?;
+                moved(&tx, table, &new).await?;
             }
             tx.commit().await?;
         }
@@ -81,4 +84,23 @@ impl Records {
         sql.value(path.as_str()).add(&format!(" ORDER BY filed_at, id LIMIT {TOGETHER}"));
         sql.all(&self.read).await?.iter().map(read).collect()
     }
+}
+
+/// Leaves of accounts, tasks and subscriptions that lie in an area now; what else moves has none.
+async fn moved<C: ConnectionTrait>(db: &C, table: &str, path: &AreaPath) -> Result<()> {
+    let (source, key) = match table {
+        "\"user\"" => (Source::User, "name"),
+        "task" => (Source::Task, "CAST(id AS TEXT)"),
+        "subscription" => (Source::Subscription, "id"),
+        _ => return Ok(()),
+    };
+    let mut sql = Sql::new(&format!("SELECT {key} AS key FROM {table} WHERE area_path = "));
+    let rows = sql.value(path.as_str()).all(db).await?;
+    let key = |row: &QueryResult| {
+        let key: String = row.get("key")?;
+        let number = key.parse::<i64>().ok().filter(|_| source == Source::Task);
+        Ok(vec![number.map_or_else(|| Value::from(key), Value::from)])
+    };
+    let keys = rows.iter().map(key).collect::<Result<Vec<_>>>()?;
+    proof::as_they_stand(db, source, keys).await
 }

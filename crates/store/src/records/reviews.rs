@@ -7,7 +7,8 @@ use sea_orm::QueryResult;
 
 use super::audit::{self, AuditRow};
 use super::sql::{Columns, Sql};
-use super::{Records, Result};
+use super::{Records, Result, proof};
+use crate::proof::Source;
 
 /// Most rows of a list here; reviews are few.
 const ROWS_MAX: i64 = 1_000;
@@ -110,8 +111,10 @@ impl Reviews<'_> {
             row.cause.clone().into(),
             row.text.clone().into(),
         ]);
-        sql.add(")").run(&self.0.write).await?;
-        Ok(())
+        let tx = self.0.begin().await?;
+        let id = sql.add(") RETURNING id").count(&tx).await?.cast_signed();
+        proof::as_they_stand(&tx, Source::Finding, [vec![id.into()]]).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Findings in these areas, of one incident or of all, oldest first.
@@ -158,9 +161,10 @@ impl Reviews<'_> {
             row.by.clone().into(),
             row.due_at.0.into(),
         ]);
-        let id = sql.add(") RETURNING id").count(&tx).await?;
+        let id = sql.add(") RETURNING id").count(&tx).await?.cast_signed();
+        proof::as_they_stand(&tx, Source::Task, [vec![id.into()]]).await?;
         tx.commit().await?;
-        Ok(TaskRow { id: i64::try_from(id).unwrap_or(i64::MAX), ..row.clone() })
+        Ok(TaskRow { id, ..row.clone() })
     }
 
     /// Tasks, the open ones first, the longest due first.
@@ -203,6 +207,7 @@ impl Reviews<'_> {
         if sql.run(&tx).await? == 0 {
             return Err(Refusal::plain(&error::NOT_ALLOWED_NOW).into());
         }
+        proof::as_they_stand(&tx, Source::Task, [vec![id.into()]]).await?;
         let line = AuditRow {
             at: now,
             who: by.to_owned(),

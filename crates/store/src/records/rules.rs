@@ -7,7 +7,8 @@ use sea_orm::QueryResult;
 
 use super::audit::{self, AuditRow};
 use super::sql::{Columns, Sql};
-use super::{Records, Result};
+use super::{Records, Result, proof};
+use crate::proof::Source;
 
 /// A rule tried on the past.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +127,8 @@ impl Rules<'_> {
             row.reason.clone().into(),
         ]);
         let id = sql.add(") RETURNING id").count(&tx).await?;
+        let id = i64::try_from(id).unwrap_or(i64::MAX);
+        proof::as_they_stand(&tx, Source::RuleChange, [vec![id.into()]]).await?;
         let line = AuditRow {
             at: row.at,
             who: row.by.clone(),
@@ -135,15 +138,18 @@ impl Rules<'_> {
         };
         audit::add(&tx, &line).await?;
         tx.commit().await?;
-        Ok(i64::try_from(id).unwrap_or(i64::MAX))
+        Ok(id)
     }
 
     /// From which place of the journal on a change holds. It is said once.
     pub async fn took_effect(&self, id: i64, sequence: u64) -> Result<()> {
         let mut sql = Sql::new("UPDATE rule_change SET sequence = ");
         sql.value(i64::try_from(sequence).unwrap_or(i64::MAX));
-        sql.add(" WHERE sequence IS NULL AND id = ").value(id).run(&self.0.write).await?;
-        Ok(())
+        let tx = self.0.begin().await?;
+        if sql.add(" WHERE sequence IS NULL AND id = ").value(id).run(&tx).await? > 0 {
+            proof::as_they_stand(&tx, Source::RuleChange, [vec![id.into()]]).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// All changes in order.

@@ -1,7 +1,9 @@
 //! The schema as ordered migrations. A migration that was released is never edited: a change is a new
 //! one at the end. They are written for SQLite; `postgres::schema` says them to PostgreSQL, so tables
-//! use `INTEGER`, `TEXT` and `INTEGER PRIMARY KEY AUTOINCREMENT`, a trigger only refuses, in words, and a
+//! use `INTEGER`, `TEXT`, `BLOB` and `INTEGER PRIMARY KEY AUTOINCREMENT`, a trigger only refuses, in words, and a
 //! virtual table is an index of words.
+
+use std::cmp::Ordering;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
@@ -21,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     WORDS_OF_CASES,
     NOTIFICATIONS,
     GRID_WORKERS,
+    PROOF,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -49,6 +52,22 @@ pub(super) async fn migrate(db: &DatabaseConnection) -> Result<()> {
         done.value(version).add(")").run(&tx).await?;
     }
     Ok(tx.commit().await?)
+}
+
+/// Whether a database has the schema that this program reads.
+pub(super) async fn check(db: &DatabaseConnection) -> Result<()> {
+    let found = Sql::new("SELECT max(version) FROM schema_version").count(db).await?;
+    let (found, known) = (
+        i64::try_from(found).unwrap_or(i64::MAX),
+        i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX),
+    );
+    match found.cmp(&known) {
+        Ordering::Greater => Err(RecordsError::TooNew { found, known }),
+        Ordering::Less => Err(RecordsError::Unreadable(format!(
+            "the records have schema version {found}, this program reads {known}: start the city once"
+        ))),
+        Ordering::Equal => Ok(()),
+    }
 }
 
 const FIRST: &str = r#"
@@ -305,3 +324,25 @@ CREATE TABLE patrol_area (
     FOREIGN KEY (made_by, key) REFERENCES patrol (made_by, key) ON DELETE CASCADE) WITHOUT ROWID;
 CREATE INDEX patrol_area_time ON patrol_area (area_path, started_at);
 "#;
+
+/// A leaf of the proof log for each decision, in the order of commits; of what is known of a citizen only a
+/// salted commitment is in it. Rows that are there already get their leaves at the next start (`proof::fill`).
+const PROOF: &str = r"
+CREATE TABLE proof_size (id INTEGER PRIMARY KEY, size INTEGER NOT NULL);
+INSERT INTO proof_size (id, size) VALUES (1, 0);
+CREATE TABLE proof_leaf (
+    number INTEGER PRIMARY KEY, source TEXT NOT NULL, key TEXT NOT NULL,
+    salt BLOB NOT NULL, commitment BLOB NOT NULL);
+CREATE INDEX proof_leaf_row ON proof_leaf (source, key);
+CREATE INDEX audit_object ON audit (object);
+CREATE TRIGGER proof_leaf_no_replace BEFORE INSERT ON proof_leaf
+    WHEN EXISTS (SELECT 1 FROM proof_leaf WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'proof_leaf is append-only'); END;
+CREATE TRIGGER proof_leaf_no_update BEFORE UPDATE ON proof_leaf
+    BEGIN SELECT RAISE(ABORT, 'proof_leaf is append-only'); END;
+CREATE TRIGGER proof_leaf_no_delete BEFORE DELETE ON proof_leaf
+    BEGIN SELECT RAISE(ABORT, 'proof_leaf is append-only'); END;
+ALTER TABLE case_contact ADD COLUMN salt TEXT;
+ALTER TABLE case_contact ADD COLUMN commitment TEXT;
+INSERT INTO setting (key, value) VALUES ('proof_unfilled', '1');
+";

@@ -211,7 +211,7 @@ pub(super) async fn insert<C: ConnectionTrait>(
 }
 
 /// PostgreSQL has no text with a zero in it, so SQLite gets none either.
-fn without_zero(value: Value) -> Value {
+pub(super) fn without_zero(value: Value) -> Value {
     match value {
         Value::String(Some(text)) if text.contains('\0') => text.replace('\0', "\u{fffd}").into(),
         other => other,

@@ -10,7 +10,8 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::audit::{self, AuditRow};
 use super::sql::{Columns, Sql};
-use super::{Records, Result};
+use super::{Records, Result, proof};
+use crate::proof::Source;
 
 /// Most subscriptions of an installation: every event is held against all of them.
 pub const SUBSCRIPTIONS_MAX: u64 = 500;
@@ -151,6 +152,7 @@ impl Subscriptions<'_> {
             [row.id.clone().into(), row.made_by.clone().into(), row.made_at.0.into()];
         sql.values(first.into_iter().chain(columns.into_iter().map(|(_, value)| value)));
         sql.add(")").run(&tx).await?;
+        changed(&tx, &row.id).await?;
         audit::add(&tx, &note(&row.id, &row.made_by, row.made_at, "subscription.made")).await?;
         Ok(tx.commit().await?)
     }
@@ -169,6 +171,7 @@ impl Subscriptions<'_> {
         if !row.active {
             give_up(&tx, &row.id, now).await?;
         }
+        changed(&tx, &row.id).await?;
         audit::add(&tx, &note(&row.id, by, now, "subscription.changed")).await?;
         Ok(tx.commit().await?)
     }
@@ -179,6 +182,7 @@ impl Subscriptions<'_> {
         let mut sql = Sql::new("UPDATE subscription SET active = 0, stopped = ");
         sql.value(why).add(" WHERE id = ").value(id).run(&tx).await?;
         give_up(&tx, id, now).await?;
+        changed(&tx, id).await?;
         Ok(tx.commit().await?)
     }
 
@@ -189,6 +193,7 @@ impl Subscriptions<'_> {
         sql.value(id).run(&tx).await?;
         let mut sql = Sql::new("DELETE FROM subscription WHERE id = ");
         sql.value(id).run(&tx).await?;
+        changed(&tx, id).await?;
         audit::add(&tx, &note(id, by, now, "subscription.removed")).await?;
         Ok(tx.commit().await?)
     }
@@ -215,6 +220,11 @@ impl Subscriptions<'_> {
 
 /// Why what waited of a stopped subscription was given up.
 pub const STOPPED: &str = "subscription stopped";
+
+/// A leaf of the subscription as it stands now.
+async fn changed<C: ConnectionTrait>(db: &C, id: &str) -> Result<()> {
+    proof::as_they_stand(db, Source::Subscription, [vec![id.into()]]).await
+}
 
 async fn give_up<C: ConnectionTrait>(db: &C, id: &str, now: Timestamp) -> Result<()> {
     let mut sql = Sql::new("UPDATE delivery SET state = 'dead', fault = ");

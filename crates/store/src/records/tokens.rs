@@ -1,10 +1,12 @@
 //! Sessions and API tokens. Only hashes are stored: who reads the file cannot sign in with it.
 
 use chengmai_model::Timestamp;
+use sea_orm::Value;
 
 use super::sql::{Columns, Sql};
 use super::users::{self, UserRow};
-use super::{Records, Result};
+use super::{Records, Result, proof};
+use crate::proof::Source;
 
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,15 +42,17 @@ impl Tokens<'_> {
     ) -> Result<()> {
         let mut sql =
             Sql::new("INSERT INTO token (hash, user_name, kind, created_at, expires_at) VALUES (");
-        sql.values([
+        let row: [Value; 5] = [
             hash.into(),
             user.into(),
             kind.word().into(),
             now.0.into(),
             expires_at.map(|t| t.0).into(),
-        ]);
-        sql.add(")").run(&self.0.write).await?;
-        Ok(())
+        ];
+        let tx = self.0.begin().await?;
+        sql.values(row.clone()).add(")").run(&tx).await?;
+        proof::row(&tx, Source::Token, &row).await?;
+        Ok(tx.commit().await?)
     }
 
     /// The account behind a token that has not expired, and what the token is for.

@@ -5,7 +5,8 @@ use chengmai_model::{Actor, AreaPath, Role, Timestamp, error};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::sql::{Columns, Sql, to_json};
-use super::{Records, Result};
+use super::{Records, Result, proof};
+use crate::proof::Source;
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +68,8 @@ impl Users<'_> {
             user.locked_until.map(|t| t.0).into(),
             user.created_at.0.into(),
         ]);
-        if sql.add(") ON CONFLICT (name) DO NOTHING").run(&self.0.write).await? == 0 {
+        let tx = self.0.begin().await?;
+        if sql.add(") ON CONFLICT (name) DO NOTHING").run(&tx).await? == 0 {
             return Err(Refusal::new(
                 &error::BAD_BODY,
                 format!("用户名 {} 已存在", user.name),
@@ -75,7 +77,8 @@ impl Users<'_> {
             )
             .into());
         }
-        Ok(())
+        changed(&tx, &user.name).await?;
+        Ok(tx.commit().await?)
     }
 
     /// The account of that name.
@@ -105,13 +108,20 @@ impl Users<'_> {
         }
         let mut sql = Sql::new("DELETE FROM token WHERE kind = 'session' AND user_name = ");
         sql.value(name).run(&tx).await?;
+        changed(&tx, name).await?;
         Ok(tx.commit().await?)
     }
 
     /// Removes an account with its tokens; false when there is none. What it did stays on record.
     pub async fn delete(&self, name: &str) -> Result<bool> {
         let mut sql = Sql::new("DELETE FROM \"user\" WHERE name = ");
-        Ok(sql.value(name).run(&self.0.write).await? > 0)
+        let tx = self.0.begin().await?;
+        let is_removed = sql.value(name).run(&tx).await? > 0;
+        if is_removed {
+            changed(&tx, name).await?;
+        }
+        tx.commit().await?;
+        Ok(is_removed)
     }
 
     /// Notes a failed sign-in. From the `failures_max`-th in a row on the account is locked until
@@ -137,6 +147,11 @@ impl Users<'_> {
         sql.run(&self.0.write).await?;
         Ok(())
     }
+}
+
+/// A leaf of the account as it stands now.
+async fn changed<C: ConnectionTrait>(db: &C, name: &str) -> Result<()> {
+    proof::as_they_stand(db, Source::User, [vec![name.into()]]).await
 }
 
 pub(super) async fn find<C: ConnectionTrait>(db: &C, name: &str) -> Result<Option<UserRow>> {

@@ -7,6 +7,7 @@ mod fixture;
 mod journal;
 mod order;
 mod postgres;
+mod proof;
 mod records;
 mod recovery;
 mod service_requests;

@@ -9,6 +9,7 @@ mod grid;
 mod look_back;
 mod notify;
 mod people;
+mod proof;
 mod scope;
 mod warnings;
 mod words;

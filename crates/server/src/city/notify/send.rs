@@ -105,22 +105,26 @@ fn chat_took_it(answer: &str) -> Result<(), Failure> {
     }
 }
 
-fn agent(guard: Guard) -> ureq::Agent {
+/// TLS as the machine's own list of authorities has it.
+pub(crate) fn tls() -> TlsConfig {
     let found = rustls_native_certs::load_native_certs();
     let roots: Vec<Certificate<'static>> =
         found.certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect();
-    let tls = TlsConfig::builder()
+    TlsConfig::builder()
         .provider(TlsProvider::Rustls)
         .root_certs(RootCerts::new_with_certs(&roots))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build();
+        .build()
+}
+
+fn agent(guard: Guard) -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
         .timeout_global(Some(PATIENCE))
         .user_agent("chengmai")
-        .tls_config(tls)
+        .tls_config(tls())
         .build();
     ureq::Agent::with_parts(config, DefaultConnector::default(), guard)
 }
