@@ -2152,6 +2152,25 @@ export interface components {
             valid_from?: string | null;
             valid_to?: string | null;
         };
+        /**
+         * @description How the reports of an area sound: means drawn towards those of all the areas, the more so the fewer
+         *     reports there are.
+         */
+        AreaMoodJson: {
+            area: components["schemas"]["NamedArea"];
+            /**
+             * Format: double
+             * @description 0 to 1.
+             */
+            displeasure?: number | null;
+            /** Format: int32 */
+            reports: number;
+            /**
+             * Format: double
+             * @description 0 to 1.
+             */
+            urgency?: number | null;
+        };
         /** @description Stars of an area. */
         AreaStarsJson: {
             area: string;
@@ -3809,6 +3828,13 @@ export interface components {
             value?: number | null;
             /** @description The person or agency who did it. */
             who?: string | null;
+        };
+        /** @description How the reports of these days sound, by area; of nobody alone. */
+        MoodJson: {
+            /** @description The areas just below with five reports or more. */
+            areas: components["schemas"]["AreaMoodJson"][];
+            tone?: components["schemas"]["SenseJson"] | null;
+            urgency?: components["schemas"]["SenseJson"] | null;
         };
         /** @description The MQTT listener. */
         MqttJson: {
@@ -5595,6 +5621,15 @@ export interface components {
              */
             points?: number | null;
         };
+        /** @description How good a classifier was on the latest fifth, which it had not seen. */
+        SenseJson: {
+            /** Format: int32 */
+            held_out: number;
+            /** Format: int32 */
+            right: number;
+            /** Format: int32 */
+            taught: number;
+        };
         /**
          * @description A chart of one stream.
          * @example {
@@ -6402,6 +6437,25 @@ export interface components {
          *           "since": "2026-11-19T00:00:00Z"
          *         }
          *       ],
+         *       "mood": {
+         *         "areas": [
+         *           {
+         *             "area": {
+         *               "id": "500103001",
+         *               "name": "七星岗街道"
+         *             },
+         *             "displeasure": 0.41,
+         *             "reports": 31,
+         *             "urgency": null
+         *           }
+         *         ],
+         *         "tone": {
+         *           "held_out": 203,
+         *           "right": 178,
+         *           "taught": 812
+         *         },
+         *         "urgency": null
+         *       },
          *       "reports": 128,
          *       "to": "2026-11-22T00:00:00Z",
          *       "topics": [
@@ -6418,6 +6472,7 @@ export interface components {
             before?: number | null;
             from: string;
             hotspots: components["schemas"]["HotspotJson"][];
+            mood: components["schemas"]["MoodJson"];
             /** @description Reports of citizens in these days; null when fewer than five. */
             reports?: number | null;
             to: string;

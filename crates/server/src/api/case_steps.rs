@@ -348,14 +348,6 @@ impl City {
         Ok(case)
     }
 
-    /// Closes what was merged into cases whose end was the last thing before the program stopped.
-    pub(crate) async fn close_left_merged(&self) -> Answer<()> {
-        for case in self.records.cases().with_merged_left().await? {
-            self.close_merged(&case).await?;
-        }
-        Ok(())
-    }
-
     /// Closes what was merged into a case, and what was merged into that. One that cannot be closed now
     /// stays merged and is named in the log: the step that closed the case stands.
     async fn close_merged(&self, case: &Case) -> Answer<()> {
@@ -378,5 +370,21 @@ impl City {
             }
         }
         Ok(())
+    }
+}
+
+/// Closes what was merged into cases that were closed just before the program stopped.
+pub(crate) async fn close_left_merged(city: Arc<City>) {
+    let left = async {
+        for case in city.records.cases().with_merged_left().await? {
+            city.close_merged(&case).await?;
+        }
+        Answer::Ok(())
+    };
+    if let Err(problem) = left.await {
+        tracing::error!(
+            ?problem,
+            "cases stay merged into one that has ended, until the next start"
+        );
     }
 }

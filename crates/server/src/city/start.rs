@@ -42,6 +42,7 @@ use super::rules::{Replayed, RuleBook};
 use super::sequencer::{Message, Sequencer};
 use super::triage::Triage;
 use super::{City, ReportRates};
+use crate::api::case_steps::close_left_merged;
 use crate::clock;
 use crate::config::Config;
 use crate::http::admission::Room;
@@ -469,15 +470,6 @@ impl Prepared {
         tokio::spawn(close_left_merged(Arc::clone(&city)));
         let telling = Telling::start(Arc::clone(&city));
         Ok(Running { city, threads, decisions: self.decisions, telling, taking })
-    }
-}
-
-async fn close_left_merged(city: Arc<City>) {
-    if let Err(problem) = city.close_left_merged().await {
-        tracing::error!(
-            ?problem,
-            "cases stay merged into one that has ended, until the next start"
-        );
     }
 }
 
