@@ -99,13 +99,13 @@ async fn a_case_that_ended_before_what_was_merged_into_it_is_found() {
             let events = decide(case, &command, &duty(TOWN), at(minute), &rules()).unwrap();
             records.cases().append(case, &events).await.unwrap()
         };
-        let into = Command { other: Some(parent.id.clone()), ..Command::new(CommandKind::Merge) };
+        let with_reason = |kind| Command { reason: Some("test".into()), ..Command::new(kind) };
+        let other = Some(parent.id.clone());
+        let into = Command { other, ..with_reason(CommandKind::Merge) };
         step(&child, into, 2).await;
         assert_eq!(records.cases().merged_into(&parent.id).await.unwrap().len(), 1);
         assert_eq!(records.cases().with_merged_left().await.unwrap(), []);
-        let reason = Some("nobody is left to ask".into());
-        let close = Command { reason, ..Command::new(CommandKind::ForceClose) };
-        let ended = step(&parent, close, 3).await;
+        let ended = step(&parent, with_reason(CommandKind::ForceClose), 3).await;
         assert!(ended.closed_at.is_some());
         assert_eq!(records.cases().with_merged_left().await.unwrap(), [ended]);
     })
