@@ -195,8 +195,9 @@ pub(crate) struct Train {
 /// Kinds of learning.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrainWhat {
-    /// The type of a report from its words; prints how good it was on later cases it had not seen
+    /// The type of a report from its words, whether it can wait, and how words sound
     ///
+    /// Prints how good each was on later cases that it had not seen.
     /// The city may be running: it takes the new model up when it is sent SIGHUP, and at its next start.
     Routing {
         /// Data folder

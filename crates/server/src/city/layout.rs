@@ -69,7 +69,7 @@ impl DataFolder {
         getrandom::fill(&mut number).context("the operating system gives no random numbers")?;
         let signer = Signer::generate(&format!("chengmai/{city}/{}", hex(&number)));
         let signer = signer.context("the operating system gives no random numbers")?;
-        self.keep_secret(&path, signer.secret_text().as_bytes())
+        keep_secret(&path, signer.secret_text().as_bytes())
             .with_context(|| format!("cannot keep the proof log's key in {}", path.display()))?;
         Ok(signer)
     }
@@ -85,19 +85,8 @@ impl DataFolder {
         }
         let mut key = vec![0_u8; LINK_KEY_BYTES];
         getrandom::fill(&mut key).context("the operating system gives no random numbers")?;
-        self.keep_secret(&path, &key).with_context(failed)?;
+        keep_secret(&path, &key).with_context(failed)?;
         Ok(key)
-    }
-
-    fn keep_secret(&self, path: &Path, secret: &[u8]) -> std::io::Result<()> {
-        use std::io::Write as _;
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(path)?;
-        file.write_all(secret)?;
-        file.sync_all()?;
-        File::open(&self.root)?.sync_all()
     }
 
     pub(crate) fn areas(&self) -> AreaFiles {
@@ -106,6 +95,28 @@ impl DataFolder {
 
     pub(crate) fn models(&self) -> ModelFiles {
         ModelFiles::of(&self.root)
+    }
+}
+
+/// Puts a secret into a file for this program's eyes only: whole and on disk, or not at all.
+pub(crate) fn keep_secret(path: &Path, secret: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let new = path.with_extension("new");
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&new)?;
+    file.write_all(secret)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The folder that a file lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 

@@ -2,8 +2,8 @@
 //! at start and follows every change of a case.
 //!
 //! Not a merge, and not the records: it proposes numbers of cases, each with a probability. It keeps no
-//! text, only a sketch of the words and which types they most likely mean (`engine::triage`). Invariants: only what was reported within the
-//! window of the engine's settings, and never more than [`CASES_MAX`]; what was
+//! text, only a sketch of the words and which types they most likely mean (`engine::triage`). Invariants:
+//! only what was reported within the window of the engine's settings, and never more than [`CASES_MAX`]; what was
 //! merged, refused or cancelled is not proposed.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -237,11 +237,9 @@ impl Known {
         let of = self.hashes.hash_one((&case.text, class));
         let known = self.keys.get(&case.id).copied();
         let place = known.and_then(|key| usize::try_from(key - self.forgotten).ok());
-        let noted = place.and_then(|place| self.cases.get(place)).map(|noted| noted.read);
-        let read = match noted {
-            Some(read) if read.of == of => read,
-            _ => self.read(triage, &case, of),
-        };
+        let noted = place.and_then(|place| self.cases.get(place));
+        let read = noted.map(|noted| noted.read).filter(|read| read.of == of);
+        let read = read.unwrap_or_else(|| self.read(triage, &case, of));
         if let Some(noted) = place.and_then(|place| self.cases.get_mut(place)) {
             noted.read = read;
         }

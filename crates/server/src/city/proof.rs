@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chengmai_model::{AreaId, AreaPath, AreaTree, error};
-use chengmai_store::disk::{Disk, RealDisk};
+use chengmai_store::disk::RealDisk;
 use chengmai_store::error::Error as StoreError;
 use chengmai_store::proof::note::Note;
 use chengmai_store::proof::{Entry, LogReader, LogWriter, Signer, Verifier, tree};
@@ -26,6 +26,7 @@ use super::internal;
 use super::layout::DataFolder;
 use crate::accounts::hex;
 use crate::clock;
+use crate::commands::import::write_whole;
 use crate::config::Config;
 use crate::http::problem::{Answer, Problem};
 use crate::packs::Loaded;
@@ -165,7 +166,7 @@ impl ProofLog {
             }
             _ => text.to_owned(),
         };
-        keep(&self.witnessed, &both).map_err(|error| internal(&error))?;
+        write_whole(&self.witnessed, both.as_bytes()).map_err(|error| internal(&error))?;
         Ok((signed.name().to_owned(), checkpoint.size))
     }
 
@@ -275,20 +276,6 @@ async fn does_not_continue(log: &LogReader, records: &Records) -> Option<String>
             }
         },
     }
-}
-
-/// Puts a text in the place of another, on disk.
-fn keep(path: &Path, text: &str) -> Result<(), StoreError> {
-    let failed = |what: &'static str| {
-        let path = path.to_owned();
-        move |source: io::Error| StoreError::Io { what, path, source }
-    };
-    let (new, disk) = (path.with_extension("new"), RealDisk);
-    let mut file = disk.create(&new).map_err(failed("make"))?;
-    file.write_all(text.as_bytes()).map_err(failed("write"))?;
-    file.sync().map_err(failed("sync"))?;
-    disk.rename(&new, path).map_err(failed("rename"))?;
-    disk.sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(failed("sync"))
 }
 
 /// A log that cannot be read, as an answer.

@@ -14,7 +14,7 @@ use chengmai_model::{AreaTree, Text, Tier};
 use chengmai_wire::areas::{decode_boundaries, decode_changes, decode_rows};
 
 use super::{progress, say};
-use crate::city::layout::DataFolder;
+use crate::city::layout::{DataFolder, folder_of};
 use crate::city::notify::send::tls;
 use crate::cli::{Import, ImportWhat, Target};
 use crate::packs;
@@ -141,8 +141,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     file.sync_all()?;
     std::fs::rename(&partial, path)
         .with_context(|| format!("cannot put {} in place", path.display()))?;
-    let folder = path.parent().context("the file lies in a folder")?;
-    std::fs::File::open(folder)?.sync_all()?;
+    std::fs::File::open(folder_of(path))?.sync_all()?;
     Ok(())
 }
 

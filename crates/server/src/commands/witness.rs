@@ -3,17 +3,16 @@
 //!
 //! What it is not: a part of the city. It trusts the log's key the first time it sees it, and never another.
 
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use chengmai_store::proof::note::{Note, from_base64};
 use chengmai_store::proof::{Hash, Signer, Verifier, tree};
 
-use super::import::{agent, post};
+use super::import::{agent, post, write_whole};
 use super::say;
+use crate::city::layout::keep_secret;
 use crate::cli::{Target, Witness};
 use crate::clock;
 
@@ -33,7 +32,7 @@ pub(crate) fn run(witness: &Witness) -> anyhow::Result<()> {
     let seconds = u64::try_from(clock::now().0 / 1_000)?;
     let both = signer.cosign(&note, seconds);
     post(&witness.to, "/api/v1/log/cosignatures", "text/plain", both.as_bytes())?;
-    keep(&witness.seen, &format!("{}\n{both}", verifier.text()), 0o644)?;
+    write_whole(&witness.seen, format!("{}\n{both}", verifier.text()).as_bytes())?;
     let size = note.checkpoint.size;
     match seen {
         Some(_) => say(format!("{size} leaves continue what was seen before; signed")),
@@ -82,24 +81,14 @@ fn key(path: &Path, name: &str) -> anyhow::Result<Signer> {
                 "--name {name}: no + and no spaces"
             );
             let signer = Signer::generate(name).context("the system gives no random numbers")?;
-            keep(path, &signer.secret_text(), 0o600)?;
+            keep_secret(path, signer.secret_text().as_bytes())
+                .with_context(|| format!("cannot write {}", path.display()))?;
             let public = signer.witness().verifier().text();
             say(format!("a new key; start the city with\n    --witnesses {public}"));
             Ok(signer)
         }
         Err(error) => bail!("cannot read {}: {error}", path.display()),
     }
-}
-
-/// Puts a text in the place of another, on disk.
-fn keep(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let new = path.with_extension("new");
-    let failed = || format!("cannot write {}", new.display());
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true).mode(mode);
-    let mut file = options.open(&new).with_context(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(failed)?;
-    fs::rename(&new, path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn get(to: &Target, path: &str) -> anyhow::Result<String> {

@@ -281,7 +281,8 @@ fn checked_name(name: &str) -> Result<String, NoteError> {
     if name.is_empty() || name.contains(is_bad) { Err(NoteError::Key) } else { Ok(name.to_owned()) }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 

@@ -17,6 +17,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 use super::sql::{Columns, Sql, insert};
 use super::{Records, RecordsError, Result};
 use crate::proof::entry::{self, Field, SALT_BYTES};
+use crate::proof::note::hex;
 use crate::proof::{Entry, HASH_BYTES, Hash, Salt, Source};
 pub(super) use fill::fill;
 use tables::table;
@@ -198,10 +199,6 @@ fn personal_commitment(salt: &Salt, parts: [Option<&str>; 4]) -> Hash {
     let parts = parts.map(|part| part.map(|text| text.replace('\0', "\u{fffd}")));
     let fields = parts.each_ref().map(|part| part.as_deref().map_or(Field::Null, Field::Text));
     entry::commitment(salt, &entry::row_digest(Source::Contact, names.into_iter().zip(fields)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 async fn size<C: ConnectionTrait>(db: &C) -> Result<u64> {
