@@ -34,6 +34,8 @@ const routes: RouteRecordRaw[] = [
   { path: "/reviews", name: "reviews", component: () => import("./pages/Reviews.vue"), meta: { title: "nav.reviews" } },
   { path: "/reviews/:id", name: "review", component: () => import("./pages/ReviewPage.vue"), props: true, meta: { title: "nav.review" } },
   { path: "/users", name: "users", component: () => import("./pages/Users.vue"), meta: { title: "nav.users", needs: "user_manage" } },
+  { path: "/account", name: "account", component: () => import("./pages/Account.vue"), meta: { title: "nav.account" } },
+  { path: "/audit", name: "audit", component: () => import("./pages/Audit.vue"), meta: { title: "nav.audit", needs: "audit_read" } },
   { path: "/subscriptions", name: "subscriptions", component: () => import("./pages/Subscriptions.vue"), meta: { title: "nav.subscriptions", needs: "notify_manage" } },
   { path: "/system", name: "system", component: () => import("./pages/System.vue"), meta: { title: "nav.system" } },
   { path: "/:rest(.*)*", name: "missing", component: () => import("./pages/Missing.vue"), meta: { title: "nav.missing" } },
@@ -54,6 +56,7 @@ router.beforeEach(async (to, from) => {
     return { name: "signin", query: to.fullPath === "/" ? {} : { next: to.fullPath } };
   }
   if (session.user && to.name === "signin") return { name: "overview" };
+  if (session.user?.must_enrol && to.name !== "account") return { name: "account" };
   if (to.meta.public || from.meta.public) return true;
   if (to.path === from.path) return true;
   const carried = Object.fromEntries(

@@ -201,7 +201,21 @@ catalogue! {
     FOREIGN_ORIGIN = 505 "foreign_origin" 403
         "请求来自其他网站" / "the request comes from another site" ; "请从本站页面操作" / "use this site's own pages"
     WEAK_PASSWORD = 506 "weak_password" 422
-        "密码至少十个字符" / "passwords have at least ten characters" ; "换一个更长的密码" / "choose a longer password"
+        "密码太容易被猜到" / "the password is too easy to guess" ; "至少十个字符，不用常见词、键盘序列或自己的名字；几个不相干的词连在一起最好记" / "ten characters or more; no common words, no rows of keys, not your name. A few words that have nothing to do with each other are easiest to remember"
+    SECOND_FACTOR = 507 "second_factor" 401
+        "还需要动态验证码" / "a code of your authenticator is needed too" ; "输入验证器上的六位数字，或一个恢复码" / "type the six digits of your authenticator, or a recovery code"
+    WRONG_CODE = 508 "wrong_code" 401
+        "动态验证码不正确，或已用过" / "the code is not right, or was used before" ; "等下一个验证码；检查手机时间是否准确" / "wait for the next code; see that your phone's clock is right"
+    ENROL_FIRST = 509 "enrol_first" 403
+        "您的角色须先设置双因子" / "your role needs a second factor first" ; "在“我的账号”中设置验证器，然后重新登录" / "set up an authenticator under My account, then sign in again"
+    TOO_MANY_REQUESTS = 510 "too_many_requests" 429
+        "请求过于频繁" / "too many requests" ; "放慢速度；程序请批量查询" / "slow down; programs should ask for more at a time"
+    PURPOSE_NEEDED = 511 "purpose_needed" 422
+        "须说明用途" / "a purpose must be given" ; "选择用途：handle 办理、review 复核、law 依法调取、statistics 统计；将记录在案" / "choose one: handle, review, law, statistics. It is put on record"
+    NOT_WIDER = 512 "not_wider" 422
+        "应急授权须覆盖本辖区的上级区域，写明理由，且不超过四小时" / "access in an emergency is to an area above your own, with a reason, for four hours at most" ; "选择上级区域，写明理由和时长" / "choose an area above your own, say why and how long"
+    TOKEN_SCOPE = 513 "token_scope" 422
+        "令牌范围无效" / "a token cannot be limited to that" ; "权限、区域、设备须在该账号范围之内" / "permissions, area and device must lie within the account's own"
     STOPPED = 601 "stopped" 503
         "磁盘写入失败，已停止接收读数" / "a disk write failed; readings are not taken any more" ; "磁盘已满：腾出空间后自动恢复；其他故障：修好磁盘后重启。已确认的读数都在" / "a full disk: make room, it goes on by itself; anything else: mend the disk and restart. All acknowledged readings are safe"
     OVERLOADED = 602 "overloaded" 429

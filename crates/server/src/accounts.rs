@@ -1,13 +1,9 @@
-//! Local accounts: argon2id passwords, sessions and API tokens. Tokens are random, shown once, and
+//! Local accounts: argon2id passwords, second factors, sessions and API tokens. Tokens are random, shown once, and
 //! stored only as hashes; a session is a token in a cookie that scripts cannot read.
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
 use chengmai_model::case::Refusal;
-use chengmai_model::time::{DAY_MS, MINUTE_MS};
 use chengmai_model::{AreaPath, Role, Timestamp, error};
 use chengmai_store::records::audit::AuditRow;
-use chengmai_store::records::tokens::TokenKind;
 use chengmai_store::records::users::UserRow;
 use chengmai_store::records::{Records, RecordsError};
 use sha2::{Digest as _, Sha256};
@@ -16,16 +12,15 @@ use crate::city::{City, internal};
 use crate::clock;
 use crate::http::problem::{Answer, Problem};
 
-/// How long a session lasts.
-pub(crate) const SESSION_MS: i64 = 12 * 60 * MINUTE_MS;
-/// How long an API token lasts.
-const API_TOKEN_MS: i64 = 3_650 * DAY_MS;
-/// Failures in a row that lock an account.
-const FAILURES_MAX: u32 = 5;
-/// For how long.
-const LOCK_MS: i64 = 15 * MINUTE_MS;
-/// Least length of a password, in characters.
-const PASSWORD_LEN_MIN: usize = 10;
+pub(crate) mod factor;
+mod locks;
+pub(crate) mod passwords;
+mod sign_in;
+
+pub(crate) use locks::{EMERGENCY_MS_MAX, Locks, REVIEW_MS};
+use passwords::{check_strength, hash, verify};
+pub(crate) use sign_in::{SESSION_MS, TOKEN_DAYS_MAX, by_token, end_session, new_token, sign_in};
+
 /// Who acts when somebody with access to the data folder uses the command line.
 pub(crate) const COMMAND_LINE: &str = "command line";
 /// Name of the first administrator.
@@ -50,55 +45,6 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// The account behind a token.
-pub(crate) async fn by_token(city: &City, token: &str) -> Answer<UserRow> {
-    let found = city.records.tokens().find(&hash_token(token), clock::now()).await?;
-    let (user, _) = found.ok_or_else(|| Problem::new(&error::SIGN_IN, "the token is not valid"))?;
-    Ok(user)
-}
-
-/// Checks name and password; a new session token when they are right.
-pub(crate) async fn sign_in(city: &City, name: &str, password: &str) -> Answer<(UserRow, String)> {
-    let now = clock::now();
-    let user = city.records.users().find(name).await?;
-    if user.as_ref().is_some_and(|u| u.locked_until.is_some_and(|until| now < until)) {
-        return Err(Problem::new(&error::LOCKED, ""));
-    }
-    // An unknown name costs the same time as a wrong password, so that names cannot be guessed.
-    let hash = match &user {
-        Some(user) => user.password_hash.clone(),
-        None => unknown_user_hash().to_owned(),
-    };
-    let right = verify(password.to_owned(), hash).await?;
-    let Some(user) = user.filter(|_| right) else {
-        city.records.users().note_failure(name, FAILURES_MAX, now.plus_ms(LOCK_MS)).await?;
-        return Err(Problem::new(&error::BAD_CREDENTIALS, ""));
-    };
-    city.records.users().note_success(name).await?;
-    let token = random_token();
-    let tokens = city.records.tokens();
-    tokens.purge(now).await?;
-    let until = Some(now.plus_ms(SESSION_MS));
-    tokens.insert(&hash_token(&token), name, TokenKind::Session, now, until).await?;
-    note(&city.records, now, name, "sign_in", name).await?;
-    Ok((user, token))
-}
-
-/// Makes a token void.
-pub(crate) async fn revoke(city: &City, token: &str) -> Answer<()> {
-    city.records.tokens().delete(&hash_token(token)).await?;
-    Ok(())
-}
-
-/// A new bearer token that acts as the account.
-pub(crate) async fn new_token(records: &Records, name: &str) -> Result<String, RecordsError> {
-    let (token, now) = (random_token(), clock::now());
-    let until = Some(now.plus_ms(API_TOKEN_MS));
-    records.tokens().insert(&hash_token(&token), name, TokenKind::Api, now, until).await?;
-    note(records, now, name, "new_token", name).await?;
-    Ok(token)
-}
-
 /// Removes an account. Who did it is on record first.
 pub(crate) async fn delete(records: &Records, name: &str, by: &str) -> Result<(), RecordsError> {
     note(records, clock::now(), by, "user_removed", name).await?;
@@ -106,7 +52,8 @@ pub(crate) async fn delete(records: &Records, name: &str, by: &str) -> Result<()
     Ok(())
 }
 
-async fn note(
+/// Puts a line into the audit.
+pub(crate) async fn note(
     records: &Records,
     at: Timestamp,
     who: &str,
@@ -139,7 +86,7 @@ pub(crate) async fn create(records: &Records, new: NewUser, by: &str) -> Answer<
     if new.name.is_empty() || new.name.len() > 64 || new.name.chars().any(char::is_whitespace) {
         return Err(Problem::new(&error::BAD_BODY, "a name has 1 to 64 characters and no spaces"));
     }
-    check_strength(&new.password)?;
+    check_strength(&new.password, &[&new.name, &new.display_name])?;
     let now = clock::now();
     let user = UserRow {
         password_hash: hash(new.password).await?,
@@ -157,6 +104,15 @@ pub(crate) async fn create(records: &Records, new: NewUser, by: &str) -> Answer<
     Ok(user)
 }
 
+/// Goes on only when it is still the same person: with their password.
+pub(crate) async fn same_person(city: &City, user: &UserRow, password: &str) -> Answer<()> {
+    city.locks.try_code(&user.name)?;
+    if verify(password.to_owned(), user.password_hash.clone()).await? {
+        return Ok(());
+    }
+    Err(Problem::new(&error::BAD_CREDENTIALS, ""))
+}
+
 /// Changes a password after checking the old one.
 pub(crate) async fn change_password(
     city: &City,
@@ -164,10 +120,8 @@ pub(crate) async fn change_password(
     old: &str,
     new: &str,
 ) -> Answer<()> {
-    check_strength(new)?;
-    if !verify(old.to_owned(), user.password_hash.clone()).await? {
-        return Err(Problem::new(&error::BAD_CREDENTIALS, ""));
-    }
+    check_strength(new, &[&user.name, &user.display_name])?;
+    same_person(city, user, old).await?;
     city.records.users().set_password(&user.name, &hash(new.to_owned()).await?).await?;
     let now = clock::now();
     note(&city.records, now, &user.name, "password_changed", &user.name).await?;
@@ -176,15 +130,8 @@ pub(crate) async fn change_password(
 
 /// Sets a password without the old one: for the command line, which owns the data folder.
 pub(crate) async fn set_password(records: &Records, name: &str, new: &str) -> Answer<()> {
-    check_strength(new)?;
+    check_strength(new, &[name])?;
     records.users().set_password(name, &hash(new.to_owned()).await?).await?;
-    Ok(())
-}
-
-fn check_strength(password: &str) -> Answer<()> {
-    if password.chars().count() < PASSWORD_LEN_MIN {
-        return Err(Problem::new(&error::WEAK_PASSWORD, ""));
-    }
     Ok(())
 }
 
@@ -235,28 +182,4 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 pub(crate) fn hash_token(token: &str) -> String {
     hex(&Sha256::digest(token.as_bytes()))
-}
-
-async fn hash(password: String) -> Answer<String> {
-    let work = move || Argon2::default().hash_password(password.as_bytes()).map(|h| h.to_string());
-    let done = tokio::task::spawn_blocking(work).await.map_err(|e| internal(&e))?;
-    done.map_err(|e| internal(&e))
-}
-
-async fn verify(password: String, stored: String) -> Answer<bool> {
-    let work = move || {
-        PasswordHash::new(&stored)
-            .map(|parsed| Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
-    };
-    let done = tokio::task::spawn_blocking(work).await.map_err(|e| internal(&e))?;
-    done.map_err(|e| internal(&e))
-}
-
-/// A hash that no password has, with the same cost as a real one.
-fn unknown_user_hash() -> &'static str {
-    static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    HASH.get_or_init(|| {
-        let made = Argon2::default().hash_password(random_token().as_bytes());
-        made.map(|h| h.to_string()).unwrap_or_default()
-    })
 }

@@ -46,12 +46,14 @@ pub(crate) mod proof;
 pub(crate) mod refill;
 pub(crate) mod registry;
 pub(crate) mod restore;
+pub(crate) mod retention;
 pub(crate) mod rules;
 pub(crate) mod sequencer;
 pub(crate) mod start;
 pub(crate) mod training;
 pub(crate) mod triage;
 
+use crate::accounts::Locks;
 use crate::config::Config;
 use crate::http::admission::Room;
 use crate::http::problem::{Answer, Problem};
@@ -115,6 +117,7 @@ pub(crate) struct City {
     pub(crate) photos: photos::Photos,
     pub(crate) proof: Arc<proof::ProofLog>,
     pub(crate) outlet: notify::Outlet,
+    pub(crate) locks: Arc<Locks>,
     pub(crate) report_rate: ReportRates,
     pub(crate) hub: Arc<Hub>,
     pub(crate) book: Arc<Book>,

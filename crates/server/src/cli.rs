@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Copy a data folder while the city runs, with a hash of every file
     ///
     /// Example: chengmai backup --data /var/lib/chengmai --to /backup/2026-11-22. The copy holds the keys of tracking
-    /// links and of the proof log: keep it as safe as the data folder.
+    /// links, of the proof log and of personal data: keep it as safe as the data folder.
     Backup(Backup),
     /// Make a data folder from a backup, and read it back against the backup's hashes
     ///
@@ -61,6 +61,10 @@ pub(crate) enum Command {
     /// Example: chengmai witness --url https://city.example --key witness.key --name audit.example --token cm_…
     /// The first time it makes the key and prints its public half, for the city's --witnesses.
     Witness(Witness),
+    /// Keys that personal data is sealed with
+    Keys(Keys),
+    /// Who may do what to what, and which policy says so
+    Access(Access),
     /// Measure how many readings a second this machine can journal, roll up and judge, without HTTP
     ///
     /// The whole way over HTTP, with a separate load process, is measured by `cargo xtask bench ingest`.
@@ -321,6 +325,68 @@ pub(crate) struct Witness {
     pub(crate) seen: PathBuf,
     #[command(flatten)]
     pub(crate) to: Target,
+}
+
+/// What is done with keys.
+#[derive(Debug, Args)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) what: KeysWhat,
+}
+
+/// Work on keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysWhat {
+    /// Make a new key, seal everything with it, and forget the old ones; stop the city first
+    ///
+    /// Cut short, it goes on when it is run again. Backups from before need the keys that lie in them.
+    Rotate {
+        #[command(flatten)]
+        data: DataOnly,
+        #[command(flatten)]
+        records: RecordsFlags,
+    },
+}
+
+/// What is asked of access.
+#[derive(Debug, Args)]
+pub(crate) struct Access {
+    #[command(subcommand)]
+    pub(crate) what: AccessWhat,
+}
+
+/// Questions on access.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccessWhat {
+    /// Why an account may, or may not, do something
+    ///
+    /// Example: chengmai access explain duty personal_read case:500103-20261121-00001 --purpose handle
+    Explain {
+        /// Account name
+        user: String,
+        /// What: read, case_decide, personal_read, export, … (all of them when it is none of these)
+        action: String,
+        /// To what: area:CODE, case:NUMBER, warning:ID or user:NAME
+        object: String,
+        /// Class of the data: public, internal, sensitive, personal [default: personal for personal_read]
+        #[arg(long)]
+        class: Option<String>,
+        /// What for: handle, review, law, statistics
+        #[arg(long)]
+        purpose: Option<String>,
+        /// As a program with a token of that account
+        #[arg(long)]
+        program: bool,
+        /// Folder with the city's own policies, as for serve
+        #[arg(long, env = "CHENGMAI_POLICIES", value_name = "DIR")]
+        policies: Option<PathBuf>,
+        #[command(flatten)]
+        data: DataOnly,
+        #[command(flatten)]
+        records: RecordsFlags,
+    },
+    /// Print the built-in policies and the schema that a city's own are checked against
+    Policies,
 }
 
 /// Only a data folder.

@@ -1,9 +1,11 @@
 //! Commands, a file each. They may print: they are what a person at a terminal talks to.
 
+pub(crate) mod access;
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod import;
+pub(crate) mod keys;
 pub(crate) mod openapi;
 pub(crate) mod pack;
 pub(crate) mod replay;

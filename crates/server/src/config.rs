@@ -10,8 +10,10 @@ use chengmai_store::records::Place;
 use clap::Args;
 use serde::Deserialize;
 
+pub(crate) mod locks;
 pub(crate) mod notify;
 
+use locks::{LockFlags, LockSettings};
 use notify::{NotifyFlags, NotifySettings};
 
 /// Holds the password of the records' server where no file does.
@@ -66,6 +68,8 @@ pub(crate) struct ServeFlags {
     /// Public keys of those who witness the proof log, separated by commas: name+identifier+base64
     #[arg(long, env = "CHENGMAI_WITNESSES", value_delimiter = ',', value_name = "KEYS")]
     witnesses: Option<Vec<String>>,
+    #[command(flatten)]
+    locks: LockFlags,
     /// TOML file with any of these settings (`http = "0.0.0.0:80"`)
     #[arg(long, env = "CHENGMAI_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -93,6 +97,11 @@ struct ConfigFile {
     allow_webhook_to: Option<String>,
     notify_retry: Option<String>,
     witnesses: Option<Vec<String>>,
+    policies: Option<PathBuf>,
+    second_factor_for: Option<Vec<String>>,
+    requests_per_second: Option<u32>,
+    keep_contacts_days: Option<u32>,
+    keep_patrols_days: Option<u32>,
 }
 
 /// Settings of a running city, complete.
@@ -111,6 +120,7 @@ pub(crate) struct Config {
     pub(crate) notify: NotifySettings,
     /// Whose cosignatures on the proof log are taken.
     pub(crate) witnesses: Vec<Verifier>,
+    pub(crate) locks: LockSettings,
     /// The city is a made-up one: every page says so.
     pub(crate) simulated: bool,
 }
@@ -153,7 +163,15 @@ impl ServeFlags {
             notify_retry: file.notify_retry,
         });
         let witnesses = self.witnesses.or(file.witnesses).unwrap_or_default();
+        let locks = self.locks.or(LockFlags {
+            policies: file.policies,
+            second_factor_for: file.second_factor_for,
+            requests_per_second: file.requests_per_second,
+            keep_contacts_days: file.keep_contacts_days,
+            keep_patrols_days: file.keep_patrols_days,
+        });
         Ok(Config {
+            locks: locks.resolve()?,
             witnesses: witnesses_of(&witnesses)?,
             notify: notify.resolve()?,
             records: records.place(&data)?,
@@ -222,6 +240,7 @@ impl Config {
             snapshot_ms: i64::MAX,
             notify: NotifySettings::default(),
             witnesses: Vec::new(),
+            locks: LockSettings::default(),
             simulated: true,
         }
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::Context as _;
-use chengmai_model::{AreaId, Reading, Timestamp};
+use chengmai_model::{Reading, Timestamp};
+use chengmai_store::records::tokens::TokenKind;
 use chengmai_wire::line_protocol::Precision;
 use chengmai_wire::mqtt::{Content, Publish, content};
 use futures_util::FutureExt as _;
@@ -19,7 +20,7 @@ use crate::city::City;
 use crate::city::sequencer::Refusal;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
-use crate::ingest;
+use crate::ingest::{self, Speaker};
 use crate::mqtt::{BrokerUrl, Limits, Message, MqttSink, TakeError, Taken, listen, subscribe};
 
 mod known;
@@ -28,11 +29,13 @@ mod known;
 const BACKLOG: u32 = 4_096;
 /// File handles kept for everything that is not an MQTT connection.
 const HANDLES_RESERVED: u64 = 256;
+/// Where tokens that came by MQTT were used from: the listener does not tell addresses.
+const MQTT: &str = "mqtt";
 
-/// What a sender of readings may do: speak for devices of one area.
+/// What a sender of readings may do: speak for devices of one area, or for one device.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Permit {
-    area: AreaId,
+    speaker: Speaker,
 }
 
 impl MqttSink for City {
@@ -46,10 +49,11 @@ impl MqttSink for City {
     ) -> BoxFuture<'a, Option<Permit>> {
         async move {
             let token = std::str::from_utf8(password?).ok()?;
-            let user = accounts::by_token(self, token).await.ok()?;
-            let caller = Caller::new(user, Arc::clone(&self.areas)).ok()?;
+            let found = accounts::by_token(self, token, TokenKind::Api, MQTT).await;
+            let (user, token) = found.ok()?;
+            let caller = Caller::new(self, user, token).ok()?;
             caller.need(Permission::Ingest).ok()?;
-            Some(Permit { area: caller.area })
+            Some(Permit { speaker: ingest::speaker(self, &caller).ok()? })
         }
         .boxed()
     }
@@ -93,10 +97,10 @@ impl MqttSink for City {
                     return Ok(Taken { accepted: 0, refused: 1 });
                 }
                 Ok(Content::Lines(body)) => {
-                    ingest::take_lines(self, permit.area, body, Precision::default(), now).await
+                    ingest::take_lines(self, permit.speaker, body, Precision::default(), now).await
                 }
                 Ok(Content::Observations { observations, faults }) => {
-                    ingest::take_values(self, permit.area, &observations, faults, now).await
+                    ingest::take_values(self, permit.speaker, &observations, faults, now).await
                 }
             };
             let outcome = outcome.map_err(|refusal| match refusal {
@@ -137,7 +141,7 @@ pub(crate) fn open(city: &Arc<City>) -> anyhow::Result<Doors> {
     if let Some(url) = &city.config.mqtt_broker {
         let url: BrokerUrl =
             url.parse().map_err(|fault: String| anyhow::anyhow!("--mqtt-broker: {fault}"))?;
-        let permit = Permit { area: AreaId::ROOT };
+        let permit = Permit { speaker: Speaker::EVERYBODY };
         let (sink, counters) = (Arc::clone(city), Arc::clone(&city.mqtt));
         tasks.push(tokio::spawn(async move {
             if let Err(error) = subscribe(url, sink, permit, counters, stopped).await {

@@ -7,12 +7,13 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, header};
 use chengmai_model::error;
 use chengmai_model::time::MINUTE_MS;
-use chengmai_model::{AreaId, Reading, StreamId, Timestamp};
+use chengmai_model::{AreaId, DeviceId, Reading, StreamId, Timestamp};
 use chengmai_wire::Fault;
 
 use crate::city::City;
-use crate::city::registry::{Refused, Registry};
+use crate::city::registry::{Claim, Refused, Registry};
 use crate::city::sequencer::Refusal;
+use crate::http::access::Caller;
 use crate::http::problem::{Answer, Problem};
 
 mod columns;
@@ -69,17 +70,64 @@ pub(crate) fn check_value(
     Ok(())
 }
 
-/// A gateway of one area may not speak for devices of another.
+/// For whom a sender may speak: devices of an area, and of these perhaps one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Speaker {
+    pub(crate) area: AreaId,
+    device: Option<DeviceId>,
+}
+
+impl Speaker {
+    /// One that may speak for every device: the city's own broker.
+    pub(crate) const EVERYBODY: Self = Self { area: AreaId::ROOT, device: None };
+
+    /// True for a sender that may speak for every device of the city.
+    #[inline]
+    pub(crate) fn is_everybody(self) -> bool {
+        self.area == AreaId::ROOT && self.device.is_none()
+    }
+}
+
+/// For whom a caller may speak.
+pub(crate) fn speaker(city: &City, caller: &Caller) -> Answer<Speaker> {
+    let named = caller.token.scope.device.as_deref();
+    let missing = |name: &str| Problem::not_found(format!("device {name}"));
+    let find = |name: &str| city.registry.read().find(name).ok_or_else(|| missing(name));
+    Ok(Speaker { area: caller.area, device: named.map(find).transpose()? })
+}
+
+/// A gateway of one area may not speak for devices of another, a device not for another one.
 #[inline]
 pub(crate) fn check_scope(
     registry: &Registry,
-    scope: AreaId,
+    speaker: Speaker,
     stream: StreamId,
 ) -> Result<(), Refused> {
-    if scope == AreaId::ROOT || registry.areas().contains(scope, registry.stream_area(stream)) {
+    if let Some(device) = speaker.device
+        && registry.stream(stream).device != device
+    {
+        return Err(Refused::new(&error::FORBIDDEN, "the token is another device's"));
+    }
+    let area = speaker.area;
+    if area == AreaId::ROOT || registry.areas().contains(area, registry.stream_area(stream)) {
         return Ok(());
     }
     Err(Refused::new(&error::FORBIDDEN, "the device lies outside your area"))
+}
+
+/// The stream that a claim means; it is registered where that is allowed, within what the sender may speak for.
+fn resolve(
+    registry: &mut Registry,
+    claim: &Claim<'_>,
+    speaker: Speaker,
+    now: Timestamp,
+) -> Result<StreamId, Refused> {
+    if let Some(device) = speaker.device
+        && registry.find(claim.device) != Some(device)
+    {
+        return Err(Refused::new(&error::FORBIDDEN, "the token is another device's"));
+    }
+    registry.resolve(claim, speaker.area, now)
 }
 
 /// The range of a kind; everything for one that nobody declared yet.

@@ -14,6 +14,7 @@ mod ingest;
 mod mqtt;
 mod packs;
 mod pages;
+mod policy;
 
 use clap::Parser as _;
 use cli::{Cli, Command};
@@ -46,6 +47,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Restore(restore) => commands::backup::restore(&restore),
         Command::Verify(verify) => commands::verify::run(&verify),
         Command::Witness(witness) => commands::witness::run(&witness),
+        Command::Keys(keys) => commands::keys::run(&keys),
+        Command::Access(access) => commands::access::run(&access),
         Command::Bench(bench) => commands::bench::run(&bench),
         Command::Openapi => {
             commands::openapi::run();

@@ -10,6 +10,9 @@ use chengmai_model::city::City as Profile;
 use chengmai_model::pack::{self, Pack, PackFault};
 use rust_embed::RustEmbed;
 
+use crate::clock;
+use crate::config::Config;
+
 /// The packs as they stand in the repository, inside the binary.
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/../../packs"]
@@ -20,6 +23,15 @@ pub(crate) type PackFiles = Vec<(String, String)>;
 
 /// The pack that holds the city itself: names, tiers, areas, agencies.
 const CITY_PACK_FILE: &str = "city.toml";
+
+/// The packs of a city; what a duty officer should know of the calendar is said in the log.
+pub(crate) fn load_for(config: &Config) -> anyhow::Result<Loaded> {
+    let loaded = load(config.packs.as_deref())?;
+    for note in loaded.profile.calendar.notes(loaded.profile.local_date(clock::now())) {
+        tracing::info!("{}", note.en);
+    }
+    Ok(loaded)
+}
 
 /// All packs by folder name.
 fn find(folder: Option<&Path>) -> anyhow::Result<BTreeMap<String, PackFiles>> {

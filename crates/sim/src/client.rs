@@ -83,21 +83,22 @@ impl Client {
             bail!("signing in as {name}: status {}", answer.status());
         }
         let cookie = answer.headers().get("set-cookie").and_then(|v| v.to_str().ok());
-        let session = cookie
-            .and_then(|c| c.split(';').next()?.split_once('='))
-            .context("no session cookie")?
-            .1
-            .to_owned();
-        self.token_for(&session, name)
+        let cookie = cookie.and_then(|c| c.split(';').next()).context("no session cookie")?;
+        let url = format!("{}/api/v1/users/{name}/token", self.base);
+        let request = self.agent.post(url).header("cookie", cookie);
+        made(read(request.send_json(json!({}))?)?, name)
     }
 
     /// A new bearer token for an account, made by somebody who may.
     pub(crate) fn token_for(&self, token: &str, name: &str) -> Result<String> {
-        let (status, body) =
-            self.post(&format!("/api/v1/users/{name}/token"), token, &json!({}))?;
-        let made = body["token"].as_str().filter(|_| status == 201);
-        made.map(str::to_owned).with_context(|| format!("a token for {name}: status {status}"))
+        made(self.post(&format!("/api/v1/users/{name}/token"), token, &json!({}))?, name)
     }
+}
+
+/// The token in an answer.
+fn made((status, body): (u16, Value), name: &str) -> Result<String> {
+    let made = body["token"].as_str().filter(|_| status == 201);
+    made.map(str::to_owned).with_context(|| format!("a token for {name}: status {status}"))
 }
 
 fn read(mut answer: ureq::http::Response<ureq::Body>) -> Result<(u16, Value)> {

@@ -14,4 +14,5 @@ pub mod journal;
 pub mod order;
 pub mod proof;
 pub mod records;
+pub mod seal;
 pub mod snapshot;

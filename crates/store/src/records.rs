@@ -12,6 +12,7 @@
 //! Every statement is one text that SQLite and PostgreSQL both read; what differs is in `postgres`.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chengmai_model::case::Refusal;
@@ -24,12 +25,14 @@ pub mod agencies;
 pub mod alarm_load;
 mod append;
 pub mod audit;
+pub mod break_glass;
 pub mod case_query;
 mod case_scan;
 pub mod cases;
 pub mod citizens;
 pub mod corrections;
 pub mod deliveries;
+pub mod factors;
 mod import;
 mod keys;
 pub mod notices;
@@ -42,6 +45,7 @@ mod recode;
 pub mod reviews;
 pub mod rules;
 mod schema;
+mod sealing;
 pub mod settings;
 mod sql;
 pub mod subscriptions;
@@ -53,6 +57,9 @@ mod words;
 pub use page::{LIMIT_MAX, Page, PageRequest, TOTAL_MAX};
 pub use place::{Place, Server};
 pub use recode::Recoded;
+pub use sealing::Resealed;
+
+use crate::seal::{Keyring, SealError};
 
 /// Readers that may be at work at once.
 const READERS_MAX: u32 = 4;
@@ -93,6 +100,14 @@ pub enum RecordsError {
     /// A stored value cannot be read back.
     #[error("records database: {0}")]
     Unreadable(String),
+    /// A text that was sealed cannot be opened, or none can be sealed.
+    #[error("records database: {place}: {source}")]
+    Sealed {
+        /// Table, column and key of its row.
+        place: String,
+        /// Why.
+        source: SealError,
+    },
     /// The file was written by a newer program.
     #[error("records database has schema version {found}, this program knows {known}")]
     TooNew {
@@ -119,6 +134,7 @@ pub struct Records {
     read: DatabaseConnection,
     steps: append::Appender,
     words: words::WordIndex,
+    keys: Option<Arc<Keyring>>,
 }
 
 impl Records {
@@ -138,7 +154,7 @@ impl Records {
         let read = connect(&place, READERS_MAX, true).await?;
         let steps = append::Appender::start(write.clone());
         let words = words::WordIndex::start(&write).await?;
-        Ok(Self { write, read, steps, words })
+        Ok(Self { write, read, steps, words, keys: None })
     }
 
     /// Opens a database that nobody writes at the moment, and changes nothing in it.
@@ -151,7 +167,7 @@ impl Records {
         schema::check(&read).await?;
         let steps = append::Appender::start(read.clone());
         let words = words::WordIndex::default();
-        Ok(Self { write: read.clone(), read, steps, words })
+        Ok(Self { write: read.clone(), read, steps, words, keys: None })
     }
 
     /// Copies the records of this moment to a new file, while they may be written.
@@ -173,6 +189,12 @@ impl Records {
         Ok(db.close().await?)
     }
 
+    /// The same records, with the keys under which personal data and secrets are sealed from now on.
+    #[must_use]
+    pub fn with_keys(self, keys: Keyring) -> Self {
+        Self { keys: Some(Arc::new(keys)), ..self }
+    }
+
     /// Ends all connections after the work in hand; the WAL is folded into the file.
     pub async fn close(self) -> Result<()> {
         self.read.close_by_ref().await?;
@@ -192,6 +214,16 @@ impl Records {
     /// Sessions and API tokens.
     pub fn tokens(&self) -> tokens::Tokens<'_> {
         tokens::Tokens(self)
+    }
+
+    /// Second factors 双因子.
+    pub fn factors(&self) -> factors::Factors<'_> {
+        factors::Factors(self)
+    }
+
+    /// Access in an emergency 应急授权.
+    pub fn break_glass(&self) -> break_glass::BreakGlass<'_> {
+        break_glass::BreakGlass(self)
     }
 
     /// Agencies 责任单位.

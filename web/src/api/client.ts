@@ -111,6 +111,8 @@ export const api = {
       request.setRequestHeader("content-type", file.type || "application/octet-stream");
       request.send(file);
     }),
+  /** What somebody does with their own account: a 401 says that a password or code was wrong, not that the session ended. */
+  own: <T>(method: "POST" | "PUT" | "DELETE", path: string, body: unknown) => send<T>(method, address(path), json(body), true),
   delete: <T>(path: string) => send<T>("DELETE", address(path)),
 };
 

@@ -1,5 +1,6 @@
 // Every question that the screens put to the server, with the key under which the answer is kept.
 // Keys start with the noun, so that the live stream can find and mend all answers about it.
+import type { AuditLine } from "./access";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/vue-query";
 import { computed, toValue, type MaybeRefOrGetter } from "vue";
 import type * as A from "./alarms";
@@ -43,6 +44,8 @@ export const useWarnings = (filter: In<Params>) => useList<T.Warning>("warnings"
 export const useCases = (filter: In<Params>) => useList<T.Case>("cases", "/cases", filter);
 export const useDevices = (filter: In<Params>) => useList<T.Device>("devices", "/devices", filter);
 export const useUsers = (enabled: In<boolean>) => useList<T.Account>("users", "/users", {}, enabled);
+
+export const useAudit = (filter: In<Params>) => useList<AuditLine>("audit", "/audit", filter);
 
 export const useSubscriptions = (enabled: In<boolean>) =>
   useQuery({

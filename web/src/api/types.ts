@@ -41,6 +41,13 @@ export type Permission =
   | "user_manage"
   | "notify_manage"
   | "log_witness"
+  | "report"
+  | "personal_read"
+  | "personal_erase"
+  | "export"
+  | "emergency"
+  | "emergency_review"
+  | "audit_read"
   | "sql"
   | "rule_manage"
   | "review_write"
@@ -56,10 +63,16 @@ export interface User {
   tier: Tier;
   agency: string | null;
   permissions: Permission[];
+  second_factor: boolean;
+  /** A second factor must be set up before anything else. */
+  must_enrol: boolean;
+  /** Number of the access in an emergency that is used. */
+  emergency: number | null;
 }
 
 /** An account as the administrator lists it. */
 export interface Account {
+  second_factor: boolean;
   name: string;
   display_name: string;
   roles: string[];

@@ -5,6 +5,7 @@ import device from "./device";
 import { evaluation, learning, topics } from "./evaluation.en";
 import { review, rule } from "./lookback.en";
 import grid from "./grid";
+import { access } from "./access.en";
 import { notify } from "./notify.en";
 import query from "./query";
 import type zh from "./zh";
@@ -36,6 +37,8 @@ const en: typeof zh = {
     reviews: "Reviews",
     subscriptions: "Notifications",
     users: "Users",
+    account: "My account",
+    audit: "Audit",
     system: "System",
     missing: "Page not found",
     count_warnings: "Unanswered warnings",
@@ -125,6 +128,12 @@ const en: typeof zh = {
     ingest: "send readings",
     report: "report for citizens",
     area_manage: "manage areas",
+    personal_read: "read who reported",
+    personal_erase: "erase who reported",
+    export: "take files away",
+    emergency: "emergency access",
+    emergency_review: "review emergencies",
+    audit_read: "read the audit",
   },
   area: {
     word: "Area",
@@ -271,6 +280,7 @@ const en: typeof zh = {
   evaluation,
   topics,
   learning,
+  access,
   notify,
   case: cases.item,
   proposal: cases.proposal,
@@ -328,8 +338,7 @@ const en: typeof zh = {
     remove_sure: "Remove user {name}? Records of what they did stay.",
     done_remove: "User {name} removed",
     token: "Issue token",
-    token_for: "Access token of {name}",
-    token_once: "The token is shown only once: store it now. A new one makes the old one invalid.",
+    token_once: "The token is shown only once: store it now.",
   },
   grid: grid.en,
   query: query.en,

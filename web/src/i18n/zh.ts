@@ -5,6 +5,7 @@ import device from "./device";
 import { evaluation, learning, topics } from "./evaluation.zh";
 import { review, rule } from "./lookback.zh";
 import grid from "./grid";
+import { access } from "./access.zh";
 import { notify } from "./notify.zh";
 import query from "./query";
 
@@ -35,6 +36,8 @@ export default {
     reviews: "复盘与改进",
     subscriptions: "消息通知",
     users: "用户",
+    account: "我的账号",
+    audit: "审计",
     system: "系统",
     missing: "找不到页面",
     count_warnings: "未答复的预警",
@@ -124,6 +127,12 @@ export default {
     ingest: "数据接入",
     report: "代公众上报",
     area_manage: "区域管理",
+    personal_read: "查看举报人",
+    personal_erase: "删除举报人信息",
+    export: "导出文件",
+    emergency: "应急授权",
+    emergency_review: "复核应急授权",
+    audit_read: "查看审计",
   },
   area: {
     word: "区域",
@@ -270,6 +279,7 @@ export default {
   evaluation,
   topics,
   learning,
+  access,
   notify,
   case: cases.item,
   proposal: cases.proposal,
@@ -327,8 +337,7 @@ export default {
     remove_sure: "确定删除用户 {name}？其办理记录会保留。",
     done_remove: "已删除用户 {name}",
     token: "签发令牌",
-    token_for: "{name} 的接入令牌",
-    token_once: "令牌只显示这一次，请立即保存。重新签发后旧令牌失效。",
+    token_once: "令牌只显示这一次，请立即保存。",
   },
   grid: grid.zh,
   query: query.zh,

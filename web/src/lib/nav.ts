@@ -23,6 +23,7 @@ export const NAV: NavItem[] = [
   { name: "query", icon: "query", needs: "sql" },
   { name: "packs", icon: "pack", also: ["pack", "rule"] },
   { name: "users", icon: "users", needs: "user_manage" },
+  { name: "audit", icon: "eye", needs: "audit_read" },
   { name: "subscriptions", icon: "mail", needs: "notify_manage" },
   { name: "system", icon: "system" },
 ];

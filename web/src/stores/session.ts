@@ -51,9 +51,14 @@ export const useSession = defineStore("session", () => {
 
   const forgetHere = (): Promise<void> => phone.forget().catch(() => undefined);
 
-  async function signIn(name: string, password: string): Promise<void> {
-    user.value = (await api.post<{ user: User }>("/session", { name, password }, true)).user;
+  async function signIn(name: string, password: string, code = ""): Promise<void> {
+    user.value = (await api.post<{ user: User }>("/session", { name, password, code: code || null }, true)).user;
     known.value = true;
+  }
+
+  /** Asks again what the signed-in person may do: a second factor was set up, an emergency began or ended. */
+  async function renew(): Promise<void> {
+    user.value = (await api.get<{ user: User }>("/session")).user;
   }
 
   async function signOut(): Promise<void> {
@@ -71,5 +76,5 @@ export const useSession = defineStore("session", () => {
   const can = (permission: Permission): boolean => permissions.value.has(permission);
   const timeZone = computed(() => city.value?.time_zone ?? "Asia/Shanghai");
 
-  return { user, city, known, loadCity, keepHere, restore, signIn, signOut, forget, can, timeZone };
+  return { user, city, known, loadCity, keepHere, restore, renew, signIn, signOut, forget, can, timeZone };
 });

@@ -10,16 +10,21 @@ use axum::response::{IntoResponse as _, Response};
 use chengmai_model::case::Case;
 use chengmai_model::{Role, Timestamp, error};
 use chengmai_store::records::citizens::ContactRow;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::cases::visible;
+use crate::city::citizens::without_personal_data;
 use crate::city::photos::Kept;
 use crate::city::{City, blocking};
 use crate::clock;
-use crate::http::access::{Caller, Permission};
-use crate::http::extract::Body;
+use crate::http::access::{Caller, Permission, known_purpose};
+use crate::http::extract::{Body, QueryOf};
 use crate::http::problem::{Answer, Problem};
+use crate::policy::{Class, What};
+
+/// The purpose for which masked data is shown.
+const TO_HANDLE: &str = "handle";
 
 /// Someone who reported a case or joined in.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,6 +63,31 @@ impl From<ContactRow> for ContactJson {
     }
 }
 
+impl ContactJson {
+    /// The same with what would lead to a person covered.
+    fn masked(self) -> Self {
+        Self {
+            name: self.name.map(|name| cover(&name, 1, 0)),
+            phone: self.phone.map(|phone| cover(&phone, 3, 4)),
+            email: self.email.map(|email| match email.split_once('@') {
+                Some((name, host)) => format!("{}@{host}", cover(name, 1, 0)),
+                None => cover(&email, 1, 0),
+            }),
+            words: self.words.map(|words| without_personal_data(&words)),
+            ..self
+        }
+    }
+}
+
+/// Shows so many characters at the beginning and at the end, and at most half of all.
+fn cover(text: &str, first: usize, last: usize) -> String {
+    let all: Vec<char> = text.chars().collect();
+    let (first, last) = if first + last > all.len() / 2 + 1 { (1, 0) } else { (first, last) };
+    let end = all.len().saturating_sub(last);
+    let shown = |at: usize| at < first || at >= end;
+    all.iter().enumerate().map(|(at, &c)| if shown(at) { c } else { '*' }).collect()
+}
+
 /// The case, when the caller is a duty officer in whose area it lies.
 async fn of_officer(city: &City, caller: &Caller, id: &str) -> Answer<Case> {
     caller.need(Permission::CaseDecide)?;
@@ -69,18 +99,44 @@ async fn of_officer(city: &City, caller: &Caller, id: &str) -> Answer<Case> {
     }
 }
 
-/// Who reported a case and how to reach them. Duty officers only; every reading is on record.
+/// What it is read for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ContactQuery {
+    /// handle, review or law. Without it names and numbers come masked, and nothing is put on record.
+    purpose: Option<String>,
+}
+
+/// Who reported a case and how to reach them, masked; for a purpose in full, which is put on record. For duty officers, and
+/// for the agency that has the case.
 #[utoipa::path(get, path = "/api/v1/cases/{id}/contact", tag = "cases",
-    params(("id" = String, Path, example = "500103-20261121-00001")),
+    params(("id" = String, Path, example = "500103-20261121-00001"), ContactQuery),
     responses((status = 200, body = Vec<ContactJson>)))]
 pub(crate) async fn get_contact(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path(id): Path<String>,
+    QueryOf(query): QueryOf<ContactQuery>,
 ) -> Answer<Json<Vec<ContactJson>>> {
-    let case = of_officer(&city, &caller, &id).await?;
-    let rows = city.records.citizens().contacts(&case.id, &caller.user.name, clock::now()).await?;
+    caller.need(Permission::Read)?;
+    let case = visible(&city, &caller, &id).await?;
+    let asked = query.purpose.as_deref().filter(|purpose| !purpose.is_empty());
+    let purpose = known_purpose(asked.or(Some(TO_HANDLE)))?;
+    let what = personal(&case, Some(purpose));
+    caller.need_for(Permission::PersonalRead, what)?;
+    let citizens = city.records.citizens();
+    if asked.is_none() {
+        let rows = citizens.contacts_unsaid(&case.id).await?;
+        return Ok(Json(rows.into_iter().map(|row| ContactJson::from(row).masked()).collect()));
+    }
+    let by = &caller.user.name;
+    let rows = citizens.contacts(&case.id, by, purpose, clock::now()).await?;
     Ok(Json(rows.into_iter().map(ContactJson::from).collect()))
+}
+
+/// What is known of those who reported a case, as policies see it.
+fn personal<'a>(case: &'a Case, purpose: Option<&'a str>) -> What<'a> {
+    What { area: &case.area, class: Class::Personal, agency: case.agency.as_deref(), purpose }
 }
 
 /// Erase names, numbers, addresses and words of those who reported a case. The case and their tracking
@@ -93,7 +149,9 @@ pub(crate) async fn erase_contact(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Answer<StatusCode> {
-    let case = of_officer(&city, &caller, &id).await?;
+    caller.need(Permission::CaseDecide)?;
+    let case = visible(&city, &caller, &id).await?;
+    caller.need_for(Permission::PersonalErase, personal(&case, None))?;
     city.records.citizens().erase(&case.id, &caller.user.name, clock::now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -182,5 +240,18 @@ impl City {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cover;
+
+    #[test]
+    fn what_is_covered_does_not_lead_to_a_person() {
+        assert_eq!(cover("13800001234", 3, 4), "138****1234");
+        assert_eq!(cover("110", 3, 4), "1**");
+        assert_eq!(cover("张先生", 1, 0), "张**");
+        assert_eq!(cover("", 1, 0), "");
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct SheetQuery {
     id: Option<String>,
     /// zh (default) or en.
     lang: Option<String>,
+    /// What it is for: handle, review, law, statistics. It is put on record.
+    purpose: Option<String>,
 }
 
 /// The evaluation of a period as an Excel workbook: figures with what they are counted of, stars, cases,
@@ -58,7 +60,8 @@ pub(crate) async fn get_workbook(
     caller: Caller,
     QueryOf(query): QueryOf<SheetQuery>,
 ) -> Answer<impl IntoResponse> {
-    let SheetQuery { object, period, at, area, id, lang } = query;
+    let SheetQuery { object, period, at, area, id, lang, purpose } = query;
+    let purpose = caller.need_export(purpose.as_deref())?.to_owned();
     let evaluation = EvaluationQuery { object, period, at, area, ..EvaluationQuery::default() };
     let question = question(&city, &caller, &evaluation)?;
     let words = match lang.as_deref().unwrap_or("zh") {
@@ -89,7 +92,7 @@ pub(crate) async fn get_workbook(
         Sheet { name: words.say("口径", "Definitions"), rows: report.definitions() },
     ];
     let bytes = blocking(move || workbook(&sheets)).await?.map_err(|error| internal(&error))?;
-    note_export(&city, &caller, &question).await?;
+    note_export(&city, &caller, &question, &purpose).await?;
     let day = city.profile.local_date(asked.period.from);
     let name = format!("attachment; filename=\"evaluation-{}-{day}.xlsx\"", question.word);
     let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet".to_owned();
@@ -97,13 +100,18 @@ pub(crate) async fn get_workbook(
 }
 
 /// What leaves the program as a file is on record before it does.
-async fn note_export(city: &City, caller: &Caller, question: &Question) -> Answer<()> {
+async fn note_export(
+    city: &City,
+    caller: &Caller,
+    question: &Question,
+    purpose: &str,
+) -> Answer<()> {
     let line = AuditRow {
         at: clock::now(),
         who: caller.user.name.clone(),
         what: "export.evaluation".to_owned(),
         object: city.areas.get(question.asked.area).row.code.to_string(),
-        detail: question.word.clone(),
+        detail: format!("{}, {purpose}", question.word),
     };
     Ok(city.records.audit().add(&line).await?)
 }

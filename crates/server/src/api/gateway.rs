@@ -70,13 +70,14 @@ pub(crate) async fn number_streams(
     JsonBody(wanted): JsonBody<StreamsWanted>,
 ) -> Answer<Json<StreamNumbers>> {
     caller.need(Permission::Ingest)?;
+    let speaker = ingest::speaker(&city, &caller)?;
     if wanted.streams.len() > STREAMS_MAX {
         let detail = format!("streams: {} of at most {STREAMS_MAX}", wanted.streams.len());
         return Err(Problem::bad_query(detail));
     }
     let names = wanted.streams.iter();
     let names = names.map(|s| (s.device.as_str(), s.kind.as_deref(), s.area.as_deref()));
-    let found = ingest::number_streams(&city, caller.area, names, clock::now());
+    let found = ingest::number_streams(&city, speaker, names, clock::now());
     // A number that is handed out must still be there after a crash.
     city.registrations_durable().await?;
     let mut answer =
@@ -110,8 +111,9 @@ pub(crate) async fn write_columns(
     admitted: Admitted,
 ) -> Answer<Response> {
     caller.need(Permission::Ingest)?;
+    let speaker = ingest::speaker(&city, &caller)?;
     let body = unpacked(&city, &headers, admitted.body.clone())?;
-    let outcome = ingest::take_columns(&city, caller.area, &body, clock::now())
+    let outcome = ingest::take_columns(&city, speaker, &body, clock::now())
         .await
         .map_err(|refusal| stopped(&city, refusal))?;
     if outcome.refused == 0 {

@@ -25,11 +25,12 @@ use crate::city::City;
 use crate::city::citizens::public::{PublicCase, is_taken_up};
 use crate::city::citizens::{NewReport, Person};
 use crate::clock;
-use crate::http::access::{Permission, permissions_of};
+use crate::http::access::{Caller, Permission};
 use crate::http::extract::{base, fields};
 use crate::http::problem::{Answer, Problem};
 use crate::http::rate::sender;
 use crate::pages::Language;
+use chengmai_store::records::tokens::TokenKind;
 
 /// The attribute that asks for the row of the filing standard.
 const CONDITION: &str = "condition";
@@ -209,10 +210,11 @@ async fn submit(
     };
     let key = field("api_key").unwrap_or_default();
     let refused = || Problem::new(&error::API_KEY, "");
-    let app = accounts::by_token(city, key).await.map_err(|_unknown| refused())?;
-    if !app.roles.iter().any(|&role| permissions_of(role).contains(&Permission::Report)) {
-        return Err(refused());
-    }
+    let found = accounts::by_token(city, key, TokenKind::Api, from).await;
+    let (app, token) = found.map_err(|_unknown| refused())?;
+    let caller = Caller::new(city, app, token)?;
+    caller.need(Permission::Report).map_err(|_refused| refused())?;
+    let app = caller.user;
     jurisdiction(city, fields)?;
     city.report_rate.apps.take(&format!("{} {from}", app.name), clock::now())?;
     let submission = match geo_report::submission(fields) {

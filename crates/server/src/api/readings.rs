@@ -92,13 +92,14 @@ pub(crate) async fn write_lines(
     admitted: Admitted,
 ) -> Answer<Response> {
     caller.need(Permission::Ingest)?;
+    let speaker = ingest::speaker(&city, &caller)?;
     let precision = match query.precision.as_deref() {
         None => Precision::default(),
         Some(word) => Precision::from_word(word)
             .ok_or_else(|| Problem::bad_query(format!("precision={word}")))?,
     };
     let body = unpacked(&city, &headers, admitted.body.clone())?;
-    let outcome = ingest::take_lines(&city, caller.area, &body, precision, clock::now())
+    let outcome = ingest::take_lines(&city, speaker, &body, precision, clock::now())
         .await
         .map_err(|refusal| stopped(&city, refusal))?;
     if outcome.refused == 0 {
@@ -160,6 +161,7 @@ pub(crate) async fn post_observations(
     admitted: Admitted,
 ) -> Answer<(StatusCode, Json<Taken>)> {
     caller.need(Permission::Ingest)?;
+    let speaker = ingest::speaker(&city, &caller)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let format = if kind.contains("ndjson") {
         Format::Ndjson
@@ -169,7 +171,7 @@ pub(crate) async fn post_observations(
         Format::Json
     };
     let body = unpacked(&city, &headers, admitted.body.clone())?;
-    let outcome = ingest::take_observations(&city, caller.area, &body, format, clock::now())
+    let outcome = ingest::take_observations(&city, speaker, &body, format, clock::now())
         .await
         .map_err(|refusal| stopped(&city, refusal))?;
     let all_refused = outcome.accepted == 0 && outcome.refused > 0;

@@ -39,6 +39,8 @@ pub(crate) struct SqlQuestion {
     format: Option<String>,
     /// Rows wanted, 1 to 1000000 (default 10000).
     limit: Option<usize>,
+    /// What a file (csv, arrow, parquet) is for: handle, review, law, statistics. It is put on record.
+    purpose: Option<String>,
 }
 
 /// A column of an answer.
@@ -80,6 +82,9 @@ pub(crate) async fn ask(
 ) -> Answer<Response> {
     caller.need(Permission::Sql)?;
     let format = format_of(asked.format.as_deref(), &headers)?;
+    if format != Format::Json {
+        caller.need_export(asked.purpose.as_deref())?;
+    }
     let rows_max = asked.limit.unwrap_or(ROWS_DEFAULT);
     if !(1..=ROWS_MAX).contains(&rows_max) {
         let detail = format!("limit={rows_max} is not 1 to {ROWS_MAX}");
@@ -93,7 +98,7 @@ pub(crate) async fn ask(
         scope: caller.area,
         directory: Arc::new(CityDirectory(Arc::clone(&city))),
     };
-    let record = Record::begin(&city, &caller, &asked.sql);
+    let record = Record::begin(&city, &caller, &asked);
     let answer = city.sql.ask(question).await;
     record.end(&answer).await;
     let answer = answer.map_err(problem)?;
@@ -169,18 +174,20 @@ struct Record {
     city: Arc<City>,
     begun: Instant,
     row: Option<AuditRow>,
+    purpose: Option<String>,
 }
 
 impl Record {
-    fn begin(city: &Arc<City>, caller: &Caller, text: &str) -> Self {
+    fn begin(city: &Arc<City>, caller: &Caller, asked: &SqlQuestion) -> Self {
         let row = AuditRow {
             at: clock::now(),
             who: caller.user.name.clone(),
             what: "sql".to_owned(),
-            object: text.chars().take(RECORDED_CHARS_MAX).collect(),
+            object: asked.sql.chars().take(RECORDED_CHARS_MAX).collect(),
             detail: String::new(),
         };
-        Self { city: Arc::clone(city), begun: Instant::now(), row: Some(row) }
+        let purpose = asked.purpose.clone();
+        Self { city: Arc::clone(city), begun: Instant::now(), row: Some(row), purpose }
     }
 
     async fn end(mut self, answer: &Result<sql::Answer, SqlError>) {
@@ -196,6 +203,9 @@ impl Record {
     fn finished(&mut self, mut outcome: serde_json::Value) -> Option<AuditRow> {
         let mut row = self.row.take()?;
         outcome["ms"] = json!(u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX));
+        if let Some(purpose) = self.purpose.take() {
+            outcome["purpose"] = json!(purpose);
+        }
         row.detail = outcome.to_string();
         Some(row)
     }

@@ -20,13 +20,15 @@ use crate::http::problem::{Answer, Problem};
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"name": "duty", "display_name": "值班员", "roles": ["duty_officer"],
-    "area": "500103", "agency": null}))]
+    "area": "500103", "agency": null, "second_factor": false}))]
 pub(crate) struct AccountJson {
     name: String,
     display_name: String,
     roles: Vec<String>,
     area: String,
     agency: Option<String>,
+    /// Whether a second factor is asked for.
+    second_factor: bool,
 }
 
 impl From<UserRow> for AccountJson {
@@ -37,6 +39,7 @@ impl From<UserRow> for AccountJson {
             roles: user.roles.iter().map(|r| r.word().to_owned()).collect(),
             area: user.area.code().to_owned(),
             agency: user.agency,
+            second_factor: false,
         }
     }
 }
@@ -50,7 +53,12 @@ pub(crate) async fn list_users(
 ) -> Answer<Json<Page<AccountJson>>> {
     caller.need(Permission::UserManage)?;
     let users = city.records.users().list(&[caller.scope_path(None)?]).await?;
-    Ok(Json(Page::whole(users.into_iter().map(AccountJson::from).collect())))
+    let strong = city.records.factors().confirmed().await?;
+    let account = |user: UserRow| {
+        let second_factor = strong.contains(&user.name);
+        AccountJson { second_factor, ..AccountJson::from(user) }
+    };
+    Ok(Json(Page::whole(users.into_iter().map(account).collect())))
 }
 
 /// A new account.
@@ -99,7 +107,8 @@ pub(crate) async fn create_user(
     Ok((StatusCode::CREATED, Json(user.into())))
 }
 
-async fn managed(city: &City, caller: &Caller, name: &str) -> Answer<UserRow> {
+/// The account, when the caller manages it.
+pub(super) async fn managed(city: &City, caller: &Caller, name: &str) -> Answer<UserRow> {
     caller.need(Permission::UserManage)?;
     let user = city.records.users().find(name).await?;
     let scope = caller.scope_path(None)?;
@@ -122,25 +131,4 @@ pub(crate) async fn delete_user(
     }
     accounts::delete(&city.records, &name, &caller.user.name).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// A bearer token, shown once.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"token": "cm_0123456789abcdef"}))]
-pub(crate) struct TokenJson {
-    token: String,
-}
-
-/// A new bearer token that acts as this account, for gateways and scripts.
-#[utoipa::path(post, path = "/api/v1/users/{name}/token", tag = "users",
-    params(("name" = String, Path, example = "gateway")),
-    responses((status = 201, body = TokenJson)))]
-pub(crate) async fn create_token(
-    State(city): State<Arc<City>>,
-    caller: Caller,
-    Path(name): Path<String>,
-) -> Answer<(StatusCode, Json<TokenJson>)> {
-    let user = managed(&city, &caller, &name).await?;
-    let token = accounts::new_token(&city.records, &user.name).await?;
-    Ok((StatusCode::CREATED, Json(TokenJson { token })))
 }

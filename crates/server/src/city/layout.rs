@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use chengmai_store::proof::Signer;
+use chengmai_store::seal::Keyring;
 
 use crate::accounts::hex;
 
@@ -89,6 +90,16 @@ impl DataFolder {
         Ok(key)
     }
 
+    /// The keys that personal data is sealed with; the first is made here, for this program's eyes only.
+    pub(crate) fn keyring(&self) -> anyhow::Result<Keyring> {
+        let path = personal_keys(&self.root);
+        if !path.exists() {
+            keep_secret(&path, Keyring::new_line()?.as_bytes())
+                .with_context(|| format!("cannot keep {}", path.display()))?;
+        }
+        read_keyring(&self.root)?.context("the keys of personal data are there")
+    }
+
     pub(crate) fn areas(&self) -> AreaFiles {
         AreaFiles::of(&self.root)
     }
@@ -117,6 +128,24 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
+    }
+}
+
+/// Where the keys that personal data is sealed with lie.
+pub(crate) fn personal_keys(root: &Path) -> PathBuf {
+    root.join("personal.keys")
+}
+
+/// The keys that personal data is sealed with; none when there is no such file.
+pub(crate) fn read_keyring(root: &Path) -> anyhow::Result<Option<Keyring>> {
+    let path = personal_keys(root);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let keys = Keyring::parse(&text);
+            keys.map(Some).with_context(|| format!("{} holds no keys", path.display()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }
 

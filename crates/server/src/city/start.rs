@@ -38,10 +38,12 @@ use super::proof::{OpenLog, Taking, open_log};
 use super::refill;
 use super::registry::Registry;
 use super::restore::{Opened, restore};
+use super::retention;
 use super::rules::{Replayed, RuleBook};
 use super::sequencer::{Message, Sequencer};
 use super::triage::Triage;
 use super::{City, ReportRates};
+use crate::accounts::Locks;
 use crate::api::case_steps::close_left_merged;
 use crate::clock;
 use crate::config::Config;
@@ -82,28 +84,20 @@ pub(crate) struct Prepared {
     book: Arc<Book>,
     outlet: Outlet,
     proof: OpenLog,
+    locks: Arc<Locks>,
     started_at: Timestamp,
-}
-
-/// The packs; what a duty officer should know of the calendar is said in the log.
-fn load_packs(config: &Config) -> anyhow::Result<Loaded> {
-    let loaded = packs::load(config.packs.as_deref())?;
-    for note in loaded.profile.calendar.notes(loaded.profile.local_date(clock::now())) {
-        tracing::info!("{}", note.en);
-    }
-    Ok(loaded)
 }
 
 /// Opens everything and brings the engine to where the journal ends. Where the areas are others than
 /// those of the last run, what there is of the old ones is brought to an end first.
 pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
-    let loaded = load_packs(&config)?;
+    let loaded = packs::load_for(&config)?;
     let files = AreaFiles::of(&config.data);
     let mut areas = Areas::today(&files, &loaded)?;
     if let Some(old) = areas.of_last_run(&files, &loaded)? {
         tracing::info!("the areas changed: what began over the old ones is finished first");
         let tree = Arc::clone(&old.tree);
-        prepare_over(config.clone(), load_packs(&config)?, old).await?.start()?.stop().await;
+        prepare_over(config.clone(), packs::load_for(&config)?, old).await?.start()?.stop().await;
         areas::renew(&files, &loaded, &tree)?;
         areas = Areas::today(&files, &loaded)?;
     }
@@ -128,7 +122,8 @@ async fn open_records(
     folder: &DataFolder,
     now: Timestamp,
 ) -> anyhow::Result<(Records, OpenLog)> {
-    let records = Records::open(config.records.clone()).await?;
+    let records = Records::open(config.records.clone()).await?.with_keys(folder.keyring()?);
+    retention::say(records.reseal().await.context(retention::NO_KEY)?);
     if given.before.is_some() {
         let told = |cases| tracing::info!(cases, "cases have the codes of today");
         let moved = records.recode(&given.tree, now, told).await?;
@@ -154,6 +149,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
     let counters = Arc::new(Counters::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
     let mut rules = Replayed::new(loaded.packs.clone(), records.rules().changes().await?);
+    let locks = Arc::new(Locks::new(&config.locks)?);
     let (mut opened, engine, registry) = restore(&config, &loaded, &given, &folder, &mut rules)?;
     let (engine, registry) = (Arc::new(RwLock::new(engine)), Arc::new(RwLock::new(registry)));
     let decisions = Decisions {
@@ -210,6 +206,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
         book,
         outlet,
         proof,
+        locks,
         started_at,
     })
 }
@@ -436,6 +433,7 @@ impl Prepared {
             triage: Arc::clone(self.book.near.triage()),
             outlet: self.outlet,
             proof,
+            locks: self.locks,
             report_rate: ReportRates::default(),
             hub: Arc::clone(&brain.hub),
             book: self.book,
@@ -449,6 +447,7 @@ impl Prepared {
             sequencer: inbox.clone(),
         });
         tokio::spawn(unused::watch(Arc::downgrade(&city)));
+        tokio::spawn(retention::watch(Arc::downgrade(&city)));
         let sequencer = Sequencer {
             writer: Writer::new(self.journal),
             full: false,

@@ -14,10 +14,11 @@ use chengmai_model::{Actor, AreaId, AreaPath, Reading, Role, StreamId, Tier, Tim
 use chengmai_sim::fleet::Fleet;
 use chengmai_sim::history::{PastCase, PastStep, past_cases, past_day};
 use chengmai_sim::play;
+use chengmai_store::records::tokens::TokenScope;
 
 use super::serve::{ADMIN_PASSWORD, first_admin, open, stop_signal};
 use super::{progress, runtime, say};
-use crate::accounts::{self, NewUser};
+use crate::accounts::{self, NewUser, TOKEN_DAYS_MAX};
 use crate::city::start::{Prepared, prepare};
 use crate::cli::DemoFlags;
 use crate::clock;
@@ -59,7 +60,14 @@ pub(crate) fn run(flags: DemoFlags) -> anyhow::Result<()> {
         let records = prepared.records().clone();
         let simulator_password = simulator(&prepared).await?;
         let open = open(prepared).await?;
-        let token = accounts::new_token(&records, accounts::FIRST_ADMIN).await?;
+        let token = accounts::new_token(
+            &records,
+            accounts::FIRST_ADMIN,
+            TokenScope::default(),
+            TOKEN_DAYS_MAX,
+            accounts::COMMAND_LINE,
+        )
+        .await?;
         welcome(open.http, open.city.config.mqtt, &password, new, &token);
         let stop = play::Stop::new();
         let player = {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use chengmai_model::{AreaId, AreaPath, Role};
+use chengmai_store::records::tokens::TokenScope;
 use chengmai_store::records::{Place, Records};
 
 use super::{runtime, say};
@@ -51,7 +52,9 @@ async fn token(records: &Records, name: &str) -> anyhow::Result<()> {
     if records.users().find(name).await?.is_none() {
         bail!("there is no account {name}; `chengmai user list` shows all");
     }
-    say(accounts::new_token(records, name).await?);
+    let scope = TokenScope::default();
+    let by = accounts::COMMAND_LINE;
+    say(accounts::new_token(records, name, scope, accounts::TOKEN_DAYS_MAX, by).await?);
     Ok(())
 }
 

@@ -64,6 +64,10 @@ async fn decisions(data: &Path, place: Place, kept: Vec<String>) -> anyhow::Resu
         faults += u64::from(!is_of_this_log(&log, key.verifier(), &text)?);
     }
     let records = Records::open_to_read(place).await?;
+    let records = match layout::read_keyring(data)? {
+        Some(keys) => records.with_keys(keys),
+        None => records,
+    };
     let told = |fault: Fault| {
         let (zh, en) = fault.kind.words();
         let leaf = fault.leaf.map(|leaf| format!(" (leaf {leaf})")).unwrap_or_default();

@@ -111,6 +111,6 @@ fn add(
 
 /// Asked anew each time: a device may have moved to another area.
 fn may_speak(city: &City, permit: Permit, stream: StreamId) -> bool {
-    permit.area == chengmai_model::AreaId::ROOT
-        || check_scope(&city.registry.read(), permit.area, stream).is_ok()
+    permit.speaker.is_everybody()
+        || check_scope(&city.registry.read(), permit.speaker, stream).is_ok()
 }

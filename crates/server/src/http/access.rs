@@ -1,25 +1,36 @@
-//! Who calls, and what they may do: the one decision point every handler passes.
+//! Who calls, and what they may do: every handler asks here, and here the policies are asked
+//! (`crate::policy`).
 //!
-//! A caller has roles (what they may do), an area (where: that area and everything below it) and
-//! perhaps an agency. Things outside the area answer as if they did not exist.
+//! A caller has roles (what they may do), an area (where: that area and everything below it), perhaps an
+//! agency, and came with a token that may narrow all of it. Things outside the area answer as if they did
+//! not exist.
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{Method, header};
+use axum::http::{HeaderName, Method, header};
 use chengmai_model::error;
-use chengmai_model::{Actor, AreaId, AreaPath, AreaTree, Role};
+use chengmai_model::{Actor, AreaId, AreaPath, AreaTree};
+use chengmai_store::records::break_glass::BreakGlassRow;
+use chengmai_store::records::tokens::{TokenKind, TokenRow};
 use chengmai_store::records::users::UserRow;
 
 use super::problem::{Answer, Problem};
-use crate::accounts;
+use super::rate::sender;
+use crate::accounts::{self, Locks};
 use crate::city::City;
+use crate::clock;
+use crate::policy::{PURPOSES, Verdict, What, Who};
 
 /// Name of the session cookie.
 pub(crate) const COOKIE: &str = "chengmai_session";
+/// A question that changes nothing, though it is posted.
+const SQL_PATH: &str = "/api/v1/sql";
+/// Says whether a request comes from our own pages; scripts cannot set it.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What a role allows. The table is [`permissions_of`].
+/// What may be done: the actions of policies (`policy/schema.cedarschema`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Permission {
     /// See areas, devices, indicators, warnings, cases inside one's area.
@@ -52,9 +63,51 @@ pub(crate) enum Permission {
     NotifyManage,
     /// Read what the proof log's leaves stand for, and witness it.
     LogWitness,
+    /// Read who reported a case.
+    PersonalRead,
+    /// Erase who reported a case.
+    PersonalErase,
+    /// Take a file away.
+    Export,
+    /// Look beyond one's own area in an emergency.
+    Emergency,
+    /// Review such looks.
+    EmergencyReview,
+    /// Read who did what.
+    AuditRead,
 }
 
 impl Permission {
+    /// All of them.
+    pub(crate) const ALL: &[Self] = &[
+        Self::Read,
+        Self::Ingest,
+        Self::DeviceManage,
+        Self::WarningDecide,
+        Self::AlarmShelve,
+        Self::CaseDecide,
+        Self::CaseHandle,
+        Self::CaseCheck,
+        Self::RuleManage,
+        Self::ReviewWrite,
+        Self::UserManage,
+        Self::Sql,
+        Self::Report,
+        Self::NotifyManage,
+        Self::LogWitness,
+        Self::PersonalRead,
+        Self::PersonalErase,
+        Self::Export,
+        Self::Emergency,
+        Self::EmergencyReview,
+        Self::AuditRead,
+    ];
+
+    /// The permission with that word.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|permission| permission.word() == word)
+    }
+
     /// The word shown to clients.
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -73,91 +126,111 @@ impl Permission {
             Self::Report => "report",
             Self::NotifyManage => "notify_manage",
             Self::LogWitness => "log_witness",
+            Self::PersonalRead => "personal_read",
+            Self::PersonalErase => "personal_erase",
+            Self::Export => "export",
+            Self::Emergency => "emergency",
+            Self::EmergencyReview => "emergency_review",
+            Self::AuditRead => "audit_read",
         }
-    }
-}
-
-use Permission::{
-    AlarmShelve, CaseCheck, CaseDecide, CaseHandle, DeviceManage, Ingest, LogWitness, NotifyManage,
-    Read, Report, ReviewWrite, RuleManage, Sql, UserManage, WarningDecide,
-};
-
-/// What each role may do. `ingest` is for gateways: it sends readings and sees nothing.
-pub(crate) const fn permissions_of(role: Role) -> &'static [Permission] {
-    match role {
-        Role::Admin => &[
-            Read,
-            Ingest,
-            DeviceManage,
-            WarningDecide,
-            AlarmShelve,
-            CaseDecide,
-            CaseHandle,
-            CaseCheck,
-            RuleManage,
-            ReviewWrite,
-            UserManage,
-            Sql,
-            Report,
-            NotifyManage,
-            LogWitness,
-        ],
-        Role::DutyOfficer => &[
-            Read,
-            WarningDecide,
-            AlarmShelve,
-            CaseDecide,
-            CaseCheck,
-            ReviewWrite,
-            Sql,
-            NotifyManage,
-        ],
-        Role::AgencyStaff => &[Read, CaseHandle],
-        Role::GridWorker => &[Read, CaseDecide, CaseCheck],
-        Role::Supervisor => &[Read, CaseCheck, ReviewWrite, Sql, LogWitness],
-        Role::Engineer => &[Read, DeviceManage, Ingest, RuleManage, Sql],
-        Role::Viewer => &[Read],
-        Role::Ingest => &[Ingest],
-        Role::App => &[Report],
-        // Citizens have no account: their tracking link is asked for elsewhere.
-        Role::Citizen => &[],
     }
 }
 
 /// The signed-in account behind a request, with its area resolved.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
+    /// Its area is what it may see now: its own, a token's narrower one, or that of an emergency.
     pub(crate) user: UserRow,
     pub(crate) area: AreaId,
+    /// The area that the account belongs to.
+    pub(crate) home: AreaPath,
+    /// The token it came with.
+    pub(crate) token: TokenRow,
+    /// Number of the access in an emergency that is used.
+    pub(crate) emergency: Option<i64>,
     areas: Arc<AreaTree>,
+    locks: Arc<Locks>,
 }
 
 impl Caller {
-    /// The caller behind an account. Fails when the account's area no longer exists.
-    pub(crate) fn new(user: UserRow, areas: Arc<AreaTree>) -> Answer<Self> {
-        let code = user.area.code();
-        let area = areas
-            .find(code)
-            .ok_or_else(|| Problem::new(&error::FORBIDDEN, format!("area {code}")))?;
-        Ok(Self { user, area, areas })
+    /// The caller behind an account and its token. Fails when the area no longer exists.
+    pub(crate) fn new(city: &City, user: UserRow, token: TokenRow) -> Answer<Self> {
+        let home = user.area.clone();
+        let mut user = user;
+        if let Some(narrower) = &token.scope.area {
+            // The account may have been given another area since.
+            let both = if user.area.contains(narrower) { narrower } else { &user.area };
+            user.area = both.clone();
+        }
+        let (areas, locks) = (Arc::clone(&city.areas), Arc::clone(&city.locks));
+        let area = area_of(&areas, &user.area)?;
+        Ok(Self { user, area, home, token, emergency: None, areas, locks })
     }
 
-    /// All permissions of all roles of the caller.
+    /// The same caller, who looks beyond the own area in an emergency.
+    fn looking(mut self, row: &BreakGlassRow) -> Answer<Self> {
+        self.area = area_of(&self.areas, &row.wanted)?;
+        self.user.area = row.wanted.clone();
+        self.emergency = Some(row.id);
+        Ok(self)
+    }
+
+    /// All permissions of the caller in their own area.
     pub(crate) fn permissions(&self) -> Vec<Permission> {
-        let roles = self.user.roles.iter();
-        let mut list: Vec<Permission> =
-            roles.flat_map(|&role| permissions_of(role).iter().copied()).collect();
-        list.sort_unstable();
-        list.dedup();
-        list
+        let is_wider = self.user.area.contains(&self.home);
+        let own = What::in_area(if is_wider { &self.home } else { &self.user.area });
+        let all = Permission::ALL.iter().copied();
+        all.filter(|&permission| self.verdict(permission, own).is_allowed).collect()
     }
 
-    /// Goes on only with the permission.
+    /// What policies and the token say.
+    fn verdict(&self, permission: Permission, what: What<'_>) -> Verdict {
+        let refused = |by: &str| Verdict { is_allowed: false, by: vec![by.to_owned()] };
+        let scope = self.token.scope.permissions.as_ref();
+        if scope.is_some_and(|list| !list.iter().any(|word| word == permission.word())) {
+            return refused("token");
+        }
+        let who = Who {
+            user: &self.user,
+            home: &self.home,
+            second_factor: self.token.strong,
+            emergency: self.emergency.is_some(),
+            program: self.token.kind == TokenKind::Api,
+        };
+        self.locks.policies.decide(who, permission, what)
+    }
+
+    /// Goes on only with the permission in all that the caller sees.
     pub(crate) fn need(&self, permission: Permission) -> Answer<()> {
-        if self.permissions().contains(&permission) {
+        if self.locks.must_enrol(&self.user.roles, &self.token) {
+            return Err(Problem::new(&error::ENROL_FIRST, ""));
+        }
+        if permission != Permission::Ingest {
+            self.locks.callers.take(&self.user.name, clock::now())?;
+        }
+        self.need_for(permission, What::in_area(&self.user.area))
+    }
+
+    /// Goes on only with the permission for this thing: its area, class, agency, and what it is for.
+    pub(crate) fn need_for(&self, permission: Permission, what: What<'_>) -> Answer<()> {
+        let verdict = self.verdict(permission, what);
+        if verdict.is_allowed {
             return Ok(());
         }
-        Err(Problem::new(&error::FORBIDDEN, permission.word()))
+        let by = if verdict.by.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", verdict.by.join(", "))
+        };
+        Err(Problem::new(&error::FORBIDDEN, format!("{}{by}", permission.word())))
+    }
+
+    /// Goes on only when something may leave as a file for this purpose; the purpose as it is put on record.
+    pub(crate) fn need_export<'a>(&self, purpose: Option<&'a str>) -> Answer<&'a str> {
+        let purpose = known_purpose(purpose)?;
+        let what = What { purpose: Some(purpose), ..What::in_area(&self.user.area) };
+        self.need_for(Permission::Export, what)?;
+        Ok(purpose)
     }
 
     /// The area a query asks for: the caller's own when absent; never outside it.
@@ -183,6 +256,20 @@ impl Caller {
     }
 }
 
+/// A purpose that there is.
+pub(crate) fn known_purpose(purpose: Option<&str>) -> Answer<&str> {
+    let known = purpose.filter(|purpose| PURPOSES.contains(purpose));
+    known.ok_or_else(|| {
+        let detail = format!("purpose={}: {}", purpose.unwrap_or_default(), PURPOSES.join(", "));
+        Problem::new(&error::PURPOSE_NEEDED, detail)
+    })
+}
+
+fn area_of(areas: &AreaTree, path: &AreaPath) -> Answer<AreaId> {
+    let code = path.code();
+    areas.find(code).ok_or_else(|| Problem::new(&error::FORBIDDEN, format!("area {code}")))
+}
+
 impl FromRequestParts<Arc<City>> for Caller {
     type Rejection = Problem;
 
@@ -190,11 +277,21 @@ impl FromRequestParts<Arc<City>> for Caller {
         let credentials = credentials(parts);
         let (token, from_cookie) =
             credentials.ok_or_else(|| Problem::new(&error::SIGN_IN, "no token and no session"))?;
-        if from_cookie && parts.method != Method::GET && parts.method != Method::HEAD {
+        let only_looks = parts.method == Method::GET || parts.method == Method::HEAD;
+        if from_cookie && !only_looks {
             same_origin(parts)?;
         }
-        let user = accounts::by_token(city, &token).await?;
-        Self::new(user, Arc::clone(&city.areas))
+        let kind = if from_cookie { TokenKind::Session } else { TokenKind::Api };
+        let (user, row) = accounts::by_token(city, &token, kind, &sender(parts)).await?;
+        let caller = Self::new(city, user, row)?;
+        // What changes something is done in the own area, emergency or not.
+        if !only_looks && parts.uri.path() != SQL_PATH || kind == TokenKind::Api {
+            return Ok(caller);
+        }
+        match city.locks.emergency(city, &caller.user.name).await? {
+            Some(row) => caller.looking(&row),
+            None => Ok(caller),
+        }
     }
 }
 
@@ -213,6 +310,10 @@ pub(crate) fn credentials(parts: &Parts) -> Option<(String, bool)> {
 /// A browser says where a request comes from; with a cookie it must be our own pages.
 fn same_origin(parts: &Parts) -> Answer<()> {
     let text = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
+    if let Some(site) = text(SEC_FETCH_SITE).filter(|site| !matches!(*site, "same-origin" | "none"))
+    {
+        return Err(Problem::new(&error::FOREIGN_ORIGIN, site));
+    }
     let Some(origin) = text(header::ORIGIN) else { return Ok(()) };
     let host = text(header::HOST).unwrap_or_default();
     let origin_host = origin.split_once("://").map_or(origin, |(_, host)| host);

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
+use chengmai_model::error::ErrorCode;
 use chengmai_model::{Timestamp, error};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -23,13 +24,35 @@ pub(crate) struct Limiter {
     burst: f64,
     /// Milliseconds until one more is allowed.
     refill_ms: f64,
+    /// What is said to one who did it too often.
+    code: &'static ErrorCode,
     buckets: Mutex<HashMap<String, (f64, Timestamp), foldhash::fast::RandomState>>,
 }
 
 impl Limiter {
     pub(crate) fn new(burst: u32, refill_ms: u32) -> Self {
         let buckets = Mutex::new(HashMap::default());
-        Self { burst: f64::from(burst), refill_ms: f64::from(refill_ms), buckets }
+        let code = &error::TOO_MANY_REPORTS;
+        Self { burst: f64::from(burst), refill_ms: f64::from(refill_ms), code, buckets }
+    }
+
+    /// The same, with another thing to say.
+    pub(crate) const fn saying(mut self, code: &'static ErrorCode) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Whether the sender could do it now; takes nothing.
+    pub(crate) fn check(&self, sender: &str, now: Timestamp) -> Answer<()> {
+        let tokens = self.buckets.lock().get(sender).map_or(self.burst, |&(tokens, at)| {
+            tokens + now.since(at).max(0) as f64 / self.refill_ms
+        });
+        if tokens < 1.0 { Err(Problem::new(self.code, "")) } else { Ok(()) }
+    }
+
+    /// Forgets what a sender did.
+    pub(crate) fn forget(&self, sender: &str) {
+        self.buckets.lock().remove(sender);
     }
 
     /// Goes on when the sender has not done it too often.
@@ -41,12 +64,12 @@ impl Limiter {
         if buckets.len() >= SENDERS_MAX && !buckets.contains_key(sender) {
             buckets.retain(|_, bucket| filled(bucket) < self.burst);
             if buckets.len() >= SENDERS_MAX {
-                return Err(Problem::new(&error::TOO_MANY_REPORTS, ""));
+                return Err(Problem::new(self.code, ""));
             }
         }
         let tokens = buckets.get(sender).map_or(self.burst, filled);
         if tokens < 1.0 {
-            return Err(Problem::new(&error::TOO_MANY_REPORTS, ""));
+            return Err(Problem::new(self.code, ""));
         }
         buckets.insert(sender.to_owned(), (tokens - 1.0, now));
         Ok(())
@@ -79,6 +102,16 @@ mod tests {
         assert!(!may("a", 999));
         assert!(may("a", 1_000) && !may("a", 1_000));
         assert!(may("a", 60_000) && may("a", 60_000) && !may("a", 60_000));
+    }
+
+    #[test]
+    fn looking_takes_nothing_and_what_is_forgotten_begins_anew() {
+        let rate = Limiter::new(1, 1_000).saying(&error::LOCKED);
+        assert!(rate.check("a", Timestamp(0)).is_ok() && rate.check("a", Timestamp(0)).is_ok());
+        assert!(rate.take("a", Timestamp(0)).is_ok());
+        assert_eq!(rate.check("a", Timestamp(0)).unwrap_err().code.name, "locked");
+        rate.forget("a");
+        assert!(rate.take("a", Timestamp(0)).is_ok());
     }
 
     #[test]

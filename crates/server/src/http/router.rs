@@ -23,11 +23,11 @@ use utoipa_axum::routes;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
-    corrections, deliveries, device_summary, devices, evaluation, evaluation_sheet, events,
-    gateway, geo_report, indicator_windows, indicators, latest, log, moments, packs, patrols,
-    proposals, readings, reviews, rules, series, session, setpoints, shelves, sql, stars,
-    subscriptions, system, tasks, topics, users, warnings, workload,
+    agencies, alarms, areas, audit, backtests, case_import, case_steps, case_summary, cases,
+    contacts, corrections, deliveries, device_summary, devices, emergencies, evaluation,
+    evaluation_sheet, events, gateway, geo_report, indicator_windows, indicators, latest, log,
+    moments, packs, patrols, proposals, readings, reviews, rules, series, session, setpoints,
+    shelves, sql, stars, subscriptions, system, tasks, tokens, topics, users, warnings, workload,
 };
 use crate::city::City;
 use crate::pages::{self, advice, downloads, overview, receipt, report, stop_mail, track};
@@ -93,9 +93,24 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         // Who is there.
         .routes(routes!(session::sign_in, session::get_session, session::sign_out))
         .routes(routes!(session::change_password))
+        .routes(routes!(session::list_sessions))
+        .routes(routes!(session::end_one))
+        .routes(routes!(
+            session::get_factor,
+            session::begin_factor,
+            session::confirm_factor,
+            session::remove_factor
+        ))
+        .routes(routes!(emergencies::list, emergencies::begin))
+        .routes(routes!(emergencies::end))
+        .routes(routes!(emergencies::review))
         .routes(routes!(users::list_users, users::create_user))
         .routes(routes!(users::delete_user))
-        .routes(routes!(users::create_token))
+        .routes(routes!(tokens::create_token))
+        .routes(routes!(tokens::list_tokens))
+        .routes(routes!(tokens::end_token))
+        .routes(routes!(tokens::reset_factor))
+        .routes(routes!(audit::list_audit))
         // Readings in.
         .routes(routes!(readings::write_lines))
         .routes(routes!(readings::post_observations))

@@ -2,11 +2,14 @@
 //! their places in memory are fetched together; what is unknown takes the long way afterwards.
 
 use chengmai_model::error;
-use chengmai_model::{AreaId, Reading, Timestamp};
+use chengmai_model::{Reading, Timestamp};
 use chengmai_wire::Fault;
 use chengmai_wire::line_protocol::{self, Precision, Sink};
 
-use super::{Outcome, Resolved, check_scope, check_unit, check_value, fault, finish, range_of};
+use super::{
+    Outcome, Resolved, Speaker, check_scope, check_unit, check_value, fault, finish, range_of,
+    resolve,
+};
 use crate::city::City;
 use crate::city::registry::{Claim, Refused, Registry, SeriesKey};
 use crate::city::sequencer::Refusal;
@@ -41,7 +44,7 @@ const MISSED_TOGETHER: usize = 1_024;
 
 struct LineSink<'a, 'r> {
     registry: &'r Registry,
-    scope: AreaId,
+    speaker: Speaker,
     now: Timestamp,
     waiting: Vec<Point<'a>>,
     resolved: Resolved,
@@ -93,7 +96,7 @@ impl LineSink<'_, '_> {
             };
             let range = self.registry.kind(kind).range;
             let outcome = check_value(range, self.now, at, value)
-                .and_then(|()| check_scope(self.registry, self.scope, stream));
+                .and_then(|()| check_scope(self.registry, self.speaker, stream));
             match outcome {
                 Ok(()) => self.resolved.readings.push(Reading { stream, at, value }),
                 Err(refused) => self.resolved.faults.push(fault(&refused, line, byte)),
@@ -105,18 +108,18 @@ impl LineSink<'_, '_> {
 /// Line protocol to readings on disk.
 pub(crate) async fn take_lines(
     city: &City,
-    scope: AreaId,
+    speaker: Speaker,
     body: &[u8],
     precision: Precision,
     now: Timestamp,
 ) -> Result<Outcome, Refusal> {
-    let resolved = resolve_lines(city, scope, body, precision, now);
+    let resolved = resolve_lines(city, speaker, body, precision, now);
     finish(city, resolved).await
 }
 
 fn resolve_lines(
     city: &City,
-    scope: AreaId,
+    speaker: Speaker,
     body: &[u8],
     precision: Precision,
     now: Timestamp,
@@ -128,7 +131,7 @@ fn resolve_lines(
         // A line of a sensor has 60 bytes and more; growing twice is cheaper than asking too much.
         resolved.readings.reserve(body.len() / 64);
         let (waiting, missed) = (Vec::with_capacity(TOGETHER), Vec::new());
-        let mut sink = LineSink { registry: &registry, scope, now, waiting, resolved, missed };
+        let mut sink = LineSink { registry: &registry, speaker, now, waiting, resolved, missed };
         line_protocol::decode(body, precision, &mut sink);
         sink.look_up();
         (sink.resolved, sink.missed)
@@ -137,7 +140,7 @@ fn resolve_lines(
     for some in missed.chunks(MISSED_TOGETHER) {
         let mut registry = city.registry.write();
         for miss in some {
-            match resolve_missed(&mut registry, scope, now, miss) {
+            match resolve_missed(&mut registry, speaker, now, miss) {
                 Ok(reading) => resolved.readings.push(reading),
                 Err(fault) => resolved.faults.push(fault),
             }
@@ -149,7 +152,7 @@ fn resolve_lines(
 
 fn resolve_missed(
     registry: &mut Registry,
-    scope: AreaId,
+    speaker: Speaker,
     now: Timestamp,
     miss: &Missed<'_>,
 ) -> Result<Reading, Fault> {
@@ -181,7 +184,7 @@ fn resolve_missed(
     let claim = Claim { device, kind: &kind, area: parts.tag("area"), position };
     // Look before registering: a value that is refused anyway must not leave a device behind.
     check_value(range_of(registry, &kind), now, miss.at, miss.value).map_err(at_line)?;
-    let stream = registry.resolve(&claim, scope, now).map_err(at_line)?;
+    let stream = resolve(registry, &claim, speaker, now).map_err(at_line)?;
     registry.remember_series(miss.series, miss.field, stream);
     Ok(Reading { stream, at: miss.at, value: miss.value })
 }

@@ -1,11 +1,14 @@
 //! Rows of JSON, NDJSON, CSV and of MQTT messages to readings.
 
 use chengmai_model::error;
-use chengmai_model::{AreaId, DeviceId, Reading, StreamId, Timestamp};
+use chengmai_model::{DeviceId, Reading, StreamId, Timestamp};
 use chengmai_wire::Fault;
 use chengmai_wire::observations::{self, Observation};
 
-use super::{Outcome, Resolved, check_scope, check_unit, check_value, fault, finish, range_of};
+use super::{
+    Outcome, Resolved, Speaker, check_scope, check_unit, check_value, fault, finish, range_of,
+    resolve,
+};
 use crate::city::City;
 use crate::city::registry::{Claim, Refused, Registry};
 use crate::city::sequencer::Refusal;
@@ -45,33 +48,34 @@ where
 /// Rows of JSON, NDJSON or CSV to readings on disk.
 pub(crate) async fn take_observations(
     city: &City,
-    scope: AreaId,
+    speaker: Speaker,
     body: &[u8],
     format: Format,
     now: Timestamp,
 ) -> Result<Outcome, Refusal> {
-    finish(city, resolve_rows(city, scope, body, format, now)).await
+    finish(city, resolve_rows(city, speaker, body, format, now)).await
 }
 
 /// Most bodies speak of known devices only and leave the registry as it is; a body that does not is
 /// gone through once more with the right to register.
 fn resolve_rows(
     city: &City,
-    scope: AreaId,
+    speaker: Speaker,
     body: &[u8],
     format: Format,
     now: Timestamp,
 ) -> Resolved {
     let (known, left) = {
         let registry = city.registry.read_recursive();
-        let resolve = |row: &Observation<'_>| resolve_known(&registry, scope, now, row);
+        let resolve = |row: &Observation<'_>| resolve_known(&registry, speaker, now, row);
         decode_rows(body, format, resolve)
     };
     if !left {
         return known;
     }
     let mut registry = city.registry.write();
-    let resolve = |row: &Observation<'_>| Some(resolve_observation(&mut registry, scope, now, row));
+    let resolve =
+        |row: &Observation<'_>| Some(resolve_observation(&mut registry, speaker, now, row));
     decode_rows(body, format, resolve).0
 }
 
@@ -92,7 +96,7 @@ where
 /// The same as [`resolve_observation`] where nothing needs to be registered; `None` where it does.
 fn resolve_known(
     registry: &Registry,
-    scope: AreaId,
+    speaker: Speaker,
     now: Timestamp,
     row: &Observation<'_>,
 ) -> Option<Result<Reading, Refused>> {
@@ -106,7 +110,7 @@ fn resolve_known(
     let at = row.at.unwrap_or(now);
     let outcome = checked
         .and_then(|()| check_value(kind.range, now, at, row.value))
-        .and_then(|()| check_scope(registry, scope, stream));
+        .and_then(|()| check_scope(registry, speaker, stream));
     Some(outcome.map(|()| Reading { stream, at, value: row.value }))
 }
 
@@ -119,7 +123,7 @@ pub(super) fn one_stream(registry: &Registry, device: DeviceId) -> Option<Stream
 /// One named value to a reading; registers where the city allows it.
 pub(crate) fn resolve_observation(
     registry: &mut Registry,
-    scope: AreaId,
+    speaker: Speaker,
     now: Timestamp,
     row: &Observation<'_>,
 ) -> Result<Reading, Refused> {
@@ -140,14 +144,14 @@ pub(crate) fn resolve_observation(
     check_value(range_of(registry, &kind), now, at, row.value)?;
     let claim =
         Claim { device: &row.device, kind: &kind, area: row.area.as_deref(), position: None };
-    let stream = registry.resolve(&claim, scope, now)?;
+    let stream = resolve(registry, &claim, speaker, now)?;
     Ok(Reading { stream, at, value: row.value })
 }
 
 /// Named values of an MQTT message to readings on disk; `faults` are those refused before.
 pub(crate) async fn take_values(
     city: &City,
-    scope: AreaId,
+    speaker: Speaker,
     rows: &[Observation<'_>],
     faults: Vec<Fault>,
     now: Timestamp,
@@ -156,7 +160,7 @@ pub(crate) async fn take_values(
         let mut resolved = Resolved { readings: Vec::new(), faults };
         let mut registry = city.registry.write();
         for row in rows {
-            match resolve_observation(&mut registry, scope, now, row) {
+            match resolve_observation(&mut registry, speaker, now, row) {
                 Ok(reading) => resolved.readings.push(reading),
                 Err(refused) => resolved.faults.push(fault(&refused, 1, 1)),
             }

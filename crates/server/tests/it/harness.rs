@@ -256,6 +256,31 @@ impl City {
         Ok((answer.status().as_u16(), text))
     }
 
+    /// Status, headers and text of any request.
+    pub(crate) fn whole(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> (u16, ureq::http::HeaderMap, String) {
+        let mut request = ureq::http::Request::builder().method(method).uri(self.url(path));
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut answer = if method == "GET" {
+            self.agent.run(request.body(()).unwrap()).unwrap()
+        } else {
+            self.agent.run(request.body(body.to_vec()).unwrap()).unwrap()
+        };
+        let text = answer.body_mut().read_to_string().unwrap();
+        (answer.status().as_u16(), answer.headers().clone(), text)
+    }
+
     /// Status and headers of an answer whose body is no text.
     pub(crate) fn head(&self, path: &str, token: &str) -> (u16, ureq::http::HeaderMap) {
         let request = self.agent.get(self.url(path));

@@ -12,6 +12,7 @@ mod grid;
 mod harness;
 mod kill;
 mod life;
+mod locks;
 mod lookback;
 mod moves;
 mod mqtt;

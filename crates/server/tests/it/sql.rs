@@ -128,7 +128,7 @@ fn every_question_is_on_record() {
         let records = Records::open(&folder.data().join("records.db")).await.unwrap();
         records
             .audit()
-            .list(Some("admin"), &PageRequest { limit: 100, cursor: None })
+            .list(Some("admin"), None, &PageRequest { limit: 100, cursor: None })
             .await
             .unwrap()
     });

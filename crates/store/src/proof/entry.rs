@@ -44,11 +44,15 @@ pub enum Source {
     Token,
     /// Who outside is told of what, a leaf each time it changes.
     Subscription,
+    /// Second factors, a leaf each time one is set, confirmed or taken away.
+    SecondFactor,
+    /// Access in an emergency, and what a review said of it.
+    BreakGlass,
 }
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::CaseEvent,
         Self::Audit,
         Self::RuleChange,
@@ -60,6 +64,8 @@ impl Source {
         Self::User,
         Self::Token,
         Self::Subscription,
+        Self::SecondFactor,
+        Self::BreakGlass,
     ];
 
     /// The name of its table, which is also its word in an entry.
@@ -76,6 +82,8 @@ impl Source {
             Self::User => "user",
             Self::Token => "token",
             Self::Subscription => "subscription",
+            Self::SecondFactor => "second_factor",
+            Self::BreakGlass => "break_glass",
         }
     }
 

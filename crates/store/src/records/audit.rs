@@ -1,7 +1,7 @@
 //! Who did what to which object: sign-ins, changes of accounts and devices, answers to warnings. Steps
 //! of cases are in `case_event`. Append-only. Never personal data beyond the account's name.
 
-use chengmai_model::Timestamp;
+use chengmai_model::{AreaPath, Timestamp};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::page::{Cursor, page};
@@ -36,10 +36,19 @@ impl Audit<'_> {
         Ok(tx.commit().await?)
     }
 
-    /// Lines, newest first, of one account or of all.
-    pub async fn list(&self, who: Option<&str>, request: &PageRequest) -> Result<Page<AuditRow>> {
+    /// Lines, newest first, of one account or of all, of accounts in an area or of everybody.
+    pub async fn list(
+        &self,
+        who: Option<&str>,
+        area: Option<&AreaPath>,
+        request: &PageRequest,
+    ) -> Result<Page<AuditRow>> {
         let mut from = Sql::new(" FROM audit WHERE 1 = 1");
         from.and_if("who =", who);
+        if let Some(area) = area {
+            from.add(" AND who IN (SELECT name FROM \"user\" WHERE 1 = 1");
+            from.within("area_path", std::slice::from_ref(area)).add(")");
+        }
         let total = from.total(&self.0.read).await?;
         let mut sql = from.with_head("SELECT *");
         // By id alone; a bare text is no order to PostgreSQL.

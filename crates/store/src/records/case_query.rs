@@ -274,7 +274,7 @@ fn filtered(mut sql: Sql, filter: &CaseFilter, terms: &[String]) -> Sql {
 /// The column of areas. In a city or a district the next hundred cases are found sooner by walking in
 /// their order (whose index holds the area too) than by collecting all of them and sorting; an
 /// expression keeps both databases from the latter.
-fn area_column(areas: &[AreaPath]) -> &'static str {
+pub(super) fn area_column(areas: &[AreaPath]) -> &'static str {
     let wide = |area: &AreaPath| area.as_str().matches('/').count() <= 3;
     if areas.iter().any(wide) { "(area_path || '')" } else { "area_path" }
 }
@@ -297,21 +297,26 @@ fn light_is(sql: &mut Sql, light: Light, now: Timestamp) {
     }
 }
 
+/// One alternative alone stands without an OR: so its index is used.
 fn held_by(sql: &mut Sql, actor: &Actor, now: Timestamp) {
-    sql.add(" AND closed_at IS NULL AND (1 = 0");
+    sql.add(" AND closed_at IS NULL AND (");
+    let mut or = "";
     if let Some(agency) = actor.agency.as_deref().filter(|_| actor.acts_as(Role::AgencyStaff)) {
-        sql.add(" OR (holder_role = 'agency_staff' AND agency = ").value(agency).add(")");
+        sql.add("(holder_role = 'agency_staff' AND agency = ").value(agency).add(")");
+        or = " OR ";
     }
     if actor.acts_as(Role::DutyOfficer) {
-        sql.add(" OR (holder_role = 'duty_officer' AND holder_area = ");
+        sql.add(or).add("(holder_role = 'duty_officer' AND holder_area = ");
         sql.value(actor.area.as_str()).add(")");
         gone_up(sql, &actor.area, now);
+        or = " OR ";
     }
     // Who checks and who verifies: either may do both.
     if actor.acts_as(Role::Supervisor) || actor.acts_as(Role::GridWorker) {
-        sql.add(" OR holder_role IN ('supervisor', 'grid_worker')");
+        sql.add(or).add("holder_role IN ('supervisor', 'grid_worker')");
+        or = " OR ";
     }
-    sql.add(")");
+    sql.add(if or.is_empty() { "1 = 0)" } else { ")" });
 }
 
 /// The same question as `engine::case::escalated_to`: from a town to its district when the stage is due,

@@ -6,6 +6,7 @@
 use chengmai_model::case::{Case, CaseEvent, CaseId};
 use chengmai_model::{AreaPath, Timestamp};
 
+use super::case_query::area_column;
 use super::cases::{Cases, read};
 use super::page::{Cursor, page};
 use super::sql::{Columns, Sql};
@@ -45,7 +46,7 @@ impl Cases<'_> {
         sql.add(FACTS_UNTIL).add(" AS place FROM \"case\" WHERE ");
         sql.add(FACTS_UNTIL).add(" >= ").value(scan.from.0);
         sql.add(" AND coalesce(reported_at, filed_at) < ").value(scan.end.0);
-        sql.within("area_path", &scan.areas);
+        sql.within(area_column(&scan.areas), &scan.areas);
         let request = PageRequest { limit: LIMIT_MAX, cursor: scan.cursor.clone() };
         page(&mut sql, &request, FACTS_UNTIL, "id", false)?;
         let mut items = Vec::new();
@@ -63,7 +64,7 @@ impl Cases<'_> {
     /// A page of the newest cases.
     pub async fn newest(&self, newest: &NewestCases) -> Result<Page<Case>> {
         let mut sql = Sql::new("SELECT body FROM \"case\" WHERE filed_at >= ");
-        sql.value(newest.since.0).within("area_path", &newest.areas);
+        sql.value(newest.since.0).within(area_column(&newest.areas), &newest.areas);
         let request = PageRequest { limit: LIMIT_MAX, cursor: newest.cursor.clone() };
         page(&mut sql, &request, "filed_at", "id", true)?;
         let rows = sql.all(&self.0.read).await?;

@@ -13,6 +13,7 @@ use sea_orm::{DatabaseTransaction, QueryResult, Value};
 
 use super::audit::{self, AuditRow};
 use super::cases::{self, read};
+use super::sealing::CONTACT;
 use super::sql::{Columns, Sql};
 use super::{Records, Result};
 use super::{notices, proof};
@@ -110,7 +111,7 @@ impl Citizens<'_> {
     ) -> Result<Case> {
         let tx = self.0.begin().await?;
         let filed = cases::file(&tx, draft, events, None).await?;
-        insert(&tx, &filed.case, contact).await?;
+        self.insert(&tx, &filed.case, contact).await?;
         notices::steps(&tx, &filed.case.id, events).await?;
         tx.commit().await?;
         Ok(filed.case)
@@ -129,7 +130,7 @@ impl Citizens<'_> {
         // The step first: a contact without it would be of nobody. Whoever is told has both on disk.
         let case = self.0.cases().append(before, events).await?;
         let tx = self.0.begin().await?;
-        insert(&tx, &case, contact).await?;
+        self.insert(&tx, &case, contact).await?;
         if contact.mails {
             // Perhaps nobody wanted to be told before.
             notices::steps(&tx, &case.id, events).await?;
@@ -141,21 +142,29 @@ impl Citizens<'_> {
     /// Whose tracking link it is.
     pub async fn by_token(&self, token_hash: &str) -> Result<Option<ContactRow>> {
         let mut sql = Sql::new("SELECT * FROM case_contact WHERE token = ");
-        sql.value(token_hash).one(&self.0.read).await?.as_ref().map(read_contact).transpose()
+        sql.value(token_hash)
+            .one(&self.0.read)
+            .await?
+            .as_ref()
+            .map(|row| self.read_contact(row))
+            .transpose()
     }
 
-    /// Everybody who reported a case, in order. Reading is put on record.
+    /// Everybody who reported a case, in order. Reading is put on record with its purpose.
     pub async fn contacts(
         &self,
         case: &CaseId,
         by: &str,
+        purpose: &str,
         now: Timestamp,
     ) -> Result<Vec<ContactRow>> {
         let tx = self.0.begin().await?;
-        audit::add(&tx, &note(case, by, now, "contact_read")).await?;
+        let line = note(case, by, now, "contact_read");
+        audit::add(&tx, &AuditRow { detail: purpose.to_owned(), ..line }).await?;
         let mut sql = Sql::new("SELECT * FROM case_contact WHERE case_id = ");
         sql.value(case.to_string()).add(" ORDER BY at, reporter");
-        let rows = sql.all(&tx).await?.iter().map(read_contact).collect::<Result<Vec<_>>>()?;
+        let rows = sql.all(&tx).await?;
+        let rows = rows.iter().map(|row| self.read_contact(row)).collect::<Result<Vec<_>>>()?;
         tx.commit().await?;
         Ok(rows)
     }
@@ -176,11 +185,27 @@ impl Citizens<'_> {
         Ok(erased)
     }
 
+    /// The same without putting it on record: for who shows it covered.
+    pub async fn contacts_unsaid(&self, case: &CaseId) -> Result<Vec<ContactRow>> {
+        let mut sql = Sql::new("SELECT * FROM case_contact WHERE case_id = ");
+        sql.value(case.to_string()).add(" ORDER BY at, reporter");
+        sql.all(&self.0.read).await?.iter().map(|row| self.read_contact(row)).collect()
+    }
+
+    /// Cases that ended before a time and of whose reporters something is still known, `most` at most.
+    pub async fn kept_too_long(&self, ended_before: Timestamp, most: u32) -> Result<Vec<CaseId>> {
+        let mut sql = Sql::new("SELECT DISTINCT k.case_id FROM case_contact k ");
+        sql.add("JOIN \"case\" c ON c.id = k.case_id WHERE k.erased_at IS NULL AND k.at < ");
+        sql.value(ended_before.0).add(" AND c.closed_at < ").value(ended_before.0);
+        let rows = sql.add(" LIMIT ").value(i64::from(most)).all(&self.0.read).await?;
+        rows.iter().map(|row| row.word("case_id", CaseId::parse)).collect()
+    }
+
     /// Whom to write to, if they still want it.
     pub async fn follower(&self, reporter: &str) -> Result<Option<ContactRow>> {
         let mut sql = Sql::new("SELECT * FROM case_contact WHERE mails = 1 AND email IS NOT NULL");
         sql.add(" AND reporter = ").value(reporter);
-        sql.one(&self.0.read).await?.as_ref().map(read_contact).transpose()
+        sql.one(&self.0.read).await?.as_ref().map(|row| self.read_contact(row)).transpose()
     }
 
     /// Sends no more e-mail to whoever has this tracking link; what waits is erased.
@@ -251,6 +276,47 @@ impl Citizens<'_> {
         sql.value(i64::try_from(filter.skip).unwrap_or(i64::MAX));
         sql.all(&self.0.read).await?.iter().map(read).collect()
     }
+
+    async fn insert(&self, tx: &DatabaseTransaction, case: &Case, new: &NewContact) -> Result<()> {
+        let personal = [&new.person, &new.phone, &new.email, &new.words];
+        let (salt, commitment) = proof::personal(personal.map(|part| part.as_deref()))?;
+        let mut sql = Sql::new(
+            "INSERT INTO case_contact (reporter, case_id, token, at, app, language, commitment, salt, \
+             person, phone, email, words, mails) VALUES (",
+        );
+        let said: [Value; 7] = [
+            new.reporter.clone().into(),
+            case.id.to_string().into(),
+            new.token_hash.clone().into(),
+            case.changed_at.0.into(),
+            new.app.clone().into(),
+            new.language.clone().into(),
+            commitment.into(),
+        ];
+        let mut known: Vec<Value> = vec![salt.into()];
+        for (column, plain) in CONTACT.into_iter().zip(personal) {
+            known.push(self.0.seal_contact(column, &new.reporter, plain.as_deref())?.into());
+        }
+        known.push(i64::from(new.mails).into());
+        sql.values(said.iter().cloned().chain(known)).add(")").run(tx).await?;
+        proof::row(tx, Source::Contact, &said).await
+    }
+
+    fn read_contact(&self, row: &QueryResult) -> Result<ContactRow> {
+        Ok(ContactRow {
+            reporter: row.get("reporter")?,
+            case: row.word("case_id", CaseId::parse)?,
+            at: row.time("at")?,
+            app: row.get("app")?,
+            language: row.get("language")?,
+            person: self.0.open_contact(row, "person")?,
+            phone: self.0.open_contact(row, "phone")?,
+            email: self.0.open_contact(row, "email")?,
+            words: self.0.open_contact(row, "words")?,
+            mails: row.count("mails")? != 0,
+            erased_at: row.time_if("erased_at")?,
+        })
+    }
 }
 
 fn note(case: &CaseId, by: &str, at: Timestamp, what: &str) -> AuditRow {
@@ -261,48 +327,4 @@ fn note(case: &CaseId, by: &str, at: Timestamp, what: &str) -> AuditRow {
         object: case.to_string(),
         detail: String::new(),
     }
-}
-
-async fn insert(tx: &DatabaseTransaction, case: &Case, new: &NewContact) -> Result<()> {
-    let personal = [&new.person, &new.phone, &new.email, &new.words];
-    let (salt, commitment) = proof::personal(personal.map(|part| part.as_deref()))?;
-    let mut sql = Sql::new(
-        "INSERT INTO case_contact (reporter, case_id, token, at, app, language, commitment, salt, \
-         person, phone, email, words, mails) VALUES (",
-    );
-    let said: [Value; 7] = [
-        new.reporter.clone().into(),
-        case.id.to_string().into(),
-        new.token_hash.clone().into(),
-        case.changed_at.0.into(),
-        new.app.clone().into(),
-        new.language.clone().into(),
-        commitment.into(),
-    ];
-    let known: [Value; 6] = [
-        salt.into(),
-        new.person.clone().into(),
-        new.phone.clone().into(),
-        new.email.clone().into(),
-        new.words.clone().into(),
-        i64::from(new.mails).into(),
-    ];
-    sql.values(said.iter().cloned().chain(known)).add(")").run(tx).await?;
-    proof::row(tx, Source::Contact, &said).await
-}
-
-fn read_contact(row: &QueryResult) -> Result<ContactRow> {
-    Ok(ContactRow {
-        reporter: row.get("reporter")?,
-        case: row.word("case_id", CaseId::parse)?,
-        at: row.time("at")?,
-        app: row.get("app")?,
-        language: row.get("language")?,
-        person: row.get("person")?,
-        phone: row.get("phone")?,
-        email: row.get("email")?,
-        words: row.get("words")?,
-        mails: row.count("mails")? != 0,
-        erased_at: row.time_if("erased_at")?,
-    })
 }

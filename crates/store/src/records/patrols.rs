@@ -6,7 +6,8 @@
 use chengmai_model::{AreaPath, Timestamp};
 use sea_orm::QueryResult;
 
-use super::sql::{Columns, Sql, insert, sum, to_json};
+use super::sealing::patrol_place;
+use super::sql::{Columns, Sql, from_json, insert, sum, to_json};
 use super::{Records, Result};
 
 /// Most tracks of a list; older ones are still there.
@@ -53,6 +54,7 @@ impl Patrols<'_> {
         row: &PatrolRow,
         parts: &[(AreaPath, u64)],
     ) -> Result<bool> {
+        let points = self.0.seal_text(&patrol_place(by, &row.key), &to_json(&row.points))?;
         let tx = self.0.begin().await?;
         let mut sql = Sql::new(
             "INSERT INTO patrol (made_by, key, started_at, ended_at, metres, points) VALUES (",
@@ -63,7 +65,7 @@ impl Patrols<'_> {
             row.started_at.0.into(),
             row.ended_at.0.into(),
             row.metres.cast_signed().into(),
-            to_json(&row.points).into(),
+            points.into(),
         ]);
         let new = sql.add(") ON CONFLICT (made_by, key) DO NOTHING").run(&tx).await? > 0;
         if new {
@@ -90,7 +92,13 @@ impl Patrols<'_> {
     pub async fn of(&self, by: &str) -> Result<Vec<PatrolRow>> {
         let mut sql = Sql::new("SELECT * FROM patrol WHERE made_by = ");
         sql.value(by).add(" ORDER BY started_at DESC, key LIMIT ").value(i64::from(LIST_MAX));
-        sql.all(&self.0.read).await?.iter().map(read).collect()
+        sql.all(&self.0.read).await?.iter().map(|row| self.read(row, by)).collect()
+    }
+
+    /// Deletes walks that ended before a time, with what they say of areas; how many.
+    pub async fn delete_before(&self, time: Timestamp) -> Result<u64> {
+        let mut sql = Sql::new("DELETE FROM patrol WHERE ended_at < ");
+        sql.value(time.0).run(&self.0.write).await
     }
 
     /// Deletes a person's own walk; false when there is none.
@@ -121,14 +129,16 @@ impl Patrols<'_> {
             })
             .collect()
     }
-}
 
-fn read(row: &QueryResult) -> Result<PatrolRow> {
-    Ok(PatrolRow {
-        key: row.get("key")?,
-        started_at: row.time("started_at")?,
-        ended_at: row.time("ended_at")?,
-        metres: row.count("metres")?,
-        points: row.json("points")?,
-    })
+    fn read(&self, row: &QueryResult, by: &str) -> Result<PatrolRow> {
+        let key: String = row.get("key")?;
+        let points = self.0.open_text(&patrol_place(by, &key), row.get("points")?)?;
+        Ok(PatrolRow {
+            started_at: row.time("started_at")?,
+            ended_at: row.time("ended_at")?,
+            metres: row.count("metres")?,
+            points: from_json("points", &points)?,
+            key,
+        })
+    }
 }

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     NOTIFICATIONS,
     GRID_WORKERS,
     PROOF,
+    LOCKS,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -85,7 +86,6 @@ CREATE TABLE token (
     hash TEXT PRIMARY KEY, user_name TEXT NOT NULL REFERENCES "user" (name) ON DELETE CASCADE,
     kind TEXT NOT NULL CHECK (kind IN ('session', 'api')),
     created_at INTEGER NOT NULL, expires_at INTEGER);
-CREATE INDEX token_user ON token (user_name);
 
 CREATE TABLE warning (
     id TEXT PRIMARY KEY, rule TEXT NOT NULL, severity INTEGER NOT NULL, peak_severity INTEGER NOT NULL,
@@ -346,3 +346,23 @@ ALTER TABLE case_contact ADD COLUMN salt TEXT;
 ALTER TABLE case_contact ADD COLUMN commitment TEXT;
 INSERT INTO setting (key, value) VALUES ('proof_unfilled', '1');
 ";
+
+/// What a token may do, from where a session was last used; second factors; access in an emergency.
+const LOCKS: &str = r#"
+ALTER TABLE token ADD COLUMN label TEXT;
+ALTER TABLE token ADD COLUMN permissions TEXT;
+ALTER TABLE token ADD COLUMN area_path TEXT;
+ALTER TABLE token ADD COLUMN device TEXT;
+ALTER TABLE token ADD COLUMN seen_at INTEGER;
+ALTER TABLE token ADD COLUMN seen_from TEXT;
+ALTER TABLE token ADD COLUMN strong INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE second_factor (
+    user_name TEXT PRIMARY KEY REFERENCES "user" (name) ON DELETE CASCADE, secret TEXT NOT NULL,
+    confirmed_at INTEGER, recovery TEXT NOT NULL, last_step INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE break_glass (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, user_name TEXT NOT NULL, area_path TEXT NOT NULL,
+    wanted_path TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL,
+    ended_at INTEGER, reviewed_at INTEGER, reviewed_by TEXT, was_right INTEGER, remark TEXT);
+CREATE INDEX break_glass_user ON break_glass (user_name, until);
+CREATE INDEX case_contact_kept ON case_contact (at) WHERE erased_at IS NULL;
+"#;

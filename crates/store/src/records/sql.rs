@@ -177,7 +177,7 @@ impl Columns for QueryResult {
     }
 }
 
-fn from_json<T: DeserializeOwned>(column: &str, text: &str) -> Result<T> {
+pub(super) fn from_json<T: DeserializeOwned>(column: &str, text: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|e| RecordsError::Unreadable(format!("column {column}: {e}")))
 }

@@ -6,6 +6,7 @@ mod case_scan;
 mod cases;
 mod database;
 mod grid;
+mod locks;
 mod look_back;
 mod notify;
 mod people;
@@ -30,7 +31,7 @@ use chengmai_store::records::agencies::AgencyRow;
 use chengmai_store::records::alarm_load::TallyRow;
 use chengmai_store::records::audit::AuditRow;
 use chengmai_store::records::cases::{CaseFilter, CaseOrder, CaseStateFilter};
-use chengmai_store::records::tokens::TokenKind;
+use chengmai_store::records::tokens::{NewToken, TokenKind};
 use chengmai_store::records::users::UserRow;
 use chengmai_store::records::warnings::{
     WarningAnswer, WarningFacts, WarningFilter, WarningRow, WarningState, WarningStepRow,

@@ -16,8 +16,10 @@ use crate::error::Error;
 use crate::proof::entry::{self, SALT_BYTES};
 use crate::proof::{Entry, LogReader, Source, tree};
 use crate::records::cases::{columns, read as read_case};
+use crate::records::sealing::CONTACT;
 use crate::records::sql::{Columns, Sql};
-use crate::records::{RecordsError, Result};
+use crate::records::{Records, RecordsError, Result};
+use crate::seal::SealError;
 
 /// Rows and leaves that are read together.
 const PAGE: u64 = 500;
@@ -110,6 +112,8 @@ pub enum CheckError {
 
 struct Check<'a, F> {
     db: &'a DatabaseConnection,
+    /// To open what is sealed.
+    records: &'a Records,
     each: F,
     done: Checked,
     /// A bit for each leaf whose row was found.
@@ -123,8 +127,8 @@ impl Proof<'_> {
         log: &LogReader,
         each: impl FnMut(Fault),
     ) -> std::result::Result<Checked, CheckError> {
-        let mut check =
-            Check { db: &self.0.read, each, done: Checked::default(), seen: Vec::new() };
+        let (db, records) = (&self.0.read, self.0);
+        let mut check = Check { db, records, each, done: Checked::default(), seen: Vec::new() };
         for table in &TABLES {
             check.table(table).await?;
         }
@@ -267,7 +271,18 @@ impl<F: FnMut(Fault)> Check<'_, F> {
     async fn contact(&mut self, row: &QueryResult) -> Result<()> {
         let reporter: String = row.get("reporter")?;
         let part = |column: &str| row.get::<Option<String>>(column);
-        let parts = [part("person")?, part("phone")?, part("email")?, part("words")?];
+        // One that was altered does not open.
+        let opened = CONTACT.map(|column| self.records.open_contact(row, column));
+        let opened: Result<Vec<Option<String>>> = opened.into_iter().collect();
+        let mut parts = [const { None }; CONTACT.len()];
+        match opened {
+            Ok(opened) => parts.iter_mut().zip(opened).for_each(|(part, text)| *part = text),
+            Err(RecordsError::Sealed { source: SealError::Altered, .. }) => {
+                self.fault(FaultKind::PersonalAltered, Source::Contact.word(), &reporter, None);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
         let is_empty = parts.iter().all(Option::is_none);
         if row.get::<Option<i64>>("erased_at")?.is_some() {
             let mut sql = Sql::new("SELECT count(*) FROM audit WHERE what = 'contact_erased'");

@@ -41,11 +41,13 @@ pub(super) enum Kind {
     Int,
     Real,
     Text,
+    /// A text in a column that came later: where there is none, the row's digest is that of before.
+    Later,
 }
 
-use Kind::{Int, Real, Text};
+use Kind::{Int, Later, Real, Text};
 
-pub(super) const TABLES: [Table; 11] = [
+pub(super) const TABLES: [Table; 13] = [
     Table {
         source: Source::CaseEvent,
         name: "case_event",
@@ -184,6 +186,10 @@ pub(super) const TABLES: [Table; 11] = [
             ("kind", Text),
             ("created_at", Int),
             ("expires_at", Int),
+            ("label", Later),
+            ("permissions", Later),
+            ("area_path", Later),
+            ("device", Later),
         ],
         life: Life::Goes,
     },
@@ -211,6 +217,38 @@ pub(super) const TABLES: [Table; 11] = [
         ],
         life: Life::Changes,
     },
+    Table {
+        source: Source::SecondFactor,
+        name: "second_factor",
+        keys: 1,
+        columns: &[
+            ("user_name", Text),
+            ("secret", Text),
+            ("confirmed_at", Int),
+            ("recovery", Text),
+        ],
+        life: Life::Changes,
+    },
+    Table {
+        source: Source::BreakGlass,
+        name: "break_glass",
+        keys: 1,
+        columns: &[
+            ("id", Int),
+            ("user_name", Text),
+            ("area_path", Text),
+            ("wanted_path", Text),
+            ("reason", Text),
+            ("at", Int),
+            ("until", Int),
+            ("ended_at", Int),
+            ("reviewed_at", Int),
+            ("reviewed_by", Text),
+            ("was_right", Int),
+            ("remark", Text),
+        ],
+        life: Life::Changes,
+    },
 ];
 
 /// The table of a source.
@@ -232,7 +270,7 @@ impl Table {
     /// A row's key as its leaf has it.
     pub(super) fn key_of(&self, row: &QueryResult) -> Result<String> {
         let parts = self.columns[..self.keys].iter().map(|(name, kind)| match kind {
-            Text => row.get::<String>(name),
+            Text | Later => row.get::<String>(name),
             Int | Real => Ok(row.get::<i64>(name)?.to_string()),
         });
         Ok(entry::one_line(&parts.collect::<Result<Vec<_>>>()?.join("/")))
@@ -240,7 +278,7 @@ impl Table {
 
     pub(super) fn key_values(&self, row: &QueryResult) -> Result<Vec<Value>> {
         let parts = self.columns[..self.keys].iter().map(|(name, kind)| match kind {
-            Text => Ok(row.get::<String>(name)?.into()),
+            Text | Later => Ok(row.get::<String>(name)?.into()),
             Int | Real => Ok(row.get::<i64>(name)?.into()),
         });
         parts.collect()
@@ -251,7 +289,7 @@ impl Table {
             Ok(match kind {
                 Int => Value::from(row.get::<Option<i64>>(name)?),
                 Real => Value::from(row.get::<Option<f64>>(name)?),
-                Text => Value::from(row.get::<Option<String>>(name)?),
+                Text | Later => Value::from(row.get::<Option<String>>(name)?),
             })
         });
         Ok(self.digest_of(&values.collect::<Result<Vec<Value>>>()?))
@@ -268,14 +306,14 @@ impl Table {
             values.iter().cloned().map(without_zero).collect()
         };
         let fields = values.iter().zip(self.columns);
-        let fields = fields.map(|(value, (name, _))| {
+        let fields = fields.filter_map(|(value, (name, kind))| {
             let field = match value {
                 Value::BigInt(Some(number)) => Field::Int(*number),
                 Value::Double(Some(number)) => Field::Real(*number),
                 Value::String(Some(text)) => Field::Text(text),
                 _ => Field::Null,
             };
-            (*name, field)
+            (*kind != Later || field != Field::Null).then_some((*name, field))
         });
         entry::row_digest(self.source, fields)
     }

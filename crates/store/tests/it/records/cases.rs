@@ -50,7 +50,10 @@ async fn filing_from_a_warning_is_one_case_and_one_answer() {
             (warning.note.as_deref(), warning.answered_by.as_deref()),
             (Some("real"), Some("duty"))
         );
-        assert_eq!(records.audit().list(None, &PageRequest::default()).await.unwrap().total, 1);
+        assert_eq!(
+            records.audit().list(None, None, &PageRequest::default()).await.unwrap().total,
+            1
+        );
 
         // A warning that is not there, or was dismissed, files nothing and uses up no number.
         let (_, events) = filing(TOWN, Some(WarningId(8)), at(1));

@@ -129,7 +129,7 @@ async fn a_rule_change_names_its_backtest_and_is_given_its_place_once() {
         rules.took_effect(id, 8).await.unwrap();
         let expected = RuleChangeRow { id, sequence: Some(7), ..change };
         assert_eq!(rules.changes().await.unwrap(), [expected]);
-        let audit = records.audit().list(None, &PageRequest::default()).await.unwrap();
+        let audit = records.audit().list(None, None, &PageRequest::default()).await.unwrap();
         assert_eq!((audit.total, audit.items[0].what.as_str()), (1, "rule.enable"));
     })
     .await;

@@ -20,12 +20,15 @@ async fn accounts_lock_after_failures_and_lose_sessions_with_the_password() {
         assert_eq!(users.find("ann").await.unwrap(), Some(user("ann", TOWN)));
 
         let tokens = records.tokens();
-        tokens.insert("s1", "ann", TokenKind::Session, at(0), Some(at(60))).await.unwrap();
-        tokens.insert("s2", "ann", TokenKind::Session, at(0), Some(at(10))).await.unwrap();
-        tokens.insert("t1", "ann", TokenKind::Api, at(0), None).await.unwrap();
-        assert!(tokens.insert("x", "nobody", TokenKind::Api, at(0), None).await.is_err());
-        let (found, kind) = tokens.find("s1", at(59)).await.unwrap().unwrap();
-        assert_eq!((found.name.as_str(), kind), ("ann", TokenKind::Session));
+        for (hash, ends) in [("s1", 60), ("s2", 10)] {
+            let new = NewToken::new(hash, "ann", TokenKind::Session, at(0));
+            tokens.insert(NewToken { expires_at: Some(at(ends)), ..new }).await.unwrap();
+        }
+        tokens.insert(NewToken::new("t1", "ann", TokenKind::Api, at(0))).await.unwrap();
+        let of_nobody = NewToken::new("x", "nobody", TokenKind::Api, at(0));
+        assert!(tokens.insert(of_nobody).await.is_err());
+        let (found, token) = tokens.find("s1", at(59)).await.unwrap().unwrap();
+        assert_eq!((found.name.as_str(), token.kind), ("ann", TokenKind::Session));
         assert_eq!(tokens.find("s1", at(60)).await.unwrap(), None);
         assert_eq!(tokens.purge(at(10)).await.unwrap(), 1);
         users.set_password("ann", "$new").await.unwrap();
@@ -76,10 +79,10 @@ async fn agencies_are_updated_in_place_and_listed_in_pages() {
             records.audit().add(line).await.unwrap();
         }
         let request = PageRequest { limit: 3, cursor: None };
-        let page = records.audit().list(None, &request).await.unwrap();
+        let page = records.audit().list(None, None, &request).await.unwrap();
         assert_eq!(page.items, [audit[4].clone(), audit[3].clone(), audit[2].clone()]);
         let request = PageRequest { limit: 3, cursor: page.next_cursor };
-        let page = records.audit().list(None, &request).await.unwrap();
+        let page = records.audit().list(None, None, &request).await.unwrap();
         assert_eq!(page.items, [audit[1].clone(), audit[0].clone()]);
     })
     .await;

@@ -19,7 +19,8 @@ async fn decide_much(records: &Records) -> Case {
     records.users().set_password("ann", "$other").await.unwrap();
     records.users().delete("bob").await.unwrap();
     for hash in ["t1", "t2"] {
-        records.tokens().insert(hash, "ann", TokenKind::Api, at(1), None).await.unwrap();
+        let new = NewToken::new(hash, "ann", TokenKind::Api, at(1));
+        records.tokens().insert(new).await.unwrap();
     }
     records.tokens().delete("t2").await.unwrap();
     let raised = warning_step(1, WarningStep::Raised, 2, 1, TOWN);

@@ -69,7 +69,7 @@ async fn a_warning_is_answered_once_unless_it_grows_worse_after_dismissal() {
         let (draft, events) = filing(TOWN, Some(id), at(7));
         assert!(records.cases().file(draft, &events, None).await.unwrap().created);
         assert_eq!(
-            records.audit().list(Some("ann"), &PageRequest::default()).await.unwrap().total,
+            records.audit().list(Some("ann"), None, &PageRequest::default()).await.unwrap().total,
             1
         );
     })
