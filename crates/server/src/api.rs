@@ -17,6 +17,7 @@ pub(crate) mod devices;
 pub(crate) mod evaluation;
 pub(crate) mod evaluation_sheet;
 pub(crate) mod events;
+pub(crate) mod features;
 pub(crate) mod gateway;
 pub(crate) mod geo_report;
 pub(crate) mod indicator_windows;

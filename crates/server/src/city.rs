@@ -40,6 +40,7 @@ pub(crate) mod layout;
 pub(crate) mod marks;
 pub(crate) mod near;
 pub(crate) mod notify;
+pub(crate) mod outlines;
 pub(crate) mod past;
 pub(crate) mod photos;
 pub(crate) mod proof;
@@ -98,6 +99,7 @@ impl Default for ReportRates {
 pub(crate) struct City {
     pub(crate) config: Config,
     pub(crate) areas: Arc<AreaTree>,
+    pub(crate) outlines: outlines::Outlines,
     /// Areas of other days than today.
     pub(crate) area_history: Arc<AreaHistory>,
     /// As they were read; rules that were enabled since stand in `rules`.

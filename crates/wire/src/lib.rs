@@ -6,8 +6,10 @@
 
 pub mod areas;
 pub mod corrections;
+pub mod cql2;
 pub mod devices;
 pub mod error;
+pub mod features;
 pub mod gateway;
 pub mod geo_report;
 pub mod line_protocol;
@@ -15,6 +17,7 @@ pub mod mqtt;
 pub mod observations;
 pub mod service_requests;
 pub mod setpoints;
+pub mod vector_tile;
 
 mod json;
 mod table;

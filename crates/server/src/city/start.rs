@@ -32,6 +32,7 @@ use super::layout::{AreaFiles, DataFolder};
 use super::marks::Mark;
 use super::near;
 use super::notify::{Outlet, Telling};
+use super::outlines::Outlines;
 use super::past::Past;
 use super::photos::{Photos, unused};
 use super::proof::{OpenLog, Taking, open_log};
@@ -420,6 +421,7 @@ impl Prepared {
         let city = Arc::new(City {
             config: self.config,
             areas: self.areas,
+            outlines: Outlines::default(),
             area_history: self.area_history,
             packs: self.loaded.packs,
             rules: self.rules,

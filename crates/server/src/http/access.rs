@@ -198,6 +198,21 @@ impl FromRequestParts<Arc<City>> for Caller {
     }
 }
 
+/// Somebody with or without an account. A token that is not known is refused all the same.
+#[derive(Debug)]
+pub(crate) struct Visitor(pub(crate) Option<Caller>);
+
+impl FromRequestParts<Arc<City>> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, city: &Arc<City>) -> Answer<Self> {
+        if credentials(parts).is_none() {
+            return Ok(Self(None));
+        }
+        Caller::from_request_parts(parts, city).await.map(|caller| Self(Some(caller)))
+    }
+}
+
 /// The bearer token of a request, or its session cookie (then `true`).
 pub(crate) fn credentials(parts: &Parts) -> Option<(String, bool)> {
     let header_text = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());

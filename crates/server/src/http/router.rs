@@ -25,7 +25,7 @@ use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
     corrections, deliveries, device_summary, devices, evaluation, evaluation_sheet, events,
-    gateway, geo_report, indicator_windows, indicators, latest, log, moments, packs, patrols,
+    features, gateway, geo_report, indicator_windows, indicators, latest, log, moments, packs, patrols,
     proposals, readings, reviews, rules, series, session, setpoints, shelves, sql, stars,
     subscriptions, system, tasks, topics, users, warnings, workload,
 };
@@ -126,6 +126,7 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(indicator_windows::list_windows))
         .merge(decisions())
         .merge(citizens())
+        .merge(maps())
         // The proof that nothing was altered or dropped.
         .routes(routes!(log::get_checkpoint))
         .routes(routes!(log::get_witnessed))
@@ -164,6 +165,18 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(system::healthz))
         .routes(routes!(system::readyz))
         .routes(routes!(system::get_metrics))
+}
+
+/// The city for programs that draw maps.
+fn maps() -> OpenApiRouter<Arc<City>> {
+    OpenApiRouter::new()
+        .routes(routes!(features::get_landing))
+        .routes(routes!(features::get_conformance))
+        .routes(routes!(features::list_collections))
+        .routes(routes!(features::get_collection))
+        .routes(routes!(features::get_queryables))
+        .routes(routes!(features::list_items))
+        .routes(routes!(features::get_item))
 }
 
 /// Citizens: their pages, and apps that speak Open311.
