@@ -7,6 +7,7 @@
 
 mod city;
 mod files;
+mod maps;
 mod mqtt;
 mod mutate;
 mod proof;
@@ -39,7 +40,7 @@ const fn target(name: &'static str, made: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -
 }
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 17] = [
     target("line-protocol", Vec::new, text::line_protocol),
     target("observations-json", Vec::new, text::observations_json),
     target("observations-ndjson", Vec::new, text::observations_ndjson),
@@ -51,6 +52,8 @@ pub const TARGETS: [Target; 15] = [
     target("devices", Vec::new, text::devices),
     target("service-requests", Vec::new, text::service_requests),
     target("geo-report", Vec::new, text::geo_report),
+    target("cql2", Vec::new, maps::filter),
+    target("features", Vec::new, maps::query),
     target("journal", files::journal_made, files::journal),
     target("snapshot", files::snapshot_made, files::snapshot),
     target("engine", city::made, city::restore),

@@ -8,6 +8,7 @@ mod citizens;
 mod corrections;
 mod demo;
 mod evaluation;
+mod features;
 mod grid;
 mod harness;
 mod kill;
