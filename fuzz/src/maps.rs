@@ -78,7 +78,8 @@ fn judged(expr: &Expr) -> Trait {
 
 pub(crate) fn filter(body: &[u8]) -> Trait {
     let text = String::from_utf8_lossy(body);
-    let parse = if text.trim_start().starts_with('{') { cql2::parse_json } else { cql2::parse_text };
+    let parse =
+        if text.trim_start().starts_with('{') { cql2::parse_json } else { cql2::parse_text };
     match parse(&text, Crs::Crs84) {
         Ok(expr) => judged(&expr),
         Err(fault) => refused(&fault, text.len()),

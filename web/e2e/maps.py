@@ -69,10 +69,13 @@ def tile(layer, z, x, y):
 
 def tiles():
     devices, points = tile("devices", 10, 814, 423)
+    counts, _ = tile("devices", 8, 203, 105)
     areas, _ = tile("areas", 8, 203, 105)
     return {
         "devices": len(points),
         "ids": sorted(devices["id"])[:2],
+        "cells": len(counts["count"]),
+        "counted": int(sum(counts["count"])),
         "areas": sorted(str(code) for code in areas["code"]),
     }
 

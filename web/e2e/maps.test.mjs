@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { DISTRICT, signInByHttp, startServer } from "./harness.mjs";
+import { DISTRICT, mapDrawn, openPage, settled, signIn, signInByHttp, startBrowser, startServer, until } from "./harness.mjs";
 
 const PYTHON = process.env.CHENGMAI_PYTHON ?? "python3";
 const MAPS = fileURLToPath(new URL("maps.py", import.meta.url));
@@ -49,9 +49,40 @@ test("OWSLib and GDAL find every district and every device, page by page, by box
   assert.equal(gdal.in_box, 9);
   assert.equal(gdal.methane, DEVICES / 4);
 
-  assert.ok(tiles.devices > 0 && tiles.devices <= DEVICES);
+  // Twenty-two columns and twenty-six rows lie on the one tile, all of them on the other, which counts by cell.
+  assert.equal(tiles.devices, 22 * 26);
+  assert.equal(tiles.counted, DEVICES);
+  assert.ok(tiles.cells > 1 && tiles.cells <= 256, String(tiles.cells));
   assert.match(tiles.ids[0], /^d\d+$/);
   assert.ok(tiles.areas.includes(DISTRICT), tiles.areas.join());
+});
+
+test("MapLibre draws the devices of our tiles, and draws them no more when they are switched off", async () => {
+  const browser = await startBrowser();
+  try {
+    const { page, context, faults, outside } = await openPage(browser, server.url, { width: 900, height: 640 });
+    const tiles = [];
+    page.on("response", async (answer) => {
+      if (answer.url().includes("/tiles/devices/")) tiles.push([answer.status(), (await answer.body()).length]);
+    });
+    await signIn(page);
+    await page.goto(`/?area=${DISTRICT}`);
+    await settled(page);
+    await mapDrawn(page);
+    await until("tiles with devices have come", () => tiles.some(([status, length]) => status === 200 && length > 0));
+    await mapDrawn(page);
+    const map = page.locator(".canvas").first();
+    const drawn = await map.screenshot();
+    await page.locator("button[aria-pressed=true] i.box").last().click();
+    await page.locator('button[aria-pressed="false"] i.box').first().waitFor();
+    await mapDrawn(page);
+    assert.notDeepEqual(await map.screenshot(), drawn);
+    assert.deepEqual(faults, []);
+    assert.deepEqual(outside, []);
+    await context.close();
+  } finally {
+    await browser.close();
+  }
 });
 
 async function viewerToken() {

@@ -40,6 +40,7 @@ pub(crate) mod stars;
 pub(crate) mod subscriptions;
 pub(crate) mod system;
 pub(crate) mod tasks;
+pub(crate) mod tiles;
 pub(crate) mod topics;
 pub(crate) mod users;
 pub(crate) mod warnings;

@@ -43,6 +43,7 @@ pub(crate) mod notify;
 pub(crate) mod outlines;
 pub(crate) mod past;
 pub(crate) mod photos;
+pub(crate) mod points;
 pub(crate) mod proof;
 pub(crate) mod refill;
 pub(crate) mod registry;
@@ -108,6 +109,7 @@ pub(crate) struct City {
     pub(crate) backtests: Arc<Backtests>,
     pub(crate) profile: Profile,
     pub(crate) registry: Arc<RwLock<Registry>>,
+    pub(crate) points: points::Points,
     pub(crate) engine: Arc<RwLock<Engine>>,
     pub(crate) history: HistoryReader,
     pub(crate) sql: Sql,

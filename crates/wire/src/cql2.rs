@@ -202,7 +202,10 @@ pub struct Span {
 
 /// A filter.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "each is the condition of its name; its parts are properties and values")]
+#[expect(
+    missing_docs,
+    reason = "each is the condition of its name; its parts are properties and values"
+)]
 pub enum Expr {
     /// All of them hold.
     All(Vec<Self>),
@@ -212,14 +215,38 @@ pub enum Expr {
     Not(Box<Self>),
     /// Always, or never.
     Constant(bool),
-    Compare { property: String, how: Compare, value: Value<'static> },
+    Compare {
+        property: String,
+        how: Compare,
+        value: Value<'static>,
+    },
     /// `%` stands for any letters, `_` for one, `\` makes the next one plain.
-    Like { property: String, pattern: String },
-    Between { property: String, low: Value<'static>, high: Value<'static> },
-    In { property: String, values: Vec<Value<'static>> },
-    IsNull { property: String },
-    Spatial { how: Spatial, property: String, geometry: Geometry },
-    Temporal { how: Temporal, left: Span, right: Span },
+    Like {
+        property: String,
+        pattern: String,
+    },
+    Between {
+        property: String,
+        low: Value<'static>,
+        high: Value<'static>,
+    },
+    In {
+        property: String,
+        values: Vec<Value<'static>>,
+    },
+    IsNull {
+        property: String,
+    },
+    Spatial {
+        how: Spatial,
+        property: String,
+        geometry: Geometry,
+    },
+    Temporal {
+        how: Temporal,
+        left: Span,
+        right: Span,
+    },
 }
 
 impl Expr {
@@ -251,14 +278,12 @@ impl Expr {
             Self::Like { property, .. } => is(declared, property, &[Kind::Text]),
             Self::IsNull { property } => find(declared, property).map(|_| ()),
             Self::Spatial { property, .. } => is(declared, property, &[Kind::Geometry]),
-            Self::Temporal { left, right, .. } => {
-                [&left.from, &left.to, &right.from, &right.to].into_iter().try_for_each(|edge| {
-                    match edge {
-                        Edge::Property(name) => is(declared, name, &[Kind::Time, Kind::Date]),
-                        _ => Ok(()),
-                    }
-                })
-            }
+            Self::Temporal { left, right, .. } => [&left.from, &left.to, &right.from, &right.to]
+                .into_iter()
+                .try_for_each(|edge| match edge {
+                    Edge::Property(name) => is(declared, name, &[Kind::Time, Kind::Date]),
+                    _ => Ok(()),
+                }),
         }
     }
 }
@@ -323,8 +348,10 @@ impl Room {
     }
 
     fn point(&mut self, at: usize) -> Result<(), Fault> {
-        self.points =
-            self.points.checked_sub(1).ok_or_else(|| too_large(at, "个点", "points", POINTS_MAX))?;
+        self.points = self
+            .points
+            .checked_sub(1)
+            .ok_or_else(|| too_large(at, "个点", "points", POINTS_MAX))?;
         Ok(())
     }
 }

@@ -67,7 +67,10 @@ impl Layer {
         match self {
             Self::Areas => both(
                 ["区域", "Areas"],
-                ["五级区域的边界；没有公开数据的由程序生成，并注明 generated", "Boundaries of five tiers; those without open data are generated and say so"],
+                [
+                    "五级区域的边界；没有公开数据的由程序生成，并注明 generated",
+                    "Boundaries of five tiers; those without open data are generated and say so",
+                ],
             ),
             Self::Devices => both(
                 ["设备", "Devices"],
@@ -79,7 +82,10 @@ impl Layer {
             ),
             Self::Cases => both(
                 ["案件", "Cases"],
-                ["案件的类型、状态与时限，不含文字描述和个人信息", "Cases with type, state and deadline, without words or personal data"],
+                [
+                    "案件的类型、状态与时限，不含文字描述和个人信息",
+                    "Cases with type, state and deadline, without words or personal data",
+                ],
             ),
         }
     }
@@ -185,7 +191,8 @@ pub(crate) async fn get_landing(
         link("/collections", "data", media::JSON, "集合", "collections"),
     ];
     let title = asked.language.of_text(&city.profile.name);
-    let about = Text::new("城脉：区域、设备、预警和案件", "Chengmai: areas, devices, warnings and cases");
+    let about =
+        Text::new("城脉：区域、设备、预警和案件", "Chengmai: areas, devices, warnings and cases");
     let document = features::landing(&title, &asked.language.of_text(&about), &links);
     Ok(asked.document_answer(&city, &title, &document))
 }

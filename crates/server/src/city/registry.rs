@@ -155,6 +155,11 @@ impl Registry {
         self.devices.len()
     }
 
+    /// How often a device came or its facts changed, since the start.
+    pub(crate) fn changes(&self) -> u64 {
+        self.devices.changes()
+    }
+
     pub(crate) fn stream_count(&self) -> usize {
         self.stream_kinds.len()
     }

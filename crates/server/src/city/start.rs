@@ -35,6 +35,7 @@ use super::notify::{Outlet, Telling};
 use super::outlines::Outlines;
 use super::past::Past;
 use super::photos::{Photos, unused};
+use super::points::Points;
 use super::proof::{OpenLog, Taking, open_log};
 use super::refill;
 use super::registry::Registry;
@@ -428,6 +429,7 @@ impl Prepared {
             backtests: Arc::default(),
             profile: self.loaded.profile,
             registry: Arc::clone(&brain.registry),
+            points: Points::default(),
             engine: Arc::clone(&brain.engine),
             sql: Sql::start(&self.history, SqlSettings::default())?,
             history: self.history,

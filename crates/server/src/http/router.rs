@@ -25,9 +25,9 @@ use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
     corrections, deliveries, device_summary, devices, evaluation, evaluation_sheet, events,
-    features, gateway, geo_report, indicator_windows, indicators, latest, log, moments, packs, patrols,
-    proposals, readings, reviews, rules, series, session, setpoints, shelves, sql, stars,
-    subscriptions, system, tasks, topics, users, warnings, workload,
+    features, gateway, geo_report, indicator_windows, indicators, latest, log, moments, packs,
+    patrols, proposals, readings, reviews, rules, series, session, setpoints, shelves, sql, stars,
+    subscriptions, system, tasks, tiles, topics, users, warnings, workload,
 };
 use crate::city::City;
 use crate::pages::{self, advice, downloads, overview, receipt, report, stop_mail, track};
@@ -177,6 +177,8 @@ fn maps() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(features::get_queryables))
         .routes(routes!(features::list_items))
         .routes(routes!(features::get_item))
+        .routes(routes!(tiles::get_tile_json))
+        .routes(routes!(tiles::get_map_tile))
 }
 
 /// Citizens: their pages, and apps that speak Open311.

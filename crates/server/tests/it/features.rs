@@ -21,7 +21,7 @@ code,parent,name,tier,lon,lat
 
 fn square(code: &str, west: f64, east: f64) -> Value {
     let ring = [[west, 29.0], [east, 29.0], [east, 30.0], [west, 30.0], [west, 29.0]];
-    json!({"type": "Feature", "properties": {"code": code},
+    json!({"type": "Feature", "properties": {"adcode": code},
         "geometry": {"type": "Polygon", "coordinates": [ring]}})
 }
 
@@ -166,9 +166,24 @@ fn boxes_and_geometries_find_areas_by_their_outlines_and_devices_by_their_points
     check(&city, "devices", "bbox=107.1,29,-170,30", &["east-1", "east-2"]);
     let china = "bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4490";
     check(&city, "devices", &format!("bbox=29,107,30,107.1&{china}"), &["east-0"]);
-    check_filter(&city, "areas", "S_WITHIN(geometry, BBOX(105.9,28.9,107.1,30.1)) AND tier='district'", &["500103"]);
-    check_filter(&city, "areas", "S_CONTAINS(geometry, POINT(106.3 29.5))", &["50", "500103", "500103001"]);
-    check_filter(&city, "devices", "S_INTERSECTS(geometry, POLYGON((107 29,107.2 29,107.2 30,107 30,107 29)))", &["east-0", "east-1"]);
+    check_filter(
+        &city,
+        "areas",
+        "S_WITHIN(geometry, BBOX(105.9,28.9,107.1,30.1)) AND tier='district'",
+        &["500103"],
+    );
+    check_filter(
+        &city,
+        "areas",
+        "S_CONTAINS(geometry, POINT(106.3 29.5))",
+        &["50", "500103", "500103001"],
+    );
+    check_filter(
+        &city,
+        "devices",
+        "S_INTERSECTS(geometry, POLYGON((107 29,107.2 29,107.2 30,107 30,107 29)))",
+        &["east-0", "east-1"],
+    );
     check_filter(&city, "devices", "geometry IS NULL", &["nowhere"]);
 }
 
@@ -184,12 +199,27 @@ fn filters_in_text_and_json_find_what_they_say() {
         (feature["properties"]["value"] == 30.0).then_some(())
     });
     check_filter(&city, "devices", "value > 20 AND status = 'online'", &["west-1"]);
-    check_filter(&city, "devices", "kind IN ('manhole_tilt','pm25') AND NOT area = '500105002'", &["east-0", "east-1", "east-2"]);
+    check_filter(
+        &city,
+        "devices",
+        "kind IN ('manhole_tilt','pm25') AND NOT area = '500105002'",
+        &["east-0", "east-1", "east-2"],
+    );
     check_filter(&city, "areas", "name LIKE '甲%街道'", &["500103001", "500103002"]);
-    check_filter(&city, "areas", "tier = 'town' AND parent = '500105' AND generated = TRUE", &["500105001", "500105002"]);
+    check_filter(
+        &city,
+        "areas",
+        "tier = 'town' AND parent = '500105' AND generated = TRUE",
+        &["500105001", "500105002"],
+    );
     check(&city, "devices", "kind=pm25", &["nowhere"]);
     let filter = r#"{"op":"and","args":[{"op":"like","args":[{"property":"name"},"%区"]},{"op":"=","args":[{"property":"tier"},"district"]}]}"#;
-    check(&city, "areas", &format!("filter-lang=cql2-json&filter={}", escaped(filter)), &["500103", "500105"]);
+    check(
+        &city,
+        "areas",
+        &format!("filter-lang=cql2-json&filter={}", escaped(filter)),
+        &["500103", "500105"],
+    );
     check_filter(&city, "devices", "T_AFTER(registered_at, DATE('2999-01-01'))", &[]);
     check(&city, "devices", "datetime=2000-01-01T00:00:00Z/2001-01-01T00:00:00Z", &[]);
     check(&city, "devices", "datetime=2999-01-01T00:00:00Z&kind=pm25", &["nowhere"]);
@@ -226,12 +256,27 @@ fn warnings_and_cases_are_found_by_time_state_and_place_and_tell_no_words() {
     check(&city, "cases", "bbox=106,29,106.6,30&limit=1", &numbers[..3]);
     check_filter(&city, "cases", "area = '500105001' AND closed_at IS NULL", &numbers[4..]);
     check_filter(&city, "cases", "state = 'closed'", &[]);
-    check_filter(&city, "cases", "filed_at > TIMESTAMP('2026-01-01T00:00:00Z') AND severity < 5", &numbers);
+    check_filter(
+        &city,
+        "cases",
+        "filed_at > TIMESTAMP('2026-01-01T00:00:00Z') AND severity < 5",
+        &numbers,
+    );
     check(&city, "cases", "datetime=../2020-01-01T00:00:00Z", &[]);
     check(&city, "cases", "datetime=2999-01-01T00:00:00Z/..", &numbers);
-    check_filter(&city, "warnings", "severity >= 1 AND cleared_at IS NULL AND state = 'raised'", &[warning_id]);
+    check_filter(
+        &city,
+        "warnings",
+        "severity >= 1 AND cleared_at IS NULL AND state = 'raised'",
+        &[warning_id],
+    );
     check_filter(&city, "warnings", "raised_at < DATE('2026-01-01')", &[]);
-    check_filter(&city, "warnings", "T_INTERSECTS(raised_at, INTERVAL('2026-01-01', '..')) AND S_INTERSECTS(geometry, BBOX(106,29,107,30))", &[warning_id]);
+    check_filter(
+        &city,
+        "warnings",
+        "T_INTERSECTS(raised_at, INTERVAL('2026-01-01', '..')) AND S_INTERSECTS(geometry, BBOX(106,29,107,30))",
+        &[warning_id],
+    );
 }
 
 #[test]
@@ -281,7 +326,10 @@ fn what_is_not_understood_is_refused_by_number() {
     let (status, body) = city.get(&path, "");
     assert_eq!((status, &body["code"]), (400, &json!("E-472")), "{body}");
     let (_, metrics) = city.send_with("GET", "/metrics", "", &[], b"").unwrap();
-    assert!(metrics.lines().any(|line| line.contains("filter_too_large") && line.ends_with(" 1")), "it is counted");
+    assert!(
+        metrics.lines().any(|line| line.contains("filter_too_large") && line.ends_with(" 1")),
+        "it is counted"
+    );
 }
 
 #[test]

@@ -263,6 +263,16 @@ impl City {
         (answer.status().as_u16(), answer.headers().clone())
     }
 
+    /// Status and body of an answer that is no text.
+    pub(crate) fn bytes(&self, path: &str, token: &str) -> (u16, Vec<u8>) {
+        let mut request = self.agent.get(self.url(path));
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let mut answer = request.call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_vec().unwrap())
+    }
+
     /// An account and its token.
     pub(crate) fn account(
         &self,

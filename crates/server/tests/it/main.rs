@@ -25,4 +25,5 @@ mod scope;
 mod series;
 mod setpoints;
 mod sql;
+mod tiles;
 mod write;

@@ -14,8 +14,8 @@ use crate::harness::{City, Folder, now_ms, until};
 /// without personal data (`citizens.rs`); a tracking page shows one of them to whoever has its secret;
 /// a report by Open311 needs a key of its own and answers 403 without. Of the proof log anybody sees hashes
 /// and signatures, which say nothing of what was decided. Of OGC API Features
-/// anybody sees documents and outlines of areas; who sees what of the rest is in `features.rs`.
-const PUBLIC: [(&str, &str); 36] = [
+/// and tiles anybody sees documents and outlines of areas; who sees what of the rest is in `features.rs`.
+const PUBLIC: [(&str, &str); 38] = [
     ("get", "/report"),
     ("post", "/report"),
     ("post", "/report/proposal"),
@@ -34,6 +34,8 @@ const PUBLIC: [(&str, &str); 36] = [
     ("get", "/open311/v2/{document}"),
     ("post", "/open311/v2/{document}"),
     ("get", "/open311/v2/{list}/{document}"),
+    ("get", "/tiles/{file}"),
+    ("get", "/tiles/{layer}/{z}/{x}/{file}"),
     ("get", "/ogc"),
     ("get", "/ogc/conformance"),
     ("get", "/ogc/collections"),
@@ -198,6 +200,8 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/reviews/{id}/tasks", Check::Deed(Thing::Case, &[])),
     ("get", "/api/v1/tasks", Check::List("area")),
     ("post", "/api/v1/tasks/{id}/done", Check::Apart),
+    ("get", "/tiles/{file}", Check::Public),
+    ("get", "/tiles/{layer}/{z}/{x}/{file}", Check::Public),
     ("get", "/ogc", Check::Public),
     ("get", "/ogc/conformance", Check::Public),
     ("get", "/ogc/collections", Check::Public),

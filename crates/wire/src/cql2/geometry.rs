@@ -267,7 +267,8 @@ mod tests {
         let mut ring = square(0.0, 0.0, 9.0);
         ring.polygons[0].push(vec![[4.0, 4.0], [6.0, 4.0], [6.0, 6.0], [4.0, 6.0]]);
         let ring = area(ring);
-        let (clear, around, over) = (square(1.0, 1.0, 2.0), square(3.0, 3.0, 4.0), square(3.0, 3.0, 2.0));
+        let (clear, around, over) =
+            (square(1.0, 1.0, 2.0), square(3.0, 3.0, 4.0), square(3.0, 3.0, 2.0));
         assert!(ring.surrounds(Place::Shape(&clear)));
         assert!(!ring.surrounds(Place::Shape(&around)), "the hole lies inside it");
         assert!(!ring.surrounds(Place::Shape(&over)), "it crosses the hole");

@@ -81,7 +81,8 @@ fn check_json(filter: &str, taken: &str) {
 }
 
 fn refused(filter: &str, byte: u32, words: &str) {
-    let fault = parse_text(filter, Crs::Crs84).and_then(|expr| expr.check(&declared())).unwrap_err();
+    let fault =
+        parse_text(filter, Crs::Crs84).and_then(|expr| expr.check(&declared())).unwrap_err();
     assert!(fault.reason.en.contains(words), "{filter}: {fault}");
     assert_eq!(fault.byte, byte, "{filter}: {fault}");
 }
@@ -142,10 +143,16 @@ fn places_are_points_lines_polygons_and_boxes() {
     check("S_INTERSECTS(geometry, MULTIPOINT((107.5 29.5), (1 1)))", "b");
     check("S_INTERSECTS(geometry, LINESTRING(106 29, 107 30))", "a");
     check("S_WITHIN(geometry, POLYGON((106 29, 108 29, 108 30, 106 30, 106 29)))", "ab");
-    check("S_WITHIN(geometry, POLYGON((106 29, 108 29, 108 30, 106 30, 106 29),(107.4 29.4,107.6 29.4,107.6 29.6,107.4 29.6,107.4 29.4)))", "a");
+    check(
+        "S_WITHIN(geometry, POLYGON((106 29, 108 29, 108 30, 106 30, 106 29),(107.4 29.4,107.6 29.4,107.6 29.6,107.4 29.6,107.4 29.4)))",
+        "a",
+    );
     check("S_DISJOINT(geometry, MULTIPOLYGON(((106 29, 107 29, 107 30, 106 29.9, 106 29))))", "b");
     check("S_CONTAINS(POLYGON((106 29, 107 29, 107 30, 106 30, 106 29)), geometry)", "a");
-    check("S_INTERSECTS(geometry, GEOMETRYCOLLECTION(POINT(106.5 29.5), LINESTRING(107 29.5, 108 29.5)))", "ab");
+    check(
+        "S_INTERSECTS(geometry, GEOMETRYCOLLECTION(POINT(106.5 29.5), LINESTRING(107 29.5, 108 29.5)))",
+        "ab",
+    );
 }
 
 #[test]
@@ -250,7 +257,8 @@ fn depth_length_conditions_and_points_have_limits() {
     assert!(code(&many(NODES_MAX)).is_ok());
     assert_eq!(code(&many(NODES_MAX + 1)), Err(472));
     assert_eq!(code(&format!("name = '{}'", "x".repeat(FILTER_BYTES_MAX))), Err(472));
-    let points = |n: usize| format!("S_INTERSECTS(geometry,MULTIPOINT({}))", vec!["1 1"; n].join(","));
+    let points =
+        |n: usize| format!("S_INTERSECTS(geometry,MULTIPOINT({}))", vec!["1 1"; n].join(","));
     assert!(code(&points(POINTS_MAX)).is_ok());
     assert_eq!(code(&points(POINTS_MAX + 1)), Err(472));
     let deep = |n: usize| {

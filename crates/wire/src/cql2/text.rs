@@ -46,7 +46,11 @@ impl<'t> Reader<'t> {
     fn expected(&self, zh: &str, en: &str) -> Fault {
         let rest = self.rest().trim_start();
         let found = quote(rest.as_bytes());
-        wrong(self.text.len() - rest.len(), format!("此处应为{zh}，却是 `{found}`"), format!("expected {en}, found `{found}`"))
+        wrong(
+            self.text.len() - rest.len(),
+            format!("此处应为{zh}，却是 `{found}`"),
+            format!("expected {en}, found `{found}`"),
+        )
     }
 
     /// Goes over a sign if it stands here.
@@ -394,7 +398,11 @@ impl<'t> Reader<'t> {
                 })?;
                 let corners = self.crs.box_from(&numbers);
                 let corners = corners.ok_or_else(|| {
-                    wrong(start, "BBOX 须为范围内的 4 或 6 个数", "BBOX takes 4 or 6 numbers in range")
+                    wrong(
+                        start,
+                        "BBOX 须为范围内的 4 或 6 个数",
+                        "BBOX takes 4 or 6 numbers in range",
+                    )
                 })?;
                 let found = Geometry::of_box(corners);
                 to.lines.extend(found.lines);

@@ -56,10 +56,9 @@ impl Crs {
         let [longitude, latitude] = match self {
             Self::Crs84 => [first, second],
             Self::Epsg4326 | Self::Epsg4490 => [second, first],
-            Self::Epsg3857 => [
-                (first / RADIUS_M).to_degrees(),
-                (second / RADIUS_M).sinh().atan().to_degrees(),
-            ],
+            Self::Epsg3857 => {
+                [(first / RADIUS_M).to_degrees(), (second / RADIUS_M).sinh().atan().to_degrees()]
+            }
         };
         // Half the way around in metres comes out a rounding beyond 180.
         let fits = longitude.abs() <= 180.000_001 && latitude.abs() <= 90.0;
@@ -104,7 +103,10 @@ mod tests {
         let place = [106.55, 29.56];
         for crs in Crs::ALL {
             let [longitude, latitude] = crs.position_from(crs.position_to(place)).unwrap();
-            assert!((longitude - place[0]).abs() < 1e-9 && (latitude - place[1]).abs() < 1e-9, "{crs:?}");
+            assert!(
+                (longitude - place[0]).abs() < 1e-9 && (latitude - place[1]).abs() < 1e-9,
+                "{crs:?}"
+            );
             assert_eq!(Crs::from_uri(crs.uri()), Some(crs));
         }
         assert_eq!(Crs::from_uri("[EPSG:4490]"), Some(Crs::Epsg4490));
@@ -124,9 +126,15 @@ mod tests {
     #[test]
     fn a_box_has_four_or_six_numbers_and_may_cross_the_180th_meridian() {
         assert_eq!(Crs::Crs84.box_from(&[1.0, 2.0, 3.0, 4.0]), Some([1.0, 2.0, 3.0, 4.0]));
-        assert_eq!(Crs::Crs84.box_from(&[1.0, 2.0, 0.0, 3.0, 4.0, 9.0]), Some([1.0, 2.0, 3.0, 4.0]));
+        assert_eq!(
+            Crs::Crs84.box_from(&[1.0, 2.0, 0.0, 3.0, 4.0, 9.0]),
+            Some([1.0, 2.0, 3.0, 4.0])
+        );
         assert_eq!(Crs::Epsg4326.box_from(&[2.0, 1.0, 4.0, 3.0]), Some([1.0, 2.0, 3.0, 4.0]));
-        assert_eq!(Crs::Crs84.box_from(&[170.0, 2.0, -170.0, 4.0]), Some([170.0, 2.0, -170.0, 4.0]));
+        assert_eq!(
+            Crs::Crs84.box_from(&[170.0, 2.0, -170.0, 4.0]),
+            Some([170.0, 2.0, -170.0, 4.0])
+        );
         for refused in [
             &[1.0, 4.0, 3.0, 2.0][..],
             &[1.0, 2.0, 3.0],

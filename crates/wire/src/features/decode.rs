@@ -9,8 +9,8 @@ use chengmai_model::time::DAY_MS;
 use chengmai_model::{Text, Timestamp};
 
 use super::{
-    CollectionQuery, Crs, DocumentQuery, Format, Interval, LIMIT_DEFAULT, LIMIT_MAX, PARAMETERS_MAX,
-    VALUE_BYTES_MAX,
+    CollectionQuery, Crs, DocumentQuery, Format, Interval, LIMIT_DEFAULT, LIMIT_MAX,
+    PARAMETERS_MAX, VALUE_BYTES_MAX,
 };
 use crate::Fault;
 use crate::cql2::{self, Compare, Expr, Geometry, Kind, Queryable, Value};
@@ -99,7 +99,10 @@ fn each<'a>(
     mut take: impl FnMut(Parameter<'a>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     if pairs.len() > PARAMETERS_MAX {
-        let (zh, en) = (format!("参数超过 {PARAMETERS_MAX} 个"), format!("more than {PARAMETERS_MAX} parameters"));
+        let (zh, en) = (
+            format!("参数超过 {PARAMETERS_MAX} 个"),
+            format!("more than {PARAMETERS_MAX} parameters"),
+        );
         return Err(Fault::new(0, 0, &FEATURE_PARAMETER, zh, en));
     }
     for (n, (name, value)) in pairs.iter().enumerate() {
@@ -108,7 +111,10 @@ fn each<'a>(
             return Err(parameter.fault(&FEATURE_PARAMETER, "出现两次", "stands twice"));
         }
         if name != "filter" && value.len() > VALUE_BYTES_MAX {
-            let (zh, en) = (format!("超过 {VALUE_BYTES_MAX} 字节"), format!("is longer than {VALUE_BYTES_MAX} bytes"));
+            let (zh, en) = (
+                format!("超过 {VALUE_BYTES_MAX} 字节"),
+                format!("is longer than {VALUE_BYTES_MAX} bytes"),
+            );
             return Err(parameter.fault(&FEATURE_PARAMETER, &zh, &en));
         }
         take(parameter)?;
@@ -149,7 +155,8 @@ impl Parameter<'_> {
 
     fn senseless(&self, wanted: &str) -> Fault {
         let value = quote(self.value.as_bytes());
-        let (zh, en) = (format!("不能是 `{value}`：{wanted}"), format!("cannot be `{value}`: {wanted}"));
+        let (zh, en) =
+            (format!("不能是 `{value}`：{wanted}"), format!("cannot be `{value}`: {wanted}"));
         self.fault(&FEATURE_PARAMETER, &zh, &en)
     }
 
@@ -168,8 +175,10 @@ impl Parameter<'_> {
     fn bbox(&self, crs: Crs) -> Result<Geometry, Fault> {
         let wanted = "west,south,east,north";
         let numbers = self.value.split(',').map(|part| part.trim().parse::<f64>());
-        let numbers: Vec<f64> =
-            numbers.take(7).collect::<Result<_, _>>().map_err(|_not_a_number| self.senseless(wanted))?;
+        let numbers: Vec<f64> = numbers
+            .take(7)
+            .collect::<Result<_, _>>()
+            .map_err(|_not_a_number| self.senseless(wanted))?;
         let corners = crs.box_from(&numbers).ok_or_else(|| self.senseless(wanted))?;
         Ok(Geometry::of_box(corners))
     }

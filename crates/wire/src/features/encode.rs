@@ -136,8 +136,6 @@ fn geometry(position: &Position, crs: Crs) -> Value {
 }
 
 fn list(links: &[Link]) -> Value {
-    let one = |link: &Link| {
-        json!({"href": link.href, "rel": link.rel, "type": link.kind, "title": link.title})
-    };
+    let one = |link: &Link| json!({"href": link.href, "rel": link.rel, "type": link.kind, "title": link.title});
     links.iter().map(one).collect()
 }

@@ -6,7 +6,8 @@ use super::*;
 use crate::cql2::{Kind, Place, Queryable};
 
 fn declared() -> Vec<Queryable> {
-    let one = |name, kind| Queryable { name, kind, title: Text::new(name, name), words: Vec::new() };
+    let one =
+        |name, kind| Queryable { name, kind, title: Text::new(name, name), words: Vec::new() };
     vec![
         one("tier", Kind::Text),
         one("severity", Kind::Integer),

@@ -4,14 +4,15 @@ type Point = [f64; 2];
 
 /// What of a ring is seen between `low` and `high` on both axes; none when that has no area.
 pub(super) fn ring(ring: &[Point], tolerance: f64, [low, high]: [f64; 2]) -> Option<Vec<[i32; 2]>> {
-    let apart = (0..2).any(|axis| {
-        ring.iter().all(|p| p[axis] < low) || ring.iter().all(|p| p[axis] > high)
-    });
+    let apart = (0..2)
+        .any(|axis| ring.iter().all(|p| p[axis] < low) || ring.iter().all(|p| p[axis] > high));
     if apart {
         return None;
     }
     let mut points = simplified(ring, tolerance);
-    for (axis, limit, is_low) in [(0, low, true), (0, high, false), (1, low, true), (1, high, false)] {
+    for (axis, limit, is_low) in
+        [(0, low, true), (0, high, false), (1, low, true), (1, high, false)]
+    {
         points = halved(&points, axis, limit, is_low);
     }
     let mut whole: Vec<[i32; 2]> = points.iter().map(|p| p.map(rounded)).collect();
@@ -65,9 +66,8 @@ fn simplified(ring: &[Point], tolerance: f64) -> Vec<Point> {
     if ring.len() <= 4 {
         return ring.to_vec();
     }
-    let far = farthest(ring, ring[0], |p, from| {
-        (p[0] - from[0]).powi(2) + (p[1] - from[1]).powi(2)
-    });
+    let far =
+        farthest(ring, ring[0], |p, from| (p[0] - from[0]).powi(2) + (p[1] - from[1]).powi(2));
     let mut closed = ring.to_vec();
     closed.push(ring[0]);
     let mut keep = vec![false; closed.len()];

@@ -60,7 +60,7 @@ impl LayerWriter {
     }
 
     /// Adds a point.
-    pub fn point(&mut self, id: u64, at: [i32; 2], properties: &[(&'static str, Value)]) {
+    pub fn point(&mut self, id: Option<u64>, at: [i32; 2], properties: &[(&'static str, Value)]) {
         let mut strokes = Strokes::default();
         strokes.command(MOVE, 1);
         strokes.to(at);
@@ -70,7 +70,7 @@ impl LayerWriter {
     /// Adds polygons, each an outer ring and its holes, as one feature; none at all adds nothing.
     pub fn polygons(
         &mut self,
-        id: u64,
+        id: Option<u64>,
         polygons: &[Vec<Vec<[i32; 2]>>],
         properties: &[(&'static str, Value)],
     ) {
@@ -91,7 +91,13 @@ impl LayerWriter {
         self.feature(id, POLYGON, &strokes.bytes, properties);
     }
 
-    fn feature(&mut self, id: u64, kind: u64, strokes: &[u8], properties: &[(&'static str, Value)]) {
+    fn feature(
+        &mut self,
+        id: Option<u64>,
+        kind: u64,
+        strokes: &[u8],
+        properties: &[(&'static str, Value)],
+    ) {
         let mut tags = Vec::new();
         for (key, value) in properties {
             let next = self.keys.len() as u64;
@@ -104,7 +110,9 @@ impl LayerWriter {
             varint(&mut tags, place);
         }
         let mut bytes = Vec::with_capacity(tags.len() + strokes.len() + 16);
-        number(&mut bytes, 1, id);
+        if let Some(id) = id {
+            number(&mut bytes, 1, id);
+        }
         field(&mut bytes, 2, &tags);
         number(&mut bytes, 3, kind);
         field(&mut bytes, 4, strokes);

@@ -6,7 +6,7 @@ use super::*;
 fn the_example_of_the_standard_comes_out_byte_for_byte() {
     // Section 4.3.5 of the standard, a polygon: MoveTo(3,6), LineTo(8,12), LineTo(20,34), ClosePath.
     let mut layer = LayerWriter::new("x");
-    layer.polygons(1, &[vec![vec![[3, 6], [8, 12], [20, 34]]]], &[]);
+    layer.polygons(Some(1), &[vec![vec![[3, 6], [8, 12], [20, 34]]]], &[]);
     let bytes = layer.finish();
     let strokes = [9_u8, 6, 12, 18, 10, 12, 24, 44, 15];
     let place = bytes.windows(strokes.len()).position(|part| part == strokes);
@@ -26,8 +26,9 @@ fn the_example_of_the_standard_comes_out_byte_for_byte() {
 fn a_key_and_a_value_stand_once_however_often_they_are_used() {
     let mut layer = LayerWriter::new("devices");
     for id in 0..1_000 {
-        let properties = [("kind", Value::Text("methane".to_owned())), ("status", Value::Number(0))];
-        layer.point(id, [5, 7], &properties);
+        let properties =
+            [("kind", Value::Text("methane".to_owned())), ("status", Value::Number(0))];
+        layer.point(Some(id), [5, 7], &properties);
     }
     assert_eq!(layer.len(), 1_000);
     let bytes = layer.finish();
@@ -41,7 +42,7 @@ fn outer_rings_run_clockwise_and_holes_the_other_way_whatever_they_came_as() {
     let square = |low: i32, high: i32| vec![[low, low], [high, low], [high, high], [low, high]];
     let bytes = |outer: Vec<[i32; 2]>, hole: Vec<[i32; 2]>| {
         let mut layer = LayerWriter::new("x");
-        layer.polygons(1, &[vec![outer, hole]], &[]);
+        layer.polygons(Some(1), &[vec![outer, hole]], &[]);
         layer.finish()
     };
     let reversed = |mut ring: Vec<[i32; 2]>| {

@@ -94,9 +94,7 @@ impl Asked {
 
     fn answer(&self, city: &City, title: &str, document: &Json, kind: &'static str) -> Response {
         let mut response = match self.format {
-            Format::Json => {
-                ([(header::CONTENT_TYPE, kind)], document.to_string()).into_response()
-            }
+            Format::Json => ([(header::CONTENT_TYPE, kind)], document.to_string()).into_response(),
             Format::Html => {
                 let own = own_address(document).unwrap_or_default();
                 let page = Page {
@@ -126,11 +124,18 @@ impl Asked {
             let title = collection["title"].as_str().unwrap_or_default();
             push(
                 &mut html,
-                format_args!("<section><h2>{}</h2>{}</section>", escape(title), self.body(collection)),
+                format_args!(
+                    "<section><h2>{}</h2>{}</section>",
+                    escape(title),
+                    self.body(collection)
+                ),
             );
         }
         if let Some(all) = document["conformsTo"].as_array() {
-            let all = all.iter().filter_map(Json::as_str).map(|class| format!("<li>{}</li>", escape(class)));
+            let all = all
+                .iter()
+                .filter_map(Json::as_str)
+                .map(|class| format!("<li>{}</li>", escape(class)));
             push(&mut html, format_args!("<ul>{}</ul>", all.collect::<String>()));
         }
         if let Some(all) = document["features"].as_array() {
@@ -143,7 +148,10 @@ impl Asked {
         let links = links.map(|link| {
             let text = |name: &str| escape(link[name].as_str().unwrap_or_default());
             let (href, rel, title) = (text("href"), text("rel"), text("title"));
-            format!("<li><a href=\"{href}\">{title}</a> <span class=\"small\">{rel} · {}</span></li>", text("type"))
+            format!(
+                "<li><a href=\"{href}\">{title}</a> <span class=\"small\">{rel} · {}</span></li>",
+                text("type")
+            )
         });
         push(&mut html, format_args!("<ul>{}</ul>", links.collect::<String>()));
         html

@@ -129,11 +129,7 @@ impl Near<'_> {
     }
 }
 
-pub(super) async fn page(
-    city: &Arc<City>,
-    scope: AreaId,
-    query: CollectionQuery,
-) -> Answer<Found> {
+pub(super) async fn page(city: &Arc<City>, scope: AreaId, query: CollectionQuery) -> Answer<Found> {
     let cursor = query.cursor.as_deref().unwrap_or("0");
     let start: u32 = cursor.parse().map_err(|_| Problem::bad_query(format!("cursor={cursor}")))?;
     let city = Arc::clone(city);
@@ -154,7 +150,9 @@ fn walk(city: &City, scope: AreaId, query: &CollectionQuery, start: u32) -> Foun
         let one = One::new(city, AreaId(number));
         let in_time = query.datetime.is_none_or(|asked| asked.meets(one.validity()));
         // What costs no outline is asked first: most filters name a tier or a parent.
-        let fits = |part: &&cql2::Expr| !matches!(part, cql2::Expr::Spatial { .. }) && !cql2::holds(part, &one);
+        let fits = |part: &&cql2::Expr| {
+            !matches!(part, cql2::Expr::Spatial { .. }) && !cql2::holds(part, &one)
+        };
         if in_time
             && !certain.0.iter().any(fits)
             && near.may_meet(&one)

@@ -64,9 +64,10 @@ impl One<'_> {
         let (device, newest) = (self.device, self.newest());
         let (status, fault) = status(self.engine, device);
         let kinds = self.kinds();
-        let first = device.streams().next().map(|stream| {
-            self.registry.kind(self.registry.stream(stream).kind)
-        });
+        let first = device
+            .streams()
+            .next()
+            .map(|stream| self.registry.kind(self.registry.stream(stream).kind));
         let properties = object(json!({
             "name": device.title(),
             "area": device.code().as_str(),
@@ -90,9 +91,11 @@ impl One<'_> {
 
     fn fits(&self, query: &CollectionQuery) -> bool {
         let since = || Interval { from: Some(self.device.registered_at()), to: None };
-        query.bbox.as_ref().is_none_or(|bbox| {
-            self.position.is_some_and(|at| bbox.intersects(Place::Point(at)))
-        }) && query.datetime.is_none_or(|asked| asked.meets(since()))
+        query
+            .bbox
+            .as_ref()
+            .is_none_or(|bbox| self.position.is_some_and(|at| bbox.intersects(Place::Point(at))))
+            && query.datetime.is_none_or(|asked| asked.meets(since()))
             && query.filter.as_ref().is_none_or(|filter| cql2::holds(filter, self))
     }
 }
@@ -122,11 +125,7 @@ impl Fields for One<'_> {
     }
 }
 
-pub(super) async fn page(
-    city: &Arc<City>,
-    scope: AreaId,
-    query: CollectionQuery,
-) -> Answer<Found> {
+pub(super) async fn page(city: &Arc<City>, scope: AreaId, query: CollectionQuery) -> Answer<Found> {
     let cursor = query.cursor.as_deref().unwrap_or("0");
     let start: u32 = cursor.parse().map_err(|_| Problem::bad_query(format!("cursor={cursor}")))?;
     let city = Arc::clone(city);

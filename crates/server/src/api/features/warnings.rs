@@ -61,7 +61,11 @@ impl One<'_> {
             "held": row.held.is_some(),
             "simulated": facts.simulated,
         }));
-        Feature { id: row.id.to_string(), position: facts.position.map(Position::Point), properties }
+        Feature {
+            id: row.id.to_string(),
+            position: facts.position.map(Position::Point),
+            properties,
+        }
     }
 
     fn fits(&self, query: &CollectionQuery) -> bool {
