@@ -2,6 +2,7 @@
 //! systems, and who sees what. Clients of others are in `web/e2e/maps.test.mjs`.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -43,10 +44,10 @@ fn with_devices(city: &City) {
     let mut csv = String::from("id,kinds,area,lon,lat\n");
     for n in 0..12 {
         let longitude = 106.05 + 0.07 * f64::from(n);
-        csv.push_str(&format!("west-{n},methane,500103001,{longitude:.2},29.5\n"));
+        writeln!(csv, "west-{n},methane,500103001,{longitude:.2},29.5").unwrap();
     }
     for n in 0..3 {
-        csv.push_str(&format!("east-{n},manhole_tilt,500105001,107.{n}5,29.25\n"));
+        writeln!(csv, "east-{n},manhole_tilt,500105001,107.{n}5,29.25").unwrap();
     }
     csv.push_str("nowhere,pm25,500105002,,\n");
     city.register(&csv);
@@ -79,7 +80,10 @@ fn ids(features: &[Value]) -> Vec<&str> {
 
 /// Text as it stands in an address.
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |mut address, byte| {
+        write!(address, "%{byte:02X}").unwrap();
+        address
+    })
 }
 
 fn check(city: &City, collection: &str, query: &str, wanted: &[&str]) {

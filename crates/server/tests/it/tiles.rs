@@ -1,6 +1,8 @@
 //! Vector tiles as a map asks for them: who sees what, when they change, and points or counts. That others
 //! can read them is tested in `web/e2e/maps.test.mjs`.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::harness::{City, Folder, until};
@@ -14,10 +16,10 @@ fn city(folder: &Folder) -> City {
     let city = City::start(folder, &[]);
     let mut csv = String::from("id,kinds,area,lon,lat\n");
     for n in 0..6 {
-        csv.push_str(&format!("first-{n},methane,500103001,106.55,29.{}\n", 56 + n));
+        writeln!(csv, "first-{n},methane,500103001,106.55,29.{}", 56 + n).unwrap();
     }
     for n in 0..3 {
-        csv.push_str(&format!("second-{n},methane,500105001,106.6,29.{}\n", 56 + n));
+        writeln!(csv, "second-{n},methane,500105001,106.6,29.{}", 56 + n).unwrap();
     }
     csv.push_str("beyond,pm25,500105001,107.0,29.6\n");
     city.register(&csv);
@@ -88,11 +90,13 @@ fn many_devices_are_counted_by_cell_and_no_tile_is_large() {
     let mut csv = String::from("id,kinds,area,lon,lat\n");
     for n in 0..3_000 {
         let (column, row) = (n % 60, n / 60);
-        csv.push_str(&format!(
-            "first-{n},methane,500103001,106.{:03},29.{:03}\n",
+        writeln!(
+            csv,
+            "first-{n},methane,500103001,106.{:03},29.{:03}",
             520 + 5 * column,
             550 + 5 * row
-        ));
+        )
+        .unwrap();
     }
     city.register(&csv);
     let (_, bytes) = city.bytes(&format!("/tiles/devices/{WEST}"), &city.admin);

@@ -97,7 +97,7 @@ impl Geometry {
                 self.lines.is_empty()
                     && self.areas.is_empty()
                     && !self.points.is_empty()
-                    && self.points.iter().all(|&own| own == p)
+                    && self.points.iter().all(|own| [p].contains(own))
             }
             Place::Shape(shape) => {
                 self.points.iter().all(|&p| strictly_inside(shape, p))

@@ -191,12 +191,11 @@ impl Parameter<'_> {
                 .map(|(first, last)| Some(if is_end { last } else { first }))
                 .ok_or_else(wrong),
         };
-        let interval = match self.value.split_once('/') {
-            Some((from, to)) => Interval { from: end(from, false)?, to: end(to, true)? },
-            None => {
-                let (from, to) = first_and_last(self.value).ok_or_else(wrong)?;
-                Interval { from: Some(from), to: Some(to) }
-            }
+        let interval = if let Some((from, to)) = self.value.split_once('/') {
+            Interval { from: end(from, false)?, to: end(to, true)? }
+        } else {
+            let (from, to) = first_and_last(self.value).ok_or_else(wrong)?;
+            Interval { from: Some(from), to: Some(to) }
         };
         match (interval.from, interval.to) {
             (Some(from), Some(to)) if from > to => Err(wrong()),
