@@ -37,7 +37,7 @@ def read(layer, **how):
 
 
 def gdal():
-    pyogrio.set_gdal_config_options({"GDAL_HTTP_HEADERS": f"Authorization: Bearer {TOKEN}"})
+    pyogrio.set_gdal_config_options({"GDAL_HTTP_AUTH": "BEARER", "GDAL_HTTP_BEARER": TOKEN})
     layers = [str(name) for name, _ in pyogrio.list_layers(f"OAPIF:{ADDRESS}/ogc")]
     districts, outlines, meta = read("areas", where="tier = 'district'")
     devices, points, _ = read("devices")

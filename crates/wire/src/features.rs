@@ -12,10 +12,12 @@ use crate::cql2::{Expr, Geometry};
 
 mod crs;
 mod decode;
+mod describe;
 mod encode;
 
 pub use crs::Crs;
 pub use decode::{collection_query, document_query};
+pub use describe::{Described, description};
 pub use encode::{
     changed, collection, collections, conformance, feature, features, landing, queryables, segment,
 };
@@ -158,16 +160,17 @@ pub mod media {
     /// Queryables.
     pub const SCHEMA: &str = "application/schema+json";
     /// The description of the interface.
-    pub const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.1";
+    pub const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.0";
     /// Pages.
     pub const HTML: &str = "text/html";
 }
 
 /// What of the standards is kept to, each by the address of its test.
-pub const CONFORMANCE: [&str; 15] = [
+pub const CONFORMANCE: [&str; 16] = [
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
     "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs",
     "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables",
     "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables-query-parameters",

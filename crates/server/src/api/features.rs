@@ -180,12 +180,7 @@ pub(crate) async fn get_landing(
     let links = vec![
         link("", "self", media::JSON, "本页", "this document"),
         link("?f=html", "alternate", media::HTML, "本页", "this document"),
-        asked.link(
-            format!("{}/api/openapi.json", asked.base),
-            "service-desc",
-            media::OPENAPI,
-            &Text::new("接口说明", "description of the interface"),
-        ),
+        link("/api", "service-desc", media::OPENAPI, "接口说明", "description of the interface"),
         link("?f=html", "service-doc", media::HTML, "接口入口", "the interface for people"),
         link("/conformance", "conformance", media::JSON, "符合的标准", "what is conformed to"),
         link("/collections", "data", media::JSON, "集合", "collections"),
@@ -195,6 +190,25 @@ pub(crate) async fn get_landing(
         Text::new("城脉：区域、设备、预警和案件", "Chengmai: areas, devices, warnings and cases");
     let document = features::landing(&title, &asked.language.of_text(&about), &links);
     Ok(asked.document_answer(&city, &title, &document))
+}
+
+/// This part of the interface as OpenAPI 3.0, for clients that know only that.
+#[utoipa::path(get, path = "/ogc/api", tag = "features", security((), ("bearer" = [])),
+    params(("f" = Option<String>, Query, example = "json"), ("lang" = Option<String>, Query, example = "en")),
+    responses((status = 200, body = Json, content_type = "application/vnd.oai.openapi+json;version=3.0",
+        example = json!({"openapi": "3.0.3", "paths": {}}))))]
+pub(crate) async fn get_description(
+    State(city): State<Arc<City>>,
+    _visitor: Visitor,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answer<Response> {
+    let asked = Asked::document(&city, &headers, query.as_deref(), false)?;
+    let title = asked.language.of_text(&city.profile.name);
+    let all = Layer::ALL
+        .map(|layer| (layer.id(), asked.language.of_text(&layer.words().0), layer.queryables()));
+    let document = features::description(&asked.at(""), &title, &all);
+    Ok(asked.description_answer(&city, &title, &document))
 }
 
 /// What of the standards is kept to.

@@ -171,6 +171,9 @@ fn routes() -> OpenApiRouter<Arc<City>> {
 fn maps() -> OpenApiRouter<Arc<City>> {
     OpenApiRouter::new()
         .routes(routes!(features::get_landing))
+        // OWSLib asks for it with a stroke at the end.
+        .route("/ogc/", get(features::get_landing))
+        .routes(routes!(features::get_description))
         .routes(routes!(features::get_conformance))
         .routes(routes!(features::list_collections))
         .routes(routes!(features::get_collection))

@@ -124,7 +124,7 @@ fn every_document_leads_to_the_next_and_exists_as_a_page() {
             }
         }
     }
-    for path in ["/ogc/conformance", "/ogc/collections/areas/queryables", "/api/openapi.json"] {
+    for path in ["/ogc/conformance", "/ogc/collections/areas/queryables", "/ogc/api"] {
         assert!(seen.contains(path), "{path} is led to: {seen:?}");
     }
     let browser = [("accept", "text/html,application/xhtml+xml,application/json;q=0.9")];

@@ -15,7 +15,7 @@ use crate::harness::{City, Folder, now_ms, until};
 /// a report by Open311 needs a key of its own and answers 403 without. Of the proof log anybody sees hashes
 /// and signatures, which say nothing of what was decided. Of OGC API Features
 /// and tiles anybody sees documents and outlines of areas; who sees what of the rest is in `features.rs`.
-const PUBLIC: [(&str, &str); 38] = [
+const PUBLIC: [(&str, &str); 39] = [
     ("get", "/report"),
     ("post", "/report"),
     ("post", "/report/proposal"),
@@ -37,6 +37,7 @@ const PUBLIC: [(&str, &str); 38] = [
     ("get", "/tiles/{file}"),
     ("get", "/tiles/{layer}/{z}/{x}/{file}"),
     ("get", "/ogc"),
+    ("get", "/ogc/api"),
     ("get", "/ogc/conformance"),
     ("get", "/ogc/collections"),
     ("get", "/ogc/collections/{collection}"),
@@ -203,6 +204,7 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("get", "/tiles/{file}", Check::Public),
     ("get", "/tiles/{layer}/{z}/{x}/{file}", Check::Public),
     ("get", "/ogc", Check::Public),
+    ("get", "/ogc/api", Check::Public),
     ("get", "/ogc/conformance", Check::Public),
     ("get", "/ogc/collections", Check::Public),
     ("get", "/ogc/collections/{collection}", Check::Public),

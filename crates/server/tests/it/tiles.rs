@@ -128,9 +128,10 @@ fn open_cases_are_points_and_closed_ones_are_gone() {
     let other = city.account("other", &["viewer"], "500105", None);
     let (_, bytes) = city.bytes(&format!("/tiles/cases/{WEST}"), &other);
     assert!(bytes.is_empty(), "it lies in another district");
+    let centre = city.account("centre", &["duty_officer"], "500103001", None);
     let (status, body) = city.post(
         &format!("/api/v1/cases/{id}/cancel"),
-        &city.admin,
+        &centre,
         &serde_json::json!({"reason": "x"}),
     );
     assert_eq!(status, 200, "{body}");

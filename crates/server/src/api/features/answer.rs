@@ -76,6 +76,10 @@ impl Asked {
         self.answer(city, title, document, media::SCHEMA)
     }
 
+    pub(super) fn description_answer(&self, city: &City, title: &str, document: &Json) -> Response {
+        self.answer(city, title, document, media::OPENAPI)
+    }
+
     pub(super) fn items_answer(&self, city: &City, title: &str, page: &FeaturePage) -> Response {
         let document = features::features(page, self.crs);
         self.with_crs(self.answer(city, title, &document, media::GEOJSON))
