@@ -69,7 +69,7 @@ def tile(layer, z, x, y):
 
 def tiles():
     devices, points = tile("devices", 10, 814, 423)
-    counts, _ = tile("devices", 8, 203, 105)
+    counts, _ = tile("devices", 6, 50, 26)
     areas, _ = tile("areas", 8, 203, 105)
     return {
         "devices": len(points),

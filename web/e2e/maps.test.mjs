@@ -16,10 +16,6 @@ let cookie;
 before(async () => {
   server = await startServer();
   cookie = await signInByHttp(server.url);
-});
-after(() => server?.end());
-
-test("OWSLib and GDAL find every district and every device, page by page, by box and by filter", { skip: process.env.CHENGMAI_URL !== undefined && "another's city has other devices" }, async () => {
   const rows = ["id,kinds,area,lon,lat"];
   // A grid of fifty columns, a hundredth of a degree apart: nine of them in each box of the clients.
   for (let n = 0; n < DEVICES; n += 1) {
@@ -29,7 +25,10 @@ test("OWSLib and GDAL find every district and every device, page by page, by box
   const headers = { cookie, origin: server.url, "content-type": "text/csv" };
   const registered = await fetch(`${server.url}/api/v1/devices`, { method: "POST", headers, body: rows.join("\n") });
   assert.equal((await registered.json()).registered, DEVICES);
+});
+after(() => server?.end());
 
+test("OWSLib and GDAL find every district and every device, page by page, by box and by filter", { skip: process.env.CHENGMAI_URL !== undefined && "another's city has other devices" }, async () => {
   const token = await viewerToken();
   const { stdout } = await promisify(execFile)(PYTHON, [MAPS, server.url, token, DISTRICT]);
   const { owslib, gdal, tiles } = JSON.parse(stdout);
@@ -73,8 +72,10 @@ test("MapLibre draws the devices of our tiles, and draws them no more when they 
     await mapDrawn(page);
     const map = page.locator(".canvas").first();
     const drawn = await map.screenshot();
-    await page.locator("button[aria-pressed=true] i.box").last().click();
-    await page.locator('button[aria-pressed="false"] i.box').first().waitFor();
+    const button = page.locator("button.tiny", { hasText: "设备" });
+    assert.equal(await button.getAttribute("aria-pressed"), "true");
+    await button.click();
+    await page.locator("button.tiny[aria-pressed=false]", { hasText: "设备" }).waitFor();
     await mapDrawn(page);
     assert.notDeepEqual(await map.screenshot(), drawn);
     assert.deepEqual(faults, []);

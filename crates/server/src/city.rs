@@ -100,7 +100,7 @@ impl Default for ReportRates {
 pub(crate) struct City {
     pub(crate) config: Config,
     pub(crate) areas: Arc<AreaTree>,
-    pub(crate) outlines: outlines::Outlines,
+    pub(crate) outlines: Arc<outlines::Outlines>,
     /// Areas of other days than today.
     pub(crate) area_history: Arc<AreaHistory>,
     /// As they were read; rules that were enabled since stand in `rules`.
@@ -109,7 +109,7 @@ pub(crate) struct City {
     pub(crate) backtests: Arc<Backtests>,
     pub(crate) profile: Profile,
     pub(crate) registry: Arc<RwLock<Registry>>,
-    pub(crate) points: points::Points,
+    pub(crate) points: Arc<points::Points>,
     pub(crate) engine: Arc<RwLock<Engine>>,
     pub(crate) history: HistoryReader,
     pub(crate) sql: Sql,

@@ -32,10 +32,8 @@ use super::layout::{AreaFiles, DataFolder};
 use super::marks::Mark;
 use super::near;
 use super::notify::{Outlet, Telling};
-use super::outlines::Outlines;
 use super::past::Past;
 use super::photos::{Photos, unused};
-use super::points::Points;
 use super::proof::{OpenLog, Taking, open_log};
 use super::refill;
 use super::registry::Registry;
@@ -422,14 +420,14 @@ impl Prepared {
         let city = Arc::new(City {
             config: self.config,
             areas: self.areas,
-            outlines: Outlines::default(),
+            outlines: Arc::default(),
             area_history: self.area_history,
             packs: self.loaded.packs,
             rules: self.rules,
             backtests: Arc::default(),
             profile: self.loaded.profile,
             registry: Arc::clone(&brain.registry),
-            points: Points::default(),
+            points: Arc::default(),
             engine: Arc::clone(&brain.engine),
             sql: Sql::start(&self.history, SqlSettings::default())?,
             history: self.history,
