@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chengmai_model::time::DAY_MS;
 use chengmai_model::{AreaId, Tier, Timestamp};
-use chengmai_wire::cql2::{self, Fields, Geometry, Kind, Place, Queryable, Value};
+use chengmai_wire::cql2::{self, Expr, Fields, GEOMETRY, Geometry, Kind, Place, Queryable, Value};
 use chengmai_wire::features::{CollectionQuery, Feature, Interval, Position};
 use serde_json::json;
 
@@ -15,8 +15,9 @@ use crate::city::outlines::Outline;
 use crate::city::{City, blocking};
 use crate::http::problem::{Answer, Problem};
 
-/// Most areas looked at for one answer: their outlines may have to be worked out.
-const LOOKED_AT_MAX: u32 = 20_000;
+/// Most areas looked at for one answer, and most outlines asked for: they may have to be worked out.
+const LOOKED_AT_MAX: u32 = 1_000_000;
+const OUTLINES_MAX: usize = 5_000;
 
 pub(super) fn queryables() -> Vec<Queryable> {
     vec![
@@ -51,6 +52,12 @@ impl<'a> One<'a> {
         parent.map(|parent| parent.row.code.as_str())
     }
 
+    /// Whether its outline is made up, without making it up.
+    fn is_generated(&self) -> bool {
+        let row = &self.city.areas.get(self.id).row;
+        row.shape.is_none() && row.center.is_some()
+    }
+
     fn validity(&self) -> Interval {
         let row = &self.city.areas.get(self.id).row;
         Interval {
@@ -67,7 +74,7 @@ impl<'a> One<'a> {
             "name": row.name,
             "tier": row.tier.word(),
             "parent": self.parent(),
-            "generated": outline.is_some_and(|outline| outline.generated),
+            "generated": self.is_generated(),
             "valid_from": row.valid_from.map(|day| day.to_string()),
             "valid_to": row.valid_to.map(|day| day.to_string()),
         }));
@@ -93,7 +100,7 @@ impl Fields for One<'_> {
             "name" => text(&row.name),
             "tier" => text(row.tier.word()),
             "parent" => text(self.parent()?),
-            "generated" => Some(Value::Boolean(self.outline().is_some_and(|o| o.generated))),
+            "generated" => Some(Value::Boolean(self.is_generated())),
             "valid_from" => row.valid_from.and_then(midnight).map(Value::Time),
             "valid_to" => row.valid_to.and_then(midnight).map(Value::Time),
             _ => None,
@@ -110,11 +117,14 @@ impl Fields for One<'_> {
 struct Near<'a> {
     places: Vec<&'a Geometry>,
     known: BTreeMap<AreaId, bool>,
+    /// How many outlines were asked for.
+    outlines: usize,
 }
 
 impl Near<'_> {
     fn may_meet(&mut self, one: &One<'_>) -> bool {
         if self.places.is_empty() {
+            self.outlines += 1;
             return true;
         }
         if let Some(&known) = self.known.get(&one.id) {
@@ -122,10 +132,24 @@ impl Near<'_> {
         }
         let area = one.city.areas.get(one.id);
         let is_cell = area.row.shape.is_none() && one.id != AreaId::ROOT;
-        let meets = (!is_cell || self.may_meet(&One::new(one.city, area.parent)))
-            && one.place().is_some_and(|place| self.places.iter().all(|own| own.intersects(place)));
+        let mut meets = !is_cell || self.may_meet(&One::new(one.city, area.parent));
+        if meets {
+            self.outlines += 1;
+            let place = one.place();
+            meets = place.is_some_and(|at| self.places.iter().all(|own| own.intersects(at)));
+        }
         self.known.insert(one.id, meets);
         meets
+    }
+}
+
+fn needs_outline(part: &Expr) -> bool {
+    match part {
+        Expr::All(parts) | Expr::Any(parts) => parts.iter().any(needs_outline),
+        Expr::Not(part) => needs_outline(part),
+        Expr::IsNull { property } => property == GEOMETRY,
+        Expr::Spatial { .. } => true,
+        _ => false,
     }
 }
 
@@ -138,23 +162,22 @@ pub(super) async fn page(city: &Arc<City>, scope: AreaId, query: CollectionQuery
 
 fn walk(city: &City, scope: AreaId, query: &CollectionQuery, start: u32) -> Found {
     let certain = Certain::of(query);
-    let mut near = Near { places: certain.places(query), known: BTreeMap::new() };
+    let mut near = Near { places: certain.places(query), known: BTreeMap::new(), outlines: 0 };
     let range = city.areas.subtree(scope);
     let mut found = Found { features: Vec::new(), next: None };
     let start = start.max(range.start);
     for number in start..range.end {
-        if found.features.len() >= query.limit || number - start >= LOOKED_AT_MAX {
+        let is_enough = near.outlines >= OUTLINES_MAX || number - start >= LOOKED_AT_MAX;
+        if is_enough || found.features.len() >= query.limit {
             found.next = Some(number.to_string());
             break;
         }
         let one = One::new(city, AreaId(number));
         let in_time = query.datetime.is_none_or(|asked| asked.meets(one.validity()));
         // What costs no outline is asked first: most filters name a tier or a parent.
-        let fits = |part: &&cql2::Expr| {
-            !matches!(part, cql2::Expr::Spatial { .. }) && !cql2::holds(part, &one)
-        };
+        let fits = |part: &&Expr| needs_outline(part) || cql2::holds(part, &one);
         if in_time
-            && !certain.0.iter().any(fits)
+            && certain.0.iter().all(fits)
             && near.may_meet(&one)
             && query.filter.as_ref().is_none_or(|filter| cql2::holds(filter, &one))
         {
