@@ -1661,6 +1661,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ogc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where one enters: links to everything else. */
+        get: operations["get_landing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/api": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This part of the interface as OpenAPI 3.0, for clients that know only that. */
+        get: operations["get_description"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/collections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Collections the caller sees; without an account, those open to everybody. */
+        get: operations["list_collections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/collections/{collection}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One collection. */
+        get: operations["get_collection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/collections/{collection}/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Features of a collection.
+         * @description Follow the link `next` until there is none: an answer may hold fewer features than `limit` and still have
+         *     one, because the work for one answer is bounded. Any property of the queryables may be asked by name.
+         */
+        get: operations["list_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/collections/{collection}/items/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One feature of a collection. */
+        get: operations["get_item"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/collections/{collection}/queryables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The properties of a collection that may stand in a filter, as a JSON schema. */
+        get: operations["get_queryables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/conformance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What of the standards is kept to. */
+        get: operations["get_conformance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/open311/v2/{document}": {
         parameters: {
             query?: never;
@@ -1866,6 +2006,44 @@ export interface paths {
         put?: never;
         /** What a report may be, said while it is written. Open to everybody, a few at a time from one address. */
         post: operations["advise"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tiles/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a layer's tiles hold, where they lie and how to ask for them (TileJSON 3). */
+        get: operations["get_tile_json"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tiles/{layer}/{z}/{x}/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A tile of a layer (Mapbox Vector Tile 2.1).
+         * @description One layer of the same name. `area` narrows it to an area and what lies below. The tag of an answer changes
+         *     when the tile does.
+         */
+        get: operations["get_map_tile"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -6543,6 +6721,7 @@ export interface components {
             roles: string[];
             tier: string;
         };
+        Value: unknown;
         /**
          * @description The value of an indicator over an area.
          * @example {
@@ -9627,6 +9806,289 @@ export interface operations {
             };
         };
     };
+    get_landing: {
+        parameters: {
+            query?: {
+                /** @example html */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "links": [],
+                     *       "title": "重庆市"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_description: {
+        parameters: {
+            query?: {
+                /** @example json */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "openapi": "3.0.3",
+                     *       "paths": {}
+                     *     }
+                     */
+                    "application/vnd.oai.openapi+json;version=3.0": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    list_collections: {
+        parameters: {
+            query?: {
+                /** @example html */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "collections": [],
+                     *       "links": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_collection: {
+        parameters: {
+            query?: {
+                /** @example html */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas */
+                collection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "areas",
+                     *       "links": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    list_items: {
+        parameters: {
+            query?: {
+                /** @example 100 */
+                limit?: number;
+                /** @example 106.4,29.4,106.7,29.7 */
+                bbox?: string;
+                /** @example [EPSG:4490] */
+                "bbox-crs"?: string;
+                /** @example [EPSG:4490] */
+                crs?: string;
+                /** @example 2026-11-21T00:00:00Z/.. */
+                datetime?: string;
+                /** @example tier = 'district' AND name LIKE '渝%' */
+                filter?: string;
+                /** @example cql2-text */
+                "filter-lang"?: string;
+                /** @example [EPSG:4490] */
+                "filter-crs"?: string;
+                /** @example  */
+                cursor?: string;
+                /** @example json */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas */
+                collection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "features": [],
+                     *       "links": [],
+                     *       "numberReturned": 0,
+                     *       "type": "FeatureCollection"
+                     *     }
+                     */
+                    "application/geo+json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_item: {
+        parameters: {
+            query?: {
+                /** @example [EPSG:4490] */
+                crs?: string;
+                /** @example json */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas */
+                collection: string;
+                /** @example 500103 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "geometry": null,
+                     *       "id": "500103",
+                     *       "properties": {},
+                     *       "type": "Feature"
+                     *     }
+                     */
+                    "application/geo+json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_queryables: {
+        parameters: {
+            query?: {
+                /** @example json */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas */
+                collection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "properties": {
+                     *         "tier": {
+                     *           "type": "string"
+                     *         }
+                     *       },
+                     *       "type": "object"
+                     *     }
+                     */
+                    "application/schema+json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_conformance: {
+        parameters: {
+            query?: {
+                /** @example html */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "conformsTo": [
+                     *         "..."
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
     get_document: {
         parameters: {
             query?: {
@@ -9964,6 +10426,77 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Guess"];
                 };
+            };
+        };
+    };
+    get_tile_json: {
+        parameters: {
+            query?: {
+                /** @example 500103 */
+                area?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas.json */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tilejson": "3.0.0",
+                     *       "tiles": [
+                     *         "/tiles/areas/{z}/{x}/{y}.mvt"
+                     *       ],
+                     *       "vector_layers": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_map_tile: {
+        parameters: {
+            query?: {
+                /** @example 500103 */
+                area?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas */
+                layer: string;
+                /** @example 10 */
+                z: number;
+                /** @example 815 */
+                x: number;
+                /** @example 423.mvt */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a tile; without bytes where nothing is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the tile is as it was */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
