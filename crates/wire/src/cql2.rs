@@ -33,6 +33,9 @@ pub const NODES_MAX: usize = 500;
 /// Most points of all geometries of one filter.
 pub const POINTS_MAX: usize = 2_000;
 
+/// Letters of a text, for [`Expr::cost`]: names and ids are seldom longer.
+const LETTERS: usize = 20;
+
 /// What a property holds, or a filter compares it with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
@@ -255,6 +258,19 @@ impl Expr {
         match self {
             Self::All(parts) => parts.iter().flat_map(Self::conjuncts).collect(),
             one => vec![one],
+        }
+    }
+
+    /// How much there is to compare for one feature, in steps of about the same length.
+    pub fn cost(&self) -> usize {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::cost).sum(),
+            Self::Not(part) => part.cost(),
+            Self::In { values, .. } => 1 + values.len(),
+            // In the worst case every letter of it is held against every letter of a text.
+            Self::Like { pattern, .. } => 1 + LETTERS * pattern.len(),
+            Self::Spatial { geometry, .. } => 1 + geometry.cost(),
+            _ => 1,
         }
     }
 

@@ -390,10 +390,27 @@ fn object(json: Json) -> Map<String, Json> {
     }
 }
 
+/// A row of the database is read while others wait, so fewer of them are looked at.
+const ROW_STEPS: usize = 50;
+
+/// Most comparisons for one answer: about a quarter of a second.
+const STEPS_MAX: usize = 20_000_000;
+/// Even with the longest filter some features are looked at.
+const LOOKED_AT_MIN: usize = 50;
+
+/// How many features may be looked at for one answer when each takes so many times the usual comparisons:
+/// the longer the filter, the fewer.
+fn looked_at_max(query: &CollectionQuery, times: usize, most: usize) -> usize {
+    let bbox = query.bbox.as_ref().map_or(0, Geometry::cost);
+    let cost = 1 + bbox + query.filter.as_ref().map_or(0, Expr::cost);
+    (STEPS_MAX / (cost * times)).clamp(LOOKED_AT_MIN, most)
+}
+
 /// How much of a list the database gives at once: no more than is asked for when all of it will fit.
 fn page_request(query: &CollectionQuery) -> PageRequest {
     let all_fit = query.filter.is_none() && query.bbox.is_none() && query.datetime.is_none();
     let limit = if all_fit { query.limit } else { features::LIMIT_MAX };
+    let limit = limit.min(looked_at_max(query, ROW_STEPS, features::LIMIT_MAX));
     PageRequest { limit: u32::try_from(limit).unwrap_or(u32::MAX), cursor: query.cursor.clone() }
 }
 

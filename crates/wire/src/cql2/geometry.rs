@@ -46,6 +46,12 @@ impl Geometry {
         Self { areas, ..Self::default() }
     }
 
+    /// How many points there are to look at.
+    pub fn cost(&self) -> usize {
+        let corners = self.areas.iter().flat_map(corners).count();
+        self.points.len() + self.lines.iter().map(Vec::len).sum::<usize>() + corners
+    }
+
     /// The box around all of it.
     pub fn bounds(&self) -> Option<Bounds> {
         let rings = self.areas.iter().flat_map(|shape| shape.polygons.iter().flatten().flatten());

@@ -270,6 +270,15 @@ fn depth_length_conditions_and_points_have_limits() {
 }
 
 #[test]
+fn a_longer_filter_costs_more() {
+    let cost = |text: &str| parse_text(text, Crs::Crs84).unwrap().cost();
+    assert_eq!(cost("severity = 4 AND NOT (old = TRUE OR severity > 2)"), 3);
+    assert!(cost("name LIKE '%a%b%c%'") > cost("name = 'abc'"));
+    assert_eq!(cost("severity IN (1, 2, 3)"), 4);
+    assert_eq!(cost("S_INTERSECTS(geometry, POLYGON((0 0, 1 0, 1 1, 0 0)))"), 4);
+}
+
+#[test]
 fn conditions_at_the_top_are_found() {
     let expr = parse_text("name = 'a' AND (severity = 4 AND NOT old = TRUE)", Crs::Crs84).unwrap();
     assert_eq!(expr.conjuncts().len(), 3);

@@ -10,14 +10,16 @@ use chengmai_wire::cql2::{self, Expr, Fields, GEOMETRY, Geometry, Kind, Place, Q
 use chengmai_wire::features::{CollectionQuery, Feature, Interval, Position};
 use serde_json::json;
 
-use super::{Certain, Found, object, property, words};
+use super::{Certain, Found, looked_at_max, object, property, words};
 use crate::city::outlines::Outline;
 use crate::city::{City, blocking};
 use crate::http::problem::{Answer, Problem};
 
 /// Most areas looked at for one answer, and most outlines asked for: they may have to be worked out.
-const LOOKED_AT_MAX: u32 = 1_000_000;
+const LOOKED_AT_MAX: usize = 1_000_000;
 const OUTLINES_MAX: usize = 5_000;
+/// Points of an outline, each of which is held against each of a filter.
+const OUTLINE_STEPS: usize = 100;
 
 pub(super) fn queryables() -> Vec<Queryable> {
     vec![
@@ -166,8 +168,10 @@ fn walk(city: &City, scope: AreaId, query: &CollectionQuery, start: u32) -> Foun
     let range = city.areas.subtree(scope);
     let mut found = Found { features: Vec::new(), next: None };
     let start = start.max(range.start);
-    for number in start..range.end {
-        let is_enough = near.outlines >= OUTLINES_MAX || number - start >= LOOKED_AT_MAX;
+    let most = looked_at_max(query, 1, LOOKED_AT_MAX);
+    let outlines_most = looked_at_max(query, OUTLINE_STEPS, OUTLINES_MAX);
+    for (looked_at, number) in (start..range.end).enumerate() {
+        let is_enough = near.outlines >= outlines_most || looked_at >= most;
         if is_enough || found.features.len() >= query.limit {
             found.next = Some(number.to_string());
             break;

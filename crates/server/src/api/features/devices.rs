@@ -9,7 +9,7 @@ use chengmai_wire::cql2::{self, Fields, Kind, Place, Queryable, Value};
 use chengmai_wire::features::{CollectionQuery, Feature, Interval, Position};
 use serde_json::json;
 
-use super::{Found, object, property, words};
+use super::{Found, looked_at_max, object, property, words};
 use crate::api::devices::status;
 use crate::city::registry::{Device, Registry};
 use crate::city::{City, blocking};
@@ -146,9 +146,10 @@ fn walk(city: &City, scope: AreaId, query: &CollectionQuery, start: u32) -> Foun
         n if scope == AreaId::ROOT || n > LISTED_MAX => Box::new(start..end),
         _ => Box::new(listed.into_iter().filter(|&number| number >= start)),
     };
+    let most = looked_at_max(query, 1, LOOKED_AT_MAX);
     let mut found = Found { features: Vec::new(), next: None };
     for (looked_at, number) in numbers.enumerate() {
-        if found.features.len() >= query.limit || looked_at >= LOOKED_AT_MAX {
+        if found.features.len() >= query.limit || looked_at >= most {
             found.next = Some(number.to_string());
             break;
         }
