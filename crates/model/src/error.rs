@@ -1,7 +1,7 @@
 //! Numbered errors. Each has a stable number, what and how to mend it, in Chinese and English, so
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
-//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log), 5xx access,
+//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 46x SensorThings), 5xx access,
 //! 6xx the program's own state, 70x questions in SQL, 72x alarm quality, 74x rules and reviews.
 
 use crate::Text;
@@ -190,6 +190,16 @@ catalogue! {
         "没有已登记见证方的有效签名" / "there is no valid signature of a known witness on it" ; "请管理员用 --witnesses 登记见证方的公钥" / "have the operator name the witness's public key with --witnesses"
     FORKED_LOG = 454 "forked_log" 409
         "检查点与本日志不一致" / "the checkpoint is not one of this log's past" ; "保存该检查点：它证明日志曾被替换。请立即报告监督单位" / "keep that checkpoint: it proves that the log was replaced. Tell the supervisor at once"
+    STA_PATH = 460 "sta_path" 404
+        "没有这个 SensorThings 地址" / "this SensorThings address leads nowhere" ; "从 /sta/v1.1 开始，沿 navigationLink 走" / "begin at /sta/v1.1 and follow the navigation links"
+    STA_QUERY = 461 "sta_query" 400
+        "SensorThings 查询选项有误" / "a query option of SensorThings is not understood" ; "按所标位置更正；见 SensorThings 指南" / "mend it at the place named; see the guide on SensorThings"
+    STA_BODY = 462 "sta_body" 400
+        "SensorThings 实体有误或不完整" / "a SensorThings entity is wrong or not complete" ; "按所述补齐或更正" / "add or mend what is named"
+    STA_TOO_MUCH = 463 "sta_too_much" 422
+        "该查询需遍历的实体过多" / "the question would go through too many entities" ; "从某个 Thing 或 Datastream 查起，或按 id、name、时间筛选" / "ask from a Thing or a Datastream, or filter by id, name or time"
+    STA_OTHER_DOOR = 464 "sta_other_door" 409
+        "该实体由设备登记管理，不能在此更改" / "this entity is the device registry's and is not changed here" ; "用 /api/v1/devices 更改设备；或新建自己的实体" / "change the device through /api/v1/devices, or make an entity of your own"
     SIGN_IN = 501 "sign_in" 401
         "请先登录" / "sign in first" ; "登录或携带有效令牌" / "sign in, or send a valid token"
     BAD_CREDENTIALS = 502 "bad_credentials" 401

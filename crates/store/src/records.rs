@@ -42,6 +42,7 @@ mod recode;
 pub mod reviews;
 pub mod rules;
 mod schema;
+pub mod sensor_things;
 pub mod settings;
 mod sql;
 pub mod subscriptions;
@@ -262,6 +263,11 @@ impl Records {
     /// Leaves of the proof log 存证日志.
     pub fn proof(&self) -> proof::Proof<'_> {
         proof::Proof(self)
+    }
+
+    /// Entities that clients of SensorThings made.
+    pub fn sensor_things(&self) -> sensor_things::SensorThings<'_> {
+        sensor_things::SensorThings(self)
     }
 
     /// Settings of the installation.

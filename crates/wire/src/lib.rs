@@ -13,6 +13,7 @@ pub mod geo_report;
 pub mod line_protocol;
 pub mod mqtt;
 pub mod observations;
+pub mod sensorthings;
 pub mod service_requests;
 pub mod setpoints;
 

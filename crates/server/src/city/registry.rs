@@ -188,6 +188,11 @@ impl Registry {
         &self.kinds[usize::from(index)]
     }
 
+    /// All kinds, by their index.
+    pub(crate) fn kinds(&self) -> &[KindEntry] {
+        &self.kinds
+    }
+
     pub(crate) fn kind_index(&self, name: &str) -> Option<u16> {
         self.kind_by_name.get(name).copied()
     }

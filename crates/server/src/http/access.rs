@@ -8,6 +8,8 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Method, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chengmai_model::error;
 use chengmai_model::{Actor, AreaId, AreaPath, AreaTree, Role};
 use chengmai_store::records::users::UserRow;
@@ -198,10 +200,15 @@ impl FromRequestParts<Arc<City>> for Caller {
     }
 }
 
-/// The bearer token of a request, or its session cookie (then `true`).
+/// The bearer token of a request, the password of HTTP's basic sign-in, which is a token too, or its session
+/// cookie. `true` where a browser may have added it by itself.
 pub(crate) fn credentials(parts: &Parts) -> Option<(String, bool)> {
     let header_text = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
     if let Some(text) = header_text(header::AUTHORIZATION) {
+        if let Some(pair) = text.strip_prefix("Basic ") {
+            let pair = String::from_utf8(STANDARD.decode(pair.trim()).ok()?).ok()?;
+            return pair.split_once(':').map(|(_, token)| (token.to_owned(), true));
+        }
         let token = text.strip_prefix("Bearer ").or_else(|| text.strip_prefix("Token "))?;
         return Some((token.trim().to_owned(), false));
     }
