@@ -30,6 +30,7 @@ pub(crate) mod proposals;
 pub(crate) mod readings;
 pub(crate) mod reviews;
 pub(crate) mod rules;
+pub(crate) mod sensorthings;
 pub(crate) mod series;
 pub(crate) mod session;
 pub(crate) mod setpoints;

@@ -26,8 +26,8 @@ use crate::api::{
     agencies, alarms, areas, backtests, case_import, case_steps, case_summary, cases, contacts,
     corrections, deliveries, device_summary, devices, evaluation, evaluation_sheet, events,
     gateway, geo_report, indicator_windows, indicators, latest, log, moments, packs, patrols,
-    proposals, readings, reviews, rules, series, session, setpoints, shelves, sql, stars,
-    subscriptions, system, tasks, topics, users, warnings, workload,
+    proposals, readings, reviews, rules, sensorthings, series, session, setpoints, shelves, sql,
+    stars, subscriptions, system, tasks, topics, users, warnings, workload,
 };
 use crate::city::City;
 use crate::pages::{self, advice, downloads, overview, receipt, report, stop_mail, track};
@@ -126,6 +126,7 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(indicator_windows::list_windows))
         .merge(decisions())
         .merge(citizens())
+        .merge(standards())
         // The proof that nothing was altered or dropped.
         .routes(routes!(log::get_checkpoint))
         .routes(routes!(log::get_witnessed))
@@ -164,6 +165,18 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(system::healthz))
         .routes(routes!(system::readyz))
         .routes(routes!(system::get_metrics))
+}
+
+/// Devices and readings in the words of a standard.
+fn standards() -> OpenApiRouter<Arc<City>> {
+    use sensorthings as sta;
+    OpenApiRouter::new().routes(routes!(sta::get_root)).routes(routes!(
+        sta::get_resource,
+        sta::post_resource,
+        sta::patch_resource,
+        sta::put_resource,
+        sta::delete_resource
+    ))
 }
 
 /// Citizens: their pages, and apps that speak Open311.
@@ -212,6 +225,8 @@ pub(crate) fn router(city: Arc<City>) -> Router {
         .layer(CompressionLayer::new().compress_when(compressed));
     router
         .route("/api/openapi.json", get(move || std::future::ready(openapi(&document))))
+        // The root with a slash at its end is the root.
+        .route("/sta/v1.1/", get(sensorthings::get_root))
         .fallback(assets::serve)
         .layer(DefaultBodyLimit::max(bytes_max))
         .layer(layers)

@@ -29,9 +29,10 @@ pub struct Request {
 impl Request {
     /// Path and query of its address, from the root of the service on; `base` is that root's own path.
     pub fn address(&self, base: &str) -> (String, String) {
-        let url = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| {
-            rest.find('/').map_or("", |at| &rest[at..])
-        });
+        let url = self
+            .url
+            .split_once("://")
+            .map_or(self.url.as_str(), |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let path = path.split_once(base).map_or(path, |(_, below)| below);
         // The letters that mean something in forms mean nothing in paths.

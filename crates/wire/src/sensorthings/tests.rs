@@ -404,7 +404,9 @@ fn requests_of_a_batch_are_read_in_both_formats() {
         let request = Request { url: url.to_owned(), ..first.clone() };
         request.address("/sta/v1.1")
     };
-    for url in ["http://h:1/sta/v1.1/Things('a%2Fb+c')?$top=1", "/sta/v1.1/Things('a%2Fb+c')?$top=1"] {
+    for url in
+        ["http://h:1/sta/v1.1/Things('a%2Fb+c')?$top=1", "/sta/v1.1/Things('a%2Fb+c')?$top=1"]
+    {
         assert_eq!(address(url), ("/Things('a/b+c')".to_owned(), "$top=1".to_owned()));
     }
     assert_eq!(address("Things"), ("Things".to_owned(), String::new()));
