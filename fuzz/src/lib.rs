@@ -10,6 +10,7 @@ mod files;
 mod mqtt;
 mod mutate;
 mod proof;
+mod sensorthings;
 mod text;
 
 use std::collections::BTreeSet;
@@ -39,7 +40,7 @@ const fn target(name: &'static str, made: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -
 }
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     target("line-protocol", Vec::new, text::line_protocol),
     target("observations-json", Vec::new, text::observations_json),
     target("observations-ndjson", Vec::new, text::observations_ndjson),
@@ -51,6 +52,7 @@ pub const TARGETS: [Target; 15] = [
     target("devices", Vec::new, text::devices),
     target("service-requests", Vec::new, text::service_requests),
     target("geo-report", Vec::new, text::geo_report),
+    target("sensorthings", Vec::new, sensorthings::request),
     target("journal", files::journal_made, files::journal),
     target("snapshot", files::snapshot_made, files::snapshot),
     target("engine", city::made, city::restore),

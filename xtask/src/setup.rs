@@ -30,6 +30,8 @@ const SERVICES: [&str; 2] = ["mosquitto", "postgresql"];
 const DUCKDB: &str = "2.0.0";
 /// The version of openpyxl that reads our workbooks in a test.
 const OPENPYXL: &str = "3.1.5";
+/// The version of the SensorThings client that talks to us in a test.
+const FROST: &str = "1.1.53";
 
 /// Parts of `web/` that do not change what `npm run build` writes.
 const NOT_BUILT: [&str; 5] = ["node_modules", "dist", "e2e", "test-results", "coverage"];
@@ -41,7 +43,7 @@ pub(crate) struct TestTools {
     pub(crate) broker: PathBuf,
     /// The folder with PostgreSQL's programs.
     pub(crate) postgres: PathBuf,
-    /// A Python that has DuckDB and openpyxl.
+    /// A Python that has DuckDB, openpyxl and frost-sta-client.
     pub(crate) python: PathBuf,
 }
 
@@ -116,13 +118,14 @@ pub(crate) fn test_tools() -> Result<TestTools> {
     Ok(TestTools { browser, broker, postgres, python: python()? })
 }
 
-/// A Python of its own below the target folder, with DuckDB and openpyxl in it.
+/// A Python of its own below the target folder, with DuckDB, openpyxl and frost-sta-client in it.
 fn python() -> Result<PathBuf> {
     let folder = shell::target_dir()?.join("xtask/python");
     let python = folder.join("bin/python");
-    let versions = "import duckdb, openpyxl; print(duckdb.__version__, openpyxl.__version__)";
+    let versions = "import duckdb, openpyxl; from importlib.metadata import version; \
+        print(duckdb.__version__, openpyxl.__version__, version('frost-sta-client'))";
     let asked = Command::new(&python).args(["-c", versions]).output();
-    let wanted = format!("{DUCKDB} {OPENPYXL}");
+    let wanted = format!("{DUCKDB} {OPENPYXL} {FROST}");
     if asked.is_ok_and(|answer| answer.stdout.trim_ascii() == wanted.as_bytes()) {
         return Ok(python);
     }
@@ -131,7 +134,8 @@ fn python() -> Result<PathBuf> {
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     pip.args([format!("duckdb=={DUCKDB}"), format!("openpyxl=={OPENPYXL}")]);
-    shell::run("install DuckDB and openpyxl", &mut pip)?;
+    pip.arg(format!("frost-sta-client=={FROST}"));
+    shell::run("install DuckDB, openpyxl and frost-sta-client", &mut pip)?;
     Ok(python)
 }
 

@@ -47,7 +47,10 @@ enum Said {
     Json(Json),
     Words(String),
     Made(String),
-    Nothing,
+    /// Done, and there is nothing to say.
+    Done,
+    /// There is nothing there.
+    Empty,
 }
 
 impl Said {
@@ -58,7 +61,8 @@ impl Said {
             Self::Made(location) => {
                 (StatusCode::CREATED, [(header::LOCATION, location)]).into_response()
             }
-            Self::Nothing => StatusCode::OK.into_response(),
+            Self::Done => StatusCode::OK.into_response(),
+            Self::Empty => StatusCode::NO_CONTENT.into_response(),
         }
     }
 }
@@ -203,15 +207,15 @@ async fn get(view: &View<'_>, base: &str, path: &str, query: &str) -> Answer<Sai
             let [entity] = all;
             Said::Json(sta::encode_entity(&entity, base, &options))
         }
-        Tail::Property(names) => {
-            let value = property(&entity, &names)?;
+        Tail::Property(names) => property(&entity, &names).map_or(Said::Empty, |value| {
             let name = names.last().cloned().unwrap_or_default();
             Said::Json(Json::Object([(name, value)].into_iter().collect()))
-        }
-        Tail::RawValue(names) => match property(&entity, &names)? {
-            Json::String(text) => Said::Words(text),
-            value @ (Json::Object(_) | Json::Array(_)) => Said::Json(value),
-            other => Said::Words(other.to_string()),
+        }),
+        Tail::RawValue(names) => match property(&entity, &names) {
+            None => Said::Empty,
+            Some(Json::String(text)) => Said::Words(text),
+            Some(value @ (Json::Object(_) | Json::Array(_))) => Said::Json(value),
+            Some(other) => Said::Words(other.to_string()),
         },
     })
 }
@@ -225,15 +229,15 @@ fn written(steps: &[Step]) -> String {
     steps.iter().map(step).collect::<Vec<_>>().join("/")
 }
 
-fn property(entity: &Entity, names: &[String]) -> Answer<Json> {
-    let missing = || Problem::not_found(names.join("/"));
-    let (first, rest) = names.split_first().ok_or_else(missing)?;
+/// A part of an entity; none where it has nothing there.
+fn property(entity: &Entity, names: &[String]) -> Option<Json> {
+    let (first, rest) = names.split_first()?;
     if first == "id" || first == "@iot.id" {
-        return Ok(entity.id.to_json());
+        return Some(entity.id.to_json());
     }
-    let value = entity.fields.get(first);
-    let value = rest.iter().try_fold(value?, |value, name| value.get(name));
-    value.cloned().ok_or_else(missing)
+    let value = entity.fields.get(first)?;
+    let value = rest.iter().try_fold(value, |value, name| value.get(name));
+    value.filter(|value| !value.is_null()).cloned()
 }
 
 async fn post(view: &View<'_>, base: &str, path: &str, body: &[u8]) -> Answer<Said> {
@@ -262,13 +266,13 @@ async fn change(view: &View<'_>, path: &str, how: Change, body: &[u8]) -> Answer
     let entity = target(view, path).await?;
     let json = sta::json(body).map_err(refused)?;
     view.change(&entity, how, &json).await?;
-    Ok(Said::Nothing)
+    Ok(Said::Done)
 }
 
 async fn delete(view: &View<'_>, path: &str) -> Answer<Said> {
     let entity = target(view, path).await?;
     view.remove(&entity).await?;
-    Ok(Said::Nothing)
+    Ok(Said::Done)
 }
 
 /// The entity that an address names.
@@ -352,7 +356,8 @@ fn reply(id: String, said: Answer<Said>) -> Reply {
         Ok(Said::Json(json)) => (200, None, Some(json)),
         Ok(Said::Words(words)) => (200, None, Some(words.into())),
         Ok(Said::Made(location)) => (201, Some(location), None),
-        Ok(Said::Nothing) => (200, None, None),
+        Ok(Said::Done) => (200, None, None),
+        Ok(Said::Empty) => (204, None, None),
         Err(problem) => {
             let text = format!("{} {}: {}", problem.code.label(), problem.code.en, problem.detail);
             (problem.code.status, None, Some(json!({"code": problem.code.status, "message": text})))

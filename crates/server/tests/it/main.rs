@@ -21,6 +21,7 @@ mod recoding;
 mod replay;
 mod routing;
 mod scope;
+mod sensorthings;
 mod series;
 mod setpoints;
 mod sql;

@@ -60,7 +60,7 @@ enum Check {
     Thing(Thing),
     /// A deed on a thing: the foreign one 404, and it stays as it was.
     Deed(Thing, &'static [&'static str]),
-    /// Has a test of its own below.
+    /// Has a test of its own, below or in `sensorthings.rs`.
     Apart,
 }
 
@@ -157,6 +157,12 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("get", "/open311/v2/{document}", Check::Public),
     ("post", "/open311/v2/{document}", Check::Public),
     ("get", "/open311/v2/{list}/{document}", Check::Public),
+    ("get", "/sta/v1.1", Check::Everybody("names of sets, and what is served")),
+    ("get", "/sta/v1.1/{*path}", Check::Apart),
+    ("post", "/sta/v1.1/{*path}", Check::Apart),
+    ("patch", "/sta/v1.1/{*path}", Check::Apart),
+    ("put", "/sta/v1.1/{*path}", Check::Apart),
+    ("delete", "/sta/v1.1/{*path}", Check::Apart),
     ("get", "/api/v1/subscriptions", Check::List("")),
     ("post", "/api/v1/subscriptions", Check::Apart),
     ("put", "/api/v1/subscriptions/{id}", Check::Apart),

@@ -11,6 +11,7 @@ mod notify;
 mod people;
 mod proof;
 mod scope;
+mod sensor_things;
 mod warnings;
 mod words;
 

@@ -228,8 +228,8 @@ impl<'a> View<'a> {
         if kind == Kind::Datastream && !rows.is_empty() {
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
             let ends = (kind.one(), ids.as_slice());
-            let spans = self.city.records.sensor_things().spans(ends, Kind::Observation.one());
-            for (id, first, last) in spans.await? {
+            let records = self.city.records.sensor_things();
+            for (id, first, last) in records.spans(ends, Kind::Observation.one()).await? {
                 let text = format!("{}/{}", first.to_rfc3339(), last.to_rfc3339());
                 let found = entities.iter_mut().find(|entity| entity.id == Id::Number(id));
                 found.into_iter().for_each(|entity| {
