@@ -125,6 +125,38 @@ const fn told(name: &'static str, holds: Holds) -> Field {
     Field { name, holds, required: false, read_only: true }
 }
 
+const NAME: Field = must("name", Holds::Text);
+const DESCRIPTION: Field = must("description", Holds::Text);
+const ENCODING: Field = must("encodingType", Holds::Text);
+const PROPERTIES: Field = may("properties", Holds::Object);
+
+const THING: &[Field] = &[NAME, DESCRIPTION, PROPERTIES];
+const LOCATION: &[Field] = &[NAME, DESCRIPTION, ENCODING, must("location", Holds::Any), PROPERTIES];
+const HISTORICAL_LOCATION: &[Field] = &[must("time", Holds::Time)];
+const DATASTREAM: &[Field] = &[
+    NAME,
+    DESCRIPTION,
+    must("unitOfMeasurement", Holds::Object),
+    must("observationType", Holds::Text),
+    PROPERTIES,
+    told("observedArea", Holds::Object),
+    told("phenomenonTime", Holds::Time),
+    told("resultTime", Holds::Time),
+];
+const SENSOR: &[Field] = &[NAME, DESCRIPTION, ENCODING, must("metadata", Holds::Any), PROPERTIES];
+const OBSERVED_PROPERTY: &[Field] =
+    &[NAME, must("definition", Holds::Text), DESCRIPTION, PROPERTIES];
+const OBSERVATION: &[Field] = &[
+    may("phenomenonTime", Holds::Time),
+    must("result", Holds::Any),
+    may("resultTime", Holds::Time),
+    may("resultQuality", Holds::Any),
+    may("validTime", Holds::Time),
+    may("parameters", Holds::Object),
+];
+const FEATURE_OF_INTEREST: &[Field] =
+    &[NAME, DESCRIPTION, ENCODING, must("feature", Holds::Any), PROPERTIES];
+
 impl Kind {
     /// All kinds.
     pub const ALL: [Self; 8] = [
@@ -237,81 +269,15 @@ impl Kind {
 
     /// What it consists of besides.
     pub const fn fields(self) -> &'static [Field] {
-        use Holds::{Any, Object, Text, Time};
         match self {
-            Self::Thing => {
-                &const { [must("name", Text), must("description", Text), may("properties", Object)] }
-            }
-            Self::Location => {
-                &const {
-                    [
-                        must("name", Text),
-                        must("description", Text),
-                        must("encodingType", Text),
-                        must("location", Any),
-                        may("properties", Object),
-                    ]
-                }
-            }
-            Self::HistoricalLocation => &const { [must("time", Time)] },
-            Self::Datastream => {
-                &const {
-                    [
-                        must("name", Text),
-                        must("description", Text),
-                        must("unitOfMeasurement", Object),
-                        must("observationType", Text),
-                        may("properties", Object),
-                        told("observedArea", Object),
-                        told("phenomenonTime", Time),
-                        told("resultTime", Time),
-                    ]
-                }
-            }
-            Self::Sensor => {
-                &const {
-                    [
-                        must("name", Text),
-                        must("description", Text),
-                        must("encodingType", Text),
-                        must("metadata", Any),
-                        may("properties", Object),
-                    ]
-                }
-            }
-            Self::ObservedProperty => {
-                &const {
-                    [
-                        must("name", Text),
-                        must("definition", Text),
-                        must("description", Text),
-                        may("properties", Object),
-                    ]
-                }
-            }
-            Self::Observation => {
-                &const {
-                    [
-                        may("phenomenonTime", Time),
-                        must("result", Any),
-                        may("resultTime", Time),
-                        may("resultQuality", Any),
-                        may("validTime", Time),
-                        may("parameters", Object),
-                    ]
-                }
-            }
-            Self::FeatureOfInterest => {
-                &const {
-                    [
-                        must("name", Text),
-                        must("description", Text),
-                        must("encodingType", Text),
-                        must("feature", Any),
-                        may("properties", Object),
-                    ]
-                }
-            }
+            Self::Thing => THING,
+            Self::Location => LOCATION,
+            Self::HistoricalLocation => HISTORICAL_LOCATION,
+            Self::Datastream => DATASTREAM,
+            Self::Sensor => SENSOR,
+            Self::ObservedProperty => OBSERVED_PROPERTY,
+            Self::Observation => OBSERVATION,
+            Self::FeatureOfInterest => FEATURE_OF_INTEREST,
         }
     }
 

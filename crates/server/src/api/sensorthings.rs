@@ -41,6 +41,15 @@ fn refused(fault: Fault) -> Problem {
     Problem::new(fault.code, format!("byte {}: {}", fault.byte, fault.reason.en))
 }
 
+/// Counts what is refused for what was asked; what the program itself cannot do is counted there.
+fn counted<T>(city: &City, outcome: Answer<T>) -> Answer<T> {
+    outcome.inspect_err(|problem| {
+        if problem.code.status < 500 && problem.code.number != error::OVERLOADED.number {
+            city.counters.refuse(problem.code, 1);
+        }
+    })
+}
+
 /// What is answered.
 #[derive(Debug)]
 enum Said {
@@ -94,7 +103,8 @@ pub(crate) async fn get_resource(
     caller.need(Permission::Read)?;
     let view = View::new(&city, &caller);
     let base = base(&headers) + ROOT;
-    Ok(get(&view, &base, &path, &query.unwrap_or_default()).await?.response())
+    let said = get(&view, &base, &path, &query.unwrap_or_default()).await;
+    Ok(counted(&city, said)?.response())
 }
 
 /// A new entity with all that is new with it; many observations (`CreateObservations`); many requests
@@ -114,13 +124,16 @@ pub(crate) async fn post_resource(
     let base = base(&headers) + ROOT;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     match path.as_str() {
-        "$batch" => batch(&city, &caller, &base, kind, &admitted.body).await,
+        "$batch" => {
+            let answers = batch(&city, &caller, &base, kind, &admitted.body).await;
+            counted(&city, answers)
+        }
         "CreateObservations" => {
             caller.need(Permission::Ingest)?;
-            let links = create_observations(&view, &base, &admitted.body).await?;
-            Ok((StatusCode::CREATED, JsonAnswer(links)).into_response())
+            let links = create_observations(&view, &base, &admitted.body).await;
+            Ok((StatusCode::CREATED, JsonAnswer(counted(&city, links)?)).into_response())
         }
-        _ => Ok(post(&view, &base, &path, &admitted.body).await?.response()),
+        _ => Ok(counted(&city, post(&view, &base, &path, &admitted.body).await)?.response()),
     }
 }
 
@@ -140,7 +153,7 @@ pub(crate) async fn patch_resource(
     let view = View::new(&city, &caller);
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let how = if kind.contains("json-patch") { Change::Steps } else { Change::Merge };
-    Ok(change(&view, &path, how, &admitted.body).await?.response())
+    Ok(counted(&city, change(&view, &path, how, &admitted.body).await)?.response())
 }
 
 /// Changes an entity: what it may be without, and is not named, goes.
@@ -156,7 +169,8 @@ pub(crate) async fn put_resource(
 ) -> Answer<Response> {
     caller.need(Permission::DeviceManage)?;
     let view = View::new(&city, &caller);
-    Ok(change(&view, &path, Change::Replace, &admitted.body).await?.response())
+    let said = change(&view, &path, Change::Replace, &admitted.body).await;
+    Ok(counted(&city, said)?.response())
 }
 
 /// Removes an entity and what cannot be without it; a reading is withdrawn.
@@ -170,7 +184,7 @@ pub(crate) async fn delete_resource(
 ) -> Answer<Response> {
     caller.need(Permission::DeviceManage)?;
     let view = View::new(&city, &caller);
-    Ok(delete(&view, &path).await?.response())
+    Ok(counted(&city, delete(&view, &path).await)?.response())
 }
 
 async fn get(view: &View<'_>, base: &str, path: &str, query: &str) -> Answer<Said> {
@@ -289,7 +303,7 @@ async fn create_observations(view: &View<'_>, base: &str, body: &[u8]) -> Answer
     let json = sta::json(body).map_err(refused)?;
     let drafts = sta::data_arrays(&json).map_err(refused)?;
     let made = view.observe(drafts).await?;
-    let said = made.into_iter().map(|one| match one {
+    let said = made.into_iter().map(|one| match counted(view.city, one) {
         Ok(id) => sta::self_link(base, Kind::Observation, &id),
         Err(problem) => format!("error: {} {}", problem.code.label(), problem.detail),
     });
@@ -312,7 +326,7 @@ async fn batch(
     };
     let mut replies = Vec::with_capacity(requests.len());
     for request in requests {
-        let said = one_of_batch(city, caller, base, &request).await;
+        let said = counted(city, one_of_batch(city, caller, base, &request).await);
         replies.push(reply(request.id, said));
     }
     if in_parts {

@@ -99,7 +99,7 @@ impl SensorThings<'_> {
     /// Some entities, in order.
     pub async fn list(&self, question: &Question) -> Result<Vec<EntityRow>> {
         let mut sql = Sql::new("SELECT e.*, NULL AS one");
-        let (at, id) = self.chosen(&mut sql, question, true);
+        let (at, id) = chosen(&mut sql, question, true);
         let order = if question.newest_first { "DESC" } else { "ASC" };
         sql.add(&format!(" ORDER BY {at} {order}, {id} {order} LIMIT "));
         sql.value(i64::try_from(question.limit).unwrap_or(i64::MAX));
@@ -109,41 +109,8 @@ impl SensorThings<'_> {
     /// How many there are, counted as far as lists are.
     pub async fn count(&self, question: &Question) -> Result<u64> {
         let mut sql = Sql::new("");
-        self.chosen(&mut sql, question, false);
+        chosen(&mut sql, question, false);
         sql.total(&self.0.read).await
-    }
-
-    /// Adds what follows `SELECT ...`; by which columns they are ordered.
-    fn chosen(
-        &self,
-        sql: &mut Sql,
-        question: &Question,
-        paged: bool,
-    ) -> (&'static str, &'static str) {
-        let Question { kind, area, linked, .. } = question;
-        let (at, id) = match linked {
-            None => {
-                sql.add(" FROM sensor_entity e WHERE e.kind = ").value(*kind);
-                ("e.at", "e.id")
-            }
-            Some((one_kind, one)) => {
-                sql.add(" FROM sensor_link l JOIN sensor_entity e ON e.id = l.other");
-                sql.add(" WHERE l.one_kind = ").value(*one_kind).add(" AND l.one = ").value(*one);
-                sql.add(" AND l.other_kind = ").value(*kind);
-                ("l.at", "l.other")
-            }
-        };
-        scope(sql, area, question.above);
-        sql.and_if("e.id =", question.id).and_if("e.name =", question.name.clone());
-        let (from, to) = question.span;
-        sql.and_if(&format!("{at} >="), (from > i64::MIN).then_some(from));
-        sql.and_if(&format!("{at} <"), (to < i64::MAX).then_some(to));
-        if let Some((time, number)) = question.behind.filter(|_| paged) {
-            let beyond = if question.newest_first { "<" } else { ">" };
-            sql.add(&format!(" AND ({at}, {id}) {beyond} (")).value(time);
-            sql.add(", ").value(number).add(")");
-        }
-        (at, id)
     }
 
     /// Entities of a kind that are linked to these, each with the one it is linked to.
@@ -381,6 +348,34 @@ fn both(
 ) {
     links.push(vec![kind.into(), id.into(), other_kind.into(), other_at.into(), other.into()]);
     links.push(vec![other_kind.into(), other.into(), kind.into(), at.into(), id.into()]);
+}
+
+/// Adds what follows `SELECT ...`; by which columns they are ordered.
+fn chosen(sql: &mut Sql, question: &Question, paged: bool) -> (&'static str, &'static str) {
+    let Question { kind, area, linked, .. } = question;
+    let (at, id) = match linked {
+        None => {
+            sql.add(" FROM sensor_entity e WHERE e.kind = ").value(*kind);
+            ("e.at", "e.id")
+        }
+        Some((one_kind, one)) => {
+            sql.add(" FROM sensor_link l JOIN sensor_entity e ON e.id = l.other");
+            sql.add(" WHERE l.one_kind = ").value(*one_kind).add(" AND l.one = ").value(*one);
+            sql.add(" AND l.other_kind = ").value(*kind);
+            ("l.at", "l.other")
+        }
+    };
+    scope(sql, area, question.above);
+    sql.and_if("e.id =", question.id).and_if("e.name =", question.name.clone());
+    let (from, to) = question.span;
+    sql.and_if(&format!("{at} >="), (from > i64::MIN).then_some(from));
+    sql.and_if(&format!("{at} <"), (to < i64::MAX).then_some(to));
+    if let Some((time, number)) = question.behind.filter(|_| paged) {
+        let beyond = if question.newest_first { "<" } else { ">" };
+        sql.add(&format!(" AND ({at}, {id}) {beyond} (")).value(time);
+        sql.add(", ").value(number).add(")");
+    }
+    (at, id)
 }
 
 /// Adds that an entity lies in the area, or also above it.

@@ -163,7 +163,7 @@ fn part_request(part: &str) -> Option<Request> {
     request.method = words.next()?.to_ascii_uppercase();
     let rest: Vec<&str> = words.filter(|word| !word.starts_with("HTTP/")).collect();
     request.url = rest.join(" ");
-    request.content_type = header(head, "content-type").unwrap_or_default().to_owned();
+    header(head, "content-type").unwrap_or_default().clone_into(&mut request.content_type);
     request.body = body.trim().as_bytes().to_vec();
     (!request.url.is_empty()).then_some(request)
 }
@@ -187,19 +187,18 @@ fn header<'a>(headers: &'a str, name: &str) -> Option<&'a str> {
 
 /// The answers between marks.
 pub fn encode_multipart(replies: &[Reply], boundary: &str) -> String {
-    let mut text = String::new();
-    for reply in replies {
+    let part = |reply: &Reply| {
         let Reply { id, status, location, body } = reply;
         let body = body.as_ref().map(Json::to_string).unwrap_or_default();
-        let location =
-            location.as_ref().map(|at| format!("Location: {at}\r\n")).unwrap_or_default();
+        let location = location.as_ref().map(|at| format!("Location: {at}\r\n"));
+        let location = location.unwrap_or_default();
         let id: String = id.chars().filter(|c| !c.is_control()).collect();
-        text += &format!(
+        format!(
             "--{boundary}\r\nContent-Type: application/http\r\nContent-ID: {id}\r\n\r\n\
              HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{location}\r\n{body}\r\n"
-        );
-    }
-    text + &format!("--{boundary}--\r\n")
+        )
+    };
+    replies.iter().map(part).chain([format!("--{boundary}--\r\n")]).collect()
 }
 
 fn limited(count: usize) -> Result<(), Fault> {

@@ -114,7 +114,7 @@ fn read(kind: Kind, json: &Json, new: bool, left: &mut usize) -> Result<Draft, F
     let Json::Object(map) = json else {
         return Err(bad(
             format!("{} 应为对象", kind.one()),
-            format!("a {} is an object", kind.one()),
+            format!("{}: an object is expected", kind.one()),
         ));
     };
     let mut draft = Draft { kind, fields: Map::new(), links: Vec::new() };
@@ -137,7 +137,7 @@ fn read(kind: Kind, json: &Json, new: bool, left: &mut usize) -> Result<Draft, F
             let name = quote(name.as_bytes());
             let (zh, en) = (
                 format!("{} 没有 `{name}`", kind.one()),
-                format!("a {} has no `{name}`", kind.one()),
+                format!("{}: there is no `{name}`", kind.one()),
             );
             return Err(bad(zh, en));
         }
@@ -198,7 +198,7 @@ fn complete(draft: &Draft, given: Option<Kind>) -> Result<(), Fault> {
 fn checked(kind: Kind, name: &str, holds: Holds, value: &Json) -> Result<Json, Fault> {
     let wrong = |en: &str, zh: &str| {
         let one = kind.one();
-        bad(format!("{one} 的 {name} {zh}"), format!("{name} of a {one} {en}"))
+        bad(format!("{one} 的 {name} {zh}"), format!("{one}: {name} {en}"))
     };
     match (holds, value) {
         (_, Json::Null) | (Holds::Any, _) | (Holds::Object, Json::Object(_)) => Ok(value.clone()),
@@ -356,7 +356,7 @@ fn observation(datastream: &Id, components: &[&str], row: &Json) -> Result<Draft
 
 fn missing(kind: Kind, name: &str) -> Fault {
     let one = kind.one();
-    bad(format!("{one} 缺少 {name}"), format!("a {one} needs {name}"))
+    bad(format!("{one} 缺少 {name}"), format!("{one}: {name} is missing"))
 }
 
 fn bad(zh: impl Into<String>, en: impl Into<String>) -> Fault {

@@ -126,10 +126,8 @@ impl Value {
             (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
             (Self::Text(a), Self::Time(_) | Self::Span(..)) => time_of(a)?.compare(other),
             (Self::Time(_) | Self::Span(..), Self::Text(b)) => self.compare(&time_of(b)?),
-            (Self::Span(from, to), Self::Time(at)) => Some(span_to_moment((*from, *to), *at)),
-            (Self::Time(at), Self::Span(from, to)) => {
-                Some(span_to_moment((*from, *to), *at).reverse())
-            }
+            (Self::Span(from, to), Self::Time(at)) => Some((from, to).cmp(&(at, at))),
+            (Self::Time(at), Self::Span(from, to)) => Some((at, at).cmp(&(from, to))),
             (Self::Span(a, b), Self::Span(c, d)) => Some((a, b).cmp(&(c, d))),
             (Self::Json(a), Self::Json(b)) => (a == b).then_some(Ordering::Equal),
             (Self::Shape(_), _) | (_, Self::Shape(_)) => {
@@ -155,15 +153,24 @@ impl Value {
     }
 }
 
-/// A span is before a moment when it ends by then, after it when it begins behind it.
-fn span_to_moment((from, to): (i64, i64), at: i64) -> Ordering {
-    if to <= at && from < at {
-        Ordering::Less
-    } else if from > at {
-        Ordering::Greater
-    } else {
-        Ordering::Equal
-    }
+/// One span is before another when it has ended by the time that one begins; a moment is a span too.
+fn spans(op: Op, a: &Value, b: &Value) -> Option<bool> {
+    let ends = |value: &Value| match value {
+        Value::Time(at) => Some((*at, *at)),
+        Value::Span(from, to) => Some((*from, *to)),
+        _ => None,
+    };
+    let before = |a: (i64, i64), b: (i64, i64)| a.1 <= b.0;
+    let (a, b) = (ends(a)?, ends(b)?);
+    Some(match op {
+        Op::Eq => a == b,
+        Op::Ne => a != b,
+        Op::Lt => before(a, b) && a.0 < b.0,
+        Op::Le => before(a, b),
+        Op::Gt => before(b, a) && b.0 < a.0,
+        Op::Ge => before(b, a),
+        _ => return None,
+    })
 }
 
 /// A moment or a span as documents have it.
@@ -339,6 +346,9 @@ fn field(path: &Path, entity: &Entity) -> Value {
 }
 
 fn binary(op: Op, a: &Value, b: &Value) -> Value {
+    if let Some(holds) = spans(op, a, b) {
+        return Value::Bool(holds);
+    }
     let is = |test: fn(Ordering) -> bool| Value::Bool(a.compare(b).is_some_and(test));
     let both_there = !matches!((a, b), (Value::Null, _) | (_, Value::Null));
     match op {
@@ -358,13 +368,14 @@ fn binary(op: Op, a: &Value, b: &Value) -> Value {
 fn arithmetic(op: Op, a: &Value, b: &Value) -> Option<Value> {
     use Value::{Duration, Number, Time, Whole};
     Some(match (op, a, b) {
-        (Op::Sub, Time(a), Time(b)) => Duration(a.checked_sub(*b)?),
+        (Op::Sub, Time(a), Time(b)) | (Op::Sub, Duration(a), Duration(b)) => {
+            Duration(a.checked_sub(*b)?)
+        }
         (Op::Add, Time(a), Duration(b)) | (Op::Add, Duration(b), Time(a)) => {
             Time(a.checked_add(*b)?)
         }
         (Op::Sub, Time(a), Duration(b)) => Time(a.checked_sub(*b)?),
         (Op::Add, Duration(a), Duration(b)) => Duration(a.checked_add(*b)?),
-        (Op::Sub, Duration(a), Duration(b)) => Duration(a.checked_sub(*b)?),
         (Op::Add, Whole(a), Whole(b)) => Whole(a.checked_add(*b)?),
         (Op::Sub, Whole(a), Whole(b)) => Whole(a.checked_sub(*b)?),
         (Op::Mul, Whole(a), Whole(b)) => Whole(a.checked_mul(*b)?),

@@ -156,7 +156,7 @@ impl Narrow {
             ([way], "id", Op::Eq, literal) if !way.many => {
                 self.of = literal.as_id().map(|id| (*way, id));
             }
-            // A span begins in its time too, so this holds for both.
+            // A span is known by its beginning, of which all of this holds too.
             ([], "phenomenonTime" | "time", op, &Value::Time(at)) => match op {
                 Op::Eq => self.within(at, at.saturating_add(1)),
                 Op::Ge => self.within(at, i64::MAX),

@@ -80,16 +80,17 @@ pub fn path(text: &str) -> Result<Path, Fault> {
                 end = Some(Tail::RawValue(std::mem::take(&mut names)));
             }
             _ if !names.is_empty() => names.push(part.to_owned()),
-            _ => match step(steps.last(), part) {
-                Some(step) => steps.push(step),
-                None => {
-                    let last = steps.last().filter(|last| !last.is_set()).ok_or_else(fault)?;
-                    if last.kind.field(part).is_none() && part != "@iot.id" && part != "id" {
-                        return Err(fault());
-                    }
-                    names.push(part.to_owned());
+            _ => {
+                if let Some(step) = step(steps.last(), part) {
+                    steps.push(step);
+                    continue;
                 }
-            },
+                let last = steps.last().filter(|last| !last.is_set()).ok_or_else(fault)?;
+                if last.kind.field(part).is_none() && part != "@iot.id" && part != "id" {
+                    return Err(fault());
+                }
+                names.push(part.to_owned());
+            }
         }
     }
     if steps.is_empty() {

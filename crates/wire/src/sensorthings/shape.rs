@@ -4,7 +4,11 @@
 //! Not here: areas of the city, which are `model`'s. Invariant: every number is finite, a line has two
 //! points and a ring four, and there are at most [`POINTS_MAX`] in all.
 
-use geo::{CoordsIter as _, Distance as _, Euclidean, Geometry, Length as _, Relate as _};
+use geo::{
+    BoundingRect as _, CoordsIter as _, Distance as _, Euclidean, Geometry, Length as _,
+    Relate as _,
+};
+use geojson::GeometryValue as V;
 use serde_json::Value as Json;
 
 /// Points of one geometry.
@@ -71,7 +75,6 @@ impl Shape {
 
     /// A point that stands for it: itself, else the middle of its box.
     pub fn middle(&self) -> Option<[f64; 2]> {
-        use geo::BoundingRect as _;
         let middle = self.0.bounding_rect()?.center();
         Some([middle.x, middle.y])
     }
@@ -107,7 +110,6 @@ pub(super) fn wkt(text: &str) -> Option<Shape> {
         text.split_once(';').filter(|(head, _)| head.starts_with("SRID")).map_or(text, |t| t.1);
     let (word, rest) = text.split_at(text.find('(')?);
     let tree = Brackets { rest }.whole()?;
-    use geojson::GeometryValue as V;
     let value = match (word.trim().to_ascii_uppercase().as_str(), tree) {
         ("POINT", Tree::Points(mut points)) if points.len() == 1 => {
             V::Point { coordinates: points.pop()? }

@@ -64,6 +64,10 @@ fn expressions_are_worth_what_the_standard_says() {
         true  Datastreams/unitOfMeasurement/symbol eq '°C'
         true  Datastreams/phenomenonTime lt 2026-11-22T12:00:00+01:00
         true  Datastreams/phenomenonTime gt 2026-11-22T09:59:59Z
+        true  Datastreams/phenomenonTime ge 2026-11-22T10:00:00Z and Datastreams/phenomenonTime le 2026-11-22T11:00:00Z
+        false Datastreams/phenomenonTime gt 2026-11-22T10:00:00Z or Datastreams/phenomenonTime lt 2026-11-22T10:59:59Z
+        true  Datastreams/phenomenonTime eq 2026-11-22T10:00:00Z/2026-11-22T11:00:00Z
+        true  now() gt Datastreams/phenomenonTime and Datastreams/phenomenonTime ne now()
         false Datastreams/phenomenonTime gt 2026-11-22T10:30:00Z
         true  now() eq 2026-11-22T20:00:00+08:00
         true  year(now()) eq 2026 and month(now()) eq 11 and day(now()) eq 22 and hour(now()) eq 12
@@ -113,7 +117,7 @@ fn what_is_no_expression_is_refused_where_it_stops_being_one() {
         assert_eq!((fault.code.number, fault.byte), (461, byte), "{filter}: {fault}");
     }
     let deep = format!("{}1 eq 1{}", "(".repeat(2_000), ")".repeat(2_000));
-    let long = vec!["1 eq 1"; 400].join(" and ");
+    let long = ["1 eq 1"; 400].join(" and ");
     for filter in [deep, long, "x".repeat(9_000)] {
         assert_eq!(answer(&filter).unwrap_err().code.number, 461);
     }
@@ -240,25 +244,25 @@ fn a_deep_insert_is_read_whole() {
 #[test]
 fn what_is_missing_or_wrong_in_a_document_is_said() {
     for (kind, text, said) in [
-        (Kind::Thing, r#"{"name": "a"}"#, "a Thing needs description"),
-        (Kind::Thing, r#"{"name": 5, "description": "b"}"#, "name of a Thing is a text"),
+        (Kind::Thing, r#"{"name": "a"}"#, "Thing: description is missing"),
+        (Kind::Thing, r#"{"name": 5, "description": "b"}"#, "Thing: name is a text"),
         (
             Kind::Thing,
             r#"{"name": "a", "description": "b", "colour": 1}"#,
-            "a Thing has no `colour`",
+            "Thing: there is no `colour`",
         ),
-        (Kind::Thing, "[]", "a Thing is an object"),
-        (Kind::Observation, r#"{"result": 1}"#, "a Observation needs Datastream"),
+        (Kind::Thing, "[]", "Thing: an object is expected"),
+        (Kind::Observation, r#"{"result": 1}"#, "Observation: Datastream is missing"),
         (
             Kind::Observation,
             r#"{"result": 1, "resultTime": "soon", "Datastream": {"@iot.id": 1}}"#,
-            "resultTime of a Observation is a time of ISO 8601",
+            "Observation: resultTime is a time of ISO 8601",
         ),
         (
             Kind::Thing,
             r#"{"name": "a", "description": "b", "Datastreams": [{"name": "d", "description": "",
             "observationType": "x", "unitOfMeasurement": {}, "Sensor": {"@iot.id": 1}}]}"#,
-            "a Datastream needs ObservedProperty",
+            "Datastream: ObservedProperty is missing",
         ),
         (
             Kind::Thing,
@@ -269,7 +273,7 @@ fn what_is_missing_or_wrong_in_a_document_is_said() {
         let fault = body(kind, text).unwrap_err();
         assert_eq!((fault.code.number, fault.reason.en.as_str()), (462, said));
     }
-    let many = vec![r#"{"@iot.id": 1}"#; 10].join(",");
+    let many = [r#"{"@iot.id": 1}"#; 10].join(",");
     assert!(
         body(
             Kind::Thing,

@@ -147,6 +147,7 @@ impl View<'_> {
             }
             let number = number(&other)?;
             match found.iter_mut().find(|(known, _)| known == relation) {
+                Some((_, others)) if others.contains(&number) => {}
                 Some((_, others)) => others.push(number),
                 None => found.push((*relation, vec![number])),
             }

@@ -54,6 +54,10 @@ impl View<'_> {
         if let Some((of, _)) = of {
             let back = kind.way_to(of.kind);
             let back = back.ok_or_else(|| Problem::new(&error::STA_PATH, kind.one()))?;
+            if !back.many {
+                // The address says whose it is, whatever the document says.
+                draft.links.retain(|(way, _)| *way != back);
+            }
             draft.links.push((back, Link::Known(of.id.clone())));
         }
         self.permit(&draft)?;
@@ -135,14 +139,17 @@ impl View<'_> {
         parent: Parent,
     ) -> BoxFuture<'f, Answer<usize>> {
         async move {
-            let (kind, fields) = (draft.kind, draft.fields);
+            let (kind, mut fields) = (draft.kind, draft.fields);
             let mut known: BTreeMap<Kind, Vec<Entity>> = BTreeMap::new();
             let (mut news, mut links) = (Vec::new(), Vec::new());
             for (relation, link) in draft.links {
                 match link {
                     Link::Known(id) => {
                         let entity = self.there(relation.to, &id).await?;
-                        links.push((relation.to.one(), Target::Known(number(&entity)?)));
+                        let end = (relation.to.one(), Target::Known(number(&entity)?));
+                        if !links.contains(&end) {
+                            links.push(end);
+                        }
                         known.entry(relation.to).or_default().push(entity);
                     }
                     Link::New(new) => news.push((relation, new)),
@@ -152,20 +159,14 @@ impl View<'_> {
                 Some((of, _, area)) if owns(*of, kind) || *of == Kind::Location => area.clone(),
                 _ => self.area_of(kind, &fields, &known, &news).await?,
             };
-            if let Some((of, target, _)) = &parent {
-                links.push((of.one(), *target));
-            }
+            links.extend(parent.as_ref().map(|(of, target, _)| (of.one(), *target)));
             let place = plan.new.len();
-            let at = time_in(kind, &fields).unwrap_or(if kind == Kind::HistoricalLocation {
-                self.now.0
-            } else {
-                0
-            });
+            let usual = if kind == Kind::HistoricalLocation { self.now.0 } else { 0 };
+            let at = time_in(kind, &fields).unwrap_or(usual);
             let property = news.iter().find(|(way, _)| way.to == Kind::ObservedProperty);
             let property = property.map(|(_, new)| &new.fields).or_else(|| {
                 known.get(&Kind::ObservedProperty).and_then(|all| all.first()).map(|e| &e.fields)
             });
-            let mut fields = fields;
             if let (Kind::Datastream, Some(property)) = (kind, property)
                 && let Some(measured) = self.measured(&fields, property)?
             {
@@ -181,12 +182,9 @@ impl View<'_> {
                 links,
             });
             if kind == Kind::Location {
-                let things = known.get(&Kind::Thing).into_iter().flatten();
-                plan.moves.extend(
-                    things
-                        .map(|thing| number(thing).map(|id| (place, id)))
-                        .collect::<Answer<Vec<_>>>()?,
-                );
+                for thing in known.get(&Kind::Thing).into_iter().flatten() {
+                    plan.moves.push((place, number(thing)?));
+                }
             }
             for (_, new) in news {
                 if new.kind == Kind::Observation {

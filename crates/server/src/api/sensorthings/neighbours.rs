@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chengmai_wire::sensorthings::{
-    Collection, Entity, Expand, Id, Kind, Linked, Next, Options, PAGE_ROWS, Relation,
+    Collection, Entity, Expand, Id, Kind, Linked, Next, Options, Relation,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -55,7 +55,7 @@ impl View<'_> {
             return Ok(());
         }
         let groups = self.neighbours(entities, relation).await?;
-        let rows = if relation.many { options.top.unwrap_or(PAGE_ROWS) } else { 1 };
+        let rows = if relation.many { options.rows() } else { 1 };
         let kept: Vec<usize> = groups.iter().map(|group| group.len().min(rows)).collect();
         let more: Vec<bool> = groups.iter().map(|group| group.len() > rows).collect();
         let all = groups.into_iter().flat_map(|group| group.into_iter().take(rows));
@@ -65,7 +65,7 @@ impl View<'_> {
         for ((entity, kept), more) in entities.iter_mut().zip(kept).zip(more) {
             let mut own: Vec<Entity> = all.by_ref().take(kept).collect();
             let linked = if relation.many {
-                let next = more.then_some(Next::Skip(rows));
+                let next = (more && rows > 0).then_some(Next::Skip(rows));
                 Linked::Many(Collection { entities: own, next, count: None })
             } else {
                 Linked::One(own.pop().map(Box::new))
@@ -100,27 +100,26 @@ impl View<'_> {
             newest[place] = Some(one);
         }
         for (entity, one) in entities.iter_mut().zip(newest) {
-            let page = match one {
-                Some(one) => {
-                    let registry = self.city.registry.read();
-                    let next = registry::key(&registry, Kind::Observation, &one.id);
-                    let next = next.and_then(|key| match key {
-                        Key::Reading(stream, at) => {
-                            let mark = Mark { registry: true, at: at.0, id: i64::from(stream.0) };
-                            Some(Next::Token(mark.to_text()))
-                        }
-                        _ => None,
-                    });
-                    Collection { entities: vec![one], next, count: None }
-                }
-                None => {
-                    let source = Source::Of(entity.kind, entity.id.clone(), expand.relation);
-                    self.list(&source, &expand.options).await?
-                }
+            let page = if let Some(one) = one {
+                let next = self.behind(&one).map(Next::Token);
+                Collection { entities: vec![one], next, count: None }
+            } else {
+                let source = Source::Of(entity.kind, entity.id.clone(), expand.relation);
+                self.list(&source, &expand.options).await?
             };
             entity.links.insert(expand.relation.name, Linked::Many(page));
         }
         Ok(())
+    }
+
+    /// The mark behind a reading.
+    fn behind(&self, reading: &Entity) -> Option<String> {
+        match registry::key(&self.city.registry.read(), reading.kind, &reading.id)? {
+            Key::Reading(stream, at) => {
+                Some(Mark { registry: true, at: at.0, id: i64::from(stream.0) }.to_text())
+            }
+            _ => None,
+        }
     }
 
     /// All neighbours of each entity over a way, as the caller sees them.
@@ -157,13 +156,12 @@ impl View<'_> {
         for entity in entities {
             let mut own = number(entity).and_then(|one| groups.remove(&one)).unwrap_or_default();
             let mut wanted = number(entity).and_then(|one| keys.remove(&one)).unwrap_or_default();
-            match number(entity).and_then(|one| features.get(&one)) {
-                Some(feature) => wanted.push(*feature),
-                None => {
-                    let registry = self.city.registry.read();
-                    if let Some(of) = registry::key(&registry, kind, &entity.id) {
-                        wanted.extend(registry::related(&registry, of, relation));
-                    }
+            if let Some(feature) = number(entity).and_then(|one| features.get(&one)) {
+                wanted.push(*feature);
+            } else {
+                let registry = self.city.registry.read();
+                if let Some(of) = registry::key(&registry, kind, &entity.id) {
+                    wanted.extend(registry::related(&registry, of, relation));
                 }
             }
             for key in wanted {

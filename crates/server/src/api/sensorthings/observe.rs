@@ -75,10 +75,7 @@ impl View<'_> {
                     places.push(outcomes.len());
                     Ok(Id::Number(0))
                 }
-                Err(problem) => {
-                    self.city.counters.refuse(problem.code, 1);
-                    Err(problem)
-                }
+                Err(problem) => Err(problem),
             });
         }
         let records = self.city.records.sensor_things();

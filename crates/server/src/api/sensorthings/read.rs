@@ -114,7 +114,6 @@ impl<'a> View<'a> {
         let left = self.left.load(Ordering::Relaxed);
         self.left.store(left.saturating_sub(work), Ordering::Relaxed);
         if left < work {
-            self.city.counters.refuse(&error::STA_TOO_MUCH, 1);
             return Err(Problem::new(&error::STA_TOO_MUCH, format!("more than {WORK_MAX}")));
         }
         Ok(())
@@ -231,10 +230,9 @@ impl<'a> View<'a> {
             let records = self.city.records.sensor_things();
             for (id, first, last) in records.spans(ends, Kind::Observation.one()).await? {
                 let text = format!("{}/{}", first.to_rfc3339(), last.to_rfc3339());
-                let found = entities.iter_mut().find(|entity| entity.id == Id::Number(id));
-                found.into_iter().for_each(|entity| {
-                    entity.fields.insert("phenomenonTime".to_owned(), text.as_str().into());
-                });
+                if let Some(entity) = entities.iter_mut().find(|one| one.id == Id::Number(id)) {
+                    entity.fields.insert("phenomenonTime".to_owned(), text.into());
+                }
             }
         }
         Ok(entities)
@@ -322,6 +320,8 @@ impl<'a> View<'a> {
                 }
             }
             mark = resume;
+            // A long search lets others have their turn.
+            tokio::task::yield_now().await;
             if !whole && found.len() > rows {
                 break;
             }
@@ -330,7 +330,7 @@ impl<'a> View<'a> {
             self.sort(&mut found, &options.order);
             found.drain(..options.skip.min(found.len()));
         }
-        let more = found.len() > rows;
+        let more = rows > 0 && found.len() > rows;
         found.truncate(rows);
         let next = match found.last() {
             Some((_, mark)) if more && natural => Some(Next::Token(mark.to_text())),
@@ -411,9 +411,10 @@ impl<'a> View<'a> {
             question.linked = Some((of.one(), *id));
         }
         let of_words = matches!(source, Source::Of(_, Id::Text(_), _));
-        let rows = match of_words {
-            true => Vec::new(),
-            false => self.city.records.sensor_things().list(&question).await?,
+        let rows = if of_words {
+            Vec::new()
+        } else {
+            self.city.records.sensor_things().list(&question).await?
         };
         let marks: Vec<Mark> =
             rows.iter().map(|row| Mark { registry: false, at: row.at.0, id: row.id }).collect();
