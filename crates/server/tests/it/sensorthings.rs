@@ -259,7 +259,10 @@ fn what_the_registry_holds_is_changed_there_and_a_reading_is_corrected_as_readin
     until("the withdrawal is seen", || {
         (city.get(&format!("{ROOT}/{observation}"), &city.admin).0 == 404).then_some(())
     });
-    assert_eq!(city.list("/api/v1/readings/corrections", &city.admin).len(), 2);
+    until("both are on record", || {
+        let all = city.list("/api/v1/readings/corrections", &city.admin);
+        (all.len() == 2).then_some(())
+    });
 }
 
 #[test]
