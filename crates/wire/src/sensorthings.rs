@@ -11,6 +11,7 @@ mod decode;
 mod encode;
 mod evaluate;
 mod filter;
+mod function;
 mod path;
 mod query;
 mod shape;

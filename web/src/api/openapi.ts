@@ -1872,6 +1872,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sta/v1.1": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sets that there are, and which parts of the standard are served. */
+        get: operations["get_root"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sta/v1.1/{*path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A set, an entity, or a part of one, by any address of the standard.
+         * @description `Things`, `Things(1)/Datastreams`, `Datastreams(2)/Thing/name/$value`. Sets take `$filter`, `$expand`,
+         *     `$select`, `$orderby`, `$top`, `$skip`, `$count`, and of Observations `$resultFormat=dataArray`.
+         */
+        get: operations["get_resource"];
+        /** Changes an entity: what it may be without, and is not named, goes. */
+        put: operations["put_resource"];
+        /**
+         * A new entity with all that is new with it; many observations (`CreateObservations`); many requests
+         *     (`$batch`).
+         */
+        post: operations["post_resource"];
+        /** Removes an entity and what cannot be without it; a reading is withdrawn. */
+        delete: operations["delete_resource"];
+        options?: never;
+        head?: never;
+        /** Changes what is named of an entity; `application/json-patch+json` is a list of steps. */
+        patch: operations["patch_resource"];
+        trace?: never;
+    };
     "/track/{token}": {
         parameters: {
             query?: never;
@@ -9964,6 +10009,185 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Guess"];
                 };
+            };
+        };
+    };
+    get_root: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as the standard has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "serverSettings": {
+                     *         "conformance": []
+                     *       },
+                     *       "value": [
+                     *         {
+                     *           "name": "Things",
+                     *           "url": "/sta/v1.1/Things"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    get_resource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example Things */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as the standard has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "value": [
+                     *         {
+                     *           "@iot.id": 2199023255552,
+                     *           "name": "m1"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    put_resource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example Things(1) */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "south end",
+                 *       "name": "Bridge"
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_resource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example Things */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "north end",
+                 *       "name": "Bridge"
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description made; `Location` says where */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_resource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example Things(1) */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_resource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example Things(1) */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "south end"
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

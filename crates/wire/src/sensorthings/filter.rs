@@ -5,7 +5,8 @@
 
 use chengmai_model::error::STA_QUERY;
 
-use super::evaluate::{Function, Value};
+use super::evaluate::Value;
+use super::function::Function;
 use super::{DEPTH_MAX, Holds, Id, Kind, Relation};
 use crate::error::{Fault, place, quote};
 

@@ -1,3 +1,6 @@
+//! Addresses, options, expressions and documents, from text to what they mean and back; what is none is
+//! refused where it stops being one. Nothing here knows a server.
+
 use chengmai_model::Timestamp;
 use serde_json::json;
 
