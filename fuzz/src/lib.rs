@@ -5,6 +5,7 @@
 //! a [`Trait`], a number for what the decoder made of the bytes; bytes with a new one are kept for
 //! the length of a run and spoiled further. No part of the product; no clock here.
 
+mod certificate;
 mod city;
 mod files;
 mod mqtt;
@@ -39,13 +40,14 @@ const fn target(name: &'static str, made: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -
 }
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     target("line-protocol", Vec::new, text::line_protocol),
     target("observations-json", Vec::new, text::observations_json),
     target("observations-ndjson", Vec::new, text::observations_ndjson),
     target("observations-csv", Vec::new, text::observations_csv),
     target("gateway", text::gateway_made, text::gateway),
     target("mqtt", mqtt::made, mqtt::connection),
+    target("certificate", certificate::made, certificate::subject),
     target("area-rows", Vec::new, text::area_rows),
     target("area-boundaries", Vec::new, text::area_boundaries),
     target("devices", Vec::new, text::devices),

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { ingestToken, openPage, settled, signIn, signInByHttp, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
+import { ended, ingestToken, openPage, settled, signIn, signInByHttp, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
 
 let server;
 let browser;
@@ -25,10 +25,7 @@ before(async () => {
   });
   browser = await startBrowser();
 });
-after(async () => {
-  await browser?.close();
-  await server?.end();
-});
+after(() => ended(browser, server));
 
 async function open(options) {
   const seat = await openPage(browser, server.url, options);

@@ -1,7 +1,7 @@
 //! Numbered errors. Each has a stable number, what and how to mend it, in Chinese and English, so
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
-//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log), 5xx access,
+//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 48x the doors), 5xx access,
 //! 6xx the program's own state, 70x questions in SQL, 72x alarm quality, 74x rules and reviews.
 
 use crate::Text;
@@ -190,6 +190,8 @@ catalogue! {
         "没有已登记见证方的有效签名" / "there is no valid signature of a known witness on it" ; "请管理员用 --witnesses 登记见证方的公钥" / "have the operator name the witness's public key with --witnesses"
     FORKED_LOG = 454 "forked_log" 409
         "检查点与本日志不一致" / "the checkpoint is not one of this log's past" ; "保存该检查点：它证明日志曾被替换。请立即报告监督单位" / "keep that checkpoint: it proves that the log was replaced. Tell the supervisor at once"
+    DEVICE_ACCOUNT = 480 "device_account" 403
+        "证书中的名称不是只发送读数的账号" / "the certificate names no account that only sends readings" ; "请管理员建立同名账号，且只给 ingest 一种角色" / "ask an administrator for an account of that name whose only role is ingest"
     SIGN_IN = 501 "sign_in" 401
         "请先登录" / "sign in first" ; "登录或携带有效令牌" / "sign in, or send a valid token"
     BAD_CREDENTIALS = 502 "bad_credentials" 401

@@ -3,7 +3,6 @@
 //! Way of a reading: listener → [`sequencer`] (durable) → [`brain`] (engine) → [`decisions`]
 //! (warnings, cases), [`archive`] (Parquet) and [`hub`] (screens).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +52,7 @@ pub(crate) mod training;
 pub(crate) mod triage;
 
 use crate::config::Config;
+use crate::doors::Entrances;
 use crate::http::admission::Room;
 use crate::http::problem::{Answer, Problem};
 use crate::http::rate::Limiter;
@@ -125,7 +125,7 @@ pub(crate) struct City {
     pub(crate) stop_reason: StopReason,
     pub(crate) started_at: Timestamp,
     pub(crate) mqtt: Arc<MqttCounters>,
-    pub(crate) mqtt_address: RwLock<Option<SocketAddr>>,
+    pub(crate) entrances: Entrances,
     sequencer: mpsc::Sender<Message>,
 }
 

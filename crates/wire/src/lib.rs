@@ -5,6 +5,7 @@
 //! reason) and never panics, whatever the bytes are.
 
 pub mod areas;
+pub mod certificate;
 pub mod corrections;
 pub mod devices;
 pub mod error;

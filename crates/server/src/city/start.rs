@@ -45,6 +45,7 @@ use super::{City, ReportRates};
 use crate::api::case_steps::close_left_merged;
 use crate::clock;
 use crate::config::Config;
+use crate::doors::Entrances;
 use crate::http::admission::Room;
 use crate::packs::{self, Loaded};
 
@@ -444,7 +445,7 @@ impl Prepared {
             stop_reason: Arc::clone(&stop_reason),
             started_at: self.started_at,
             mqtt: Arc::default(),
-            mqtt_address: RwLock::new(None),
+            entrances: Entrances::default(),
             room: Room::default(),
             sequencer: inbox.clone(),
         });

@@ -12,6 +12,8 @@ use chengmai_model::error;
 use chengmai_model::{Actor, AreaId, AreaPath, AreaTree, Role};
 use chengmai_store::records::users::UserRow;
 
+use super::device;
+use super::listener::DeviceName;
 use super::problem::{Answer, Problem};
 use crate::accounts;
 use crate::city::City;
@@ -188,12 +190,17 @@ impl FromRequestParts<Arc<City>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, city: &Arc<City>) -> Answer<Self> {
         let credentials = credentials(parts);
-        let (token, from_cookie) =
-            credentials.ok_or_else(|| Problem::new(&error::SIGN_IN, "no token and no session"))?;
-        if from_cookie && parts.method != Method::GET && parts.method != Method::HEAD {
+        let device = parts.extensions.get::<DeviceName>().cloned();
+        // What a browser adds by itself must not be used by another site.
+        let by_itself = credentials.as_ref().is_none_or(|(_, from_cookie)| *from_cookie);
+        if by_itself && parts.method != Method::GET && parts.method != Method::HEAD {
             same_origin(parts)?;
         }
-        let user = accounts::by_token(city, &token).await?;
+        let user = match (credentials, device) {
+            (Some((token, _)), _) => accounts::by_token(city, &token).await?,
+            (None, Some(DeviceName(name))) => device::account(city, &name).await?,
+            (None, None) => return Err(Problem::new(&error::SIGN_IN, "no token and no session")),
+        };
         Self::new(user, Arc::clone(&city.areas))
     }
 }

@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
+use super::armour;
+
 /// What `npm run build` made. An empty folder is allowed: the interface works without pages.
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/../../web/dist"]
@@ -30,8 +32,17 @@ pub(crate) async fn serve(uri: Uri) -> Response {
     } else {
         "no-cache"
     };
-    let mut response = Response::new(Body::from(file.data));
+    let page = (path == "index.html").then(|| std::str::from_utf8(&file.data).ok()).flatten();
+    let page = page.map(armour::page_with_nonce);
+    let (data, policy) = match page {
+        Some((page, policy)) => (Body::from(page), Some(policy)),
+        None => (Body::from(file.data), None),
+    };
+    let mut response = Response::new(data);
     let headers = response.headers_mut();
+    if let Some(policy) = policy {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     let kind = HeaderValue::from_str(file.metadata.mimetype());
     headers.insert(header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("text/plain")));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chengmai_model::error;
@@ -13,13 +14,13 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
-use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::Modify;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::armour;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
@@ -200,14 +201,8 @@ pub(crate) fn router(city: Arc<City>) -> Router {
     let document: Arc<str> = openapi_json().into();
     let (router, _) = routes().split_for_parts();
     let compressed = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
-    let header = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-    };
     let layers = ServiceBuilder::new()
-        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(header::X_FRAME_OPTIONS, "DENY"))
-        .layer(header(header::REFERRER_POLICY, "same-origin"))
-        .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY))
+        .layer(from_fn_with_state(Arc::clone(&city), armour::don))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new().compress_when(compressed));
     router
@@ -217,11 +212,6 @@ pub(crate) fn router(city: Arc<City>) -> Router {
         .layer(layers)
         .with_state(city)
 }
-
-/// Pages load only from us. MapLibre draws through blob workers and inline styles.
-const CONTENT_SECURITY: &str = "default-src 'self'; img-src 'self' data: blob:; \
-    style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; connect-src 'self'; \
-    frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 fn openapi(document: &str) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], document.to_owned()).into_response()

@@ -24,4 +24,5 @@ mod scope;
 mod series;
 mod setpoints;
 mod sql;
+mod tls;
 mod write;
