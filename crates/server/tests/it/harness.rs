@@ -352,6 +352,11 @@ impl City {
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
     }
 
+    /// Number of the server's process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.lock().unwrap().id()
+    }
+
     /// What the server said on its log so far.
     pub(crate) fn log_text(&self) -> String {
         self.log.lock().unwrap().join("\n")

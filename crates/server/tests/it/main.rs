@@ -10,6 +10,7 @@ mod demo;
 mod evaluation;
 mod grid;
 mod harness;
+mod hostile;
 mod kill;
 mod life;
 mod lookback;

@@ -115,9 +115,10 @@ impl<S: MqttSink> Worker<S> {
         while peer.has_room(&self.limits) {
             let rest = &bytes[used..];
             let open = matches!(peer.stage, Stage::Open(_));
-            let stranger_max = packet_bytes_max.min(GREETING_BYTES_MAX);
-            let bytes_max = if open { packet_bytes_max } else { stranger_max };
-            let len = match mqtt::next(rest, peer.protocol.is_v5(), bytes_max) {
+            let len = match mqtt::next(rest, peer.protocol.is_v5(), packet_bytes_max) {
+                Frame::Part(len) if !open && len > GREETING_BYTES_MAX => {
+                    return Err(Ended::Malformed);
+                }
                 Frame::Part(_) => {
                     peer.fresh = false;
                     return Ok(used);
