@@ -169,7 +169,7 @@ export async function startBrowser() {
     await context.exposeFunction("noteViolation", (text) => violations.add(text));
     await context.addInitScript(() =>
       document.addEventListener("securitypolicyviolation", (event) =>
-        window.noteViolation(`${location.pathname}: ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.sample}`),
+        window.noteViolation(`${location.pathname}: ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.target?.outerHTML?.slice(0, 200)}`),
       ),
     );
     return context;

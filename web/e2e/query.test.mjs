@@ -39,6 +39,8 @@ async function open(options) {
 async function type(page, sql) {
   await page.locator(".cm-content").click();
   await page.keyboard.press("Control+a");
+  // Text put over coloured text makes the browser itself write a style, which the page's policy refuses it.
+  await page.keyboard.press("Delete");
   await page.keyboard.insertText(sql);
 }
 

@@ -115,7 +115,8 @@ fn component(
     licence: Option<&str>,
     hash: Option<(&str, String)>,
 ) -> Value {
-    let mut part = json!({"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl});
+    let mut part =
+        json!({"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl});
     if let Some(licence) = licence {
         // Older packages write a slash for OR.
         part["licenses"] = json!([{"expression": licence.replace('/', " OR ")}]);

@@ -123,12 +123,8 @@ pub(crate) fn test_tools() -> Result<TestTools> {
 fn python() -> Result<PathBuf> {
     let folder = shell::target_dir()?.join("xtask/python");
     let python = folder.join("bin/python");
-    let packages = [
-        ("duckdb", DUCKDB),
-        ("openpyxl", OPENPYXL),
-        ("paho-mqtt", PAHO),
-        ("requests", REQUESTS),
-    ];
+    let packages =
+        [("duckdb", DUCKDB), ("openpyxl", OPENPYXL), ("paho-mqtt", PAHO), ("requests", REQUESTS)];
     let names = packages.map(|(name, _)| format!("{name:?}")).join(",");
     let versions =
         format!("from importlib.metadata import version as v; print(*map(v, [{names}]))");

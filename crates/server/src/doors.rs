@@ -65,7 +65,9 @@ impl MqttSink for City {
     fn authenticate<'a>(&'a self, papers: &'a Papers) -> BoxFuture<'a, Option<Permit>> {
         async move {
             let user = match (&papers.password, &papers.device) {
-                (Some(token), _) => accounts::by_token(self, std::str::from_utf8(token).ok()?).await,
+                (Some(token), _) => {
+                    accounts::by_token(self, std::str::from_utf8(token).ok()?).await
+                }
                 (None, device) => device::account(self, device.as_deref()?).await,
             };
             let caller = Caller::new(user.ok()?, Arc::clone(&self.areas)).ok()?;

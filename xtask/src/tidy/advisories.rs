@@ -137,7 +137,12 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_be_read_is_a_fault() {
-        for line in ["R-1 ring", "R-1 ring 0.17 2025 x", "R-1 ring <0.x.1 2025 x", "R-1 ring >1.0.0,<2.0.0 2025 x"] {
+        for line in [
+            "R-1 ring",
+            "R-1 ring 0.17 2025 x",
+            "R-1 ring <0.x.1 2025 x",
+            "R-1 ring >1.0.0,<2.0.0 2025 x",
+        ] {
             assert_eq!(whats(line), ["the line is not understood"], "{line}");
         }
     }

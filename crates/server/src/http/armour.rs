@@ -31,7 +31,7 @@ const ALWAYS: [(HeaderName, &str); 7] = [
     (
         HeaderName::from_static("permissions-policy"),
         "geolocation=(self), camera=(self), microphone=(), payment=(), usb=(), serial=(), \
-         bluetooth=(), display-capture=()",
+         display-capture=()",
     ),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -65,9 +65,13 @@ fn add(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
 /// The screens' page with a number of its own, and the policy that lets styles with that number in: the
 /// editor for SQL makes its own.
 pub(crate) fn page_with_nonce(page: &str) -> (String, HeaderValue) {
-    let nonce = format!("{:016x}{:016x}", crate::accounts::random_number(), crate::accounts::random_number());
-    let policy = CONTENT_SECURITY
-        .replace("style-src 'self'", &format!("style-src 'self' 'nonce-{nonce}'"));
+    let nonce = format!(
+        "{:016x}{:016x}",
+        crate::accounts::random_number(),
+        crate::accounts::random_number()
+    );
+    let policy =
+        CONTENT_SECURITY.replace("style-src 'self'", &format!("style-src 'self' 'nonce-{nonce}'"));
     let policy = HeaderValue::try_from(policy).expect("a policy is plain ASCII");
     (page.replace(NONCE_MARK, &nonce), policy)
 }

@@ -1,7 +1,7 @@
 //! The web pages, inside the binary: nothing is fetched from anywhere else.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
@@ -14,7 +14,10 @@ use super::armour;
 struct Pages;
 
 /// A file of the pages, or the page itself for any other path (it routes in the browser).
-pub(crate) async fn serve(uri: Uri) -> Response {
+pub(crate) async fn serve(method: Method, uri: Uri) -> Response {
+    if method != Method::GET && method != Method::HEAD {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("api/") {
         return crate::http::problem::Problem::not_found(uri.path()).into_response();

@@ -16,6 +16,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -217,13 +218,15 @@ impl Guest {
     fn introduce(&self, parts: &mut Parts) {
         parts.extensions.insert(ConnectInfo(self.peer));
         if !self.peer.ip().to_canonical().is_loopback() {
-            TOLD.iter().for_each(|name| drop(parts.headers.remove(*name)));
+            for name in TOLD {
+                parts.headers.remove(name);
+            }
         }
         if self.is_secure {
             parts.headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
         }
         // HTTP/2 names the host beside the head; everybody here asks for it in the head.
-        let authority = parts.uri.authority().map(|authority| authority.as_str());
+        let authority = parts.uri.authority().map(Authority::as_str);
         if let Some(host) = authority.and_then(|host| HeaderValue::from_str(host).ok()) {
             parts.headers.insert(header::HOST, host);
         }

@@ -130,13 +130,14 @@ fn greet<P: Send + Sync + 'static>(
     mailbox: Arc<Mailbox<P>>,
     counters: &Arc<MqttCounters>,
 ) {
-    let pass = move |stream: TcpStream, tls, device, counters: &MqttCounters| match stream.into_std() {
-        Ok(socket) => mailbox.post(Mail::Arrived(Arrival { socket, tls, device })),
-        Err(error) => {
-            tracing::warn!(error = %error, "an MQTT connection cannot be handed on");
-            counters.connections.fetch_sub(1, Ordering::Relaxed);
-        }
-    };
+    let pass =
+        move |stream: TcpStream, tls, device, counters: &MqttCounters| match stream.into_std() {
+            Ok(socket) => mailbox.post(Mail::Arrived(Arrival { socket, tls, device })),
+            Err(error) => {
+                tracing::warn!(error = %error, "an MQTT connection cannot be handed on");
+                counters.connections.fetch_sub(1, Ordering::Relaxed);
+            }
+        };
     let Some(tls) = tls else { return pass(stream, None, None, counters) };
     let handshake = tokio::time::timeout(HANDSHAKE, tls.mqtt().accept(stream));
     let counters = Arc::clone(counters);

@@ -134,8 +134,7 @@ impl Running {
         let address = socket.local_addr().unwrap();
         let counters = Arc::new(MqttCounters::default());
         let stop = watch::Sender::new(false);
-        let task =
-            listen(
+        let task = listen(
             socket,
             None,
             Arc::clone(&gate),

@@ -21,7 +21,7 @@ const BYTES_PER_SECOND: u64 = 8 * 1024;
 
 /// What is read of a body that nobody wanted, and for how long: some clients hear an answer only when
 /// they have said all.
-const UNWANTED_BYTES_MAX: usize = 64 * 1024;
+const UNWANTED_BYTES_MAX: usize = 1024 * 1024;
 const UNWANTED_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A body came too slowly.
@@ -39,7 +39,10 @@ impl TooSlow {
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a body that comes in is made of.
-pub(super) trait Inner: HttpBody<Data = Bytes, Error: Into<Fault>> + Send + Unpin + 'static {}
+pub(super) trait Inner:
+    HttpBody<Data = Bytes, Error: Into<Fault>> + Send + Unpin + 'static
+{
+}
 
 impl<B: HttpBody<Data = Bytes, Error: Into<Fault>> + Send + Unpin + 'static> Inner for B {}
 

@@ -63,7 +63,8 @@ impl Crowd {
     pub(crate) fn seat(crowd: &Arc<Self>, address: IpAddr) -> Option<Seat> {
         let address = counted_as(address);
         let mut here = crowd.here.lock();
-        let others = address.map_or(0, |address| here.by_address.get(&address).copied().unwrap_or(0));
+        let others =
+            address.map_or(0, |address| here.by_address.get(&address).copied().unwrap_or(0));
         if here.all >= crowd.all_max || others >= crowd.of_one_max {
             crowd.over_limit.fetch_add(1, Ordering::Relaxed);
             return None;

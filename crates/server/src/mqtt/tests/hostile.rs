@@ -89,7 +89,8 @@ async fn a_name_that_is_too_long_or_not_plain_is_refused_by_the_words_for_it() {
 async fn a_will_is_taken_when_its_client_goes_without_a_word_and_only_then() {
     let running = Running::usual().await;
     running.gate.durable.add_permits(10);
-    let connect = raw_connect(WITH_WILL, &[b"w", b"chengmai/v1/m1/open", b"-1", b"device", b"token"]);
+    let connect =
+        raw_connect(WITH_WILL, &[b"w", b"chengmai/v1/m1/open", b"-1", b"device", b"token"]);
     // One says goodbye, two do not.
     for goodbye in [true, false, false] {
         let mut peer = running.peer().await;

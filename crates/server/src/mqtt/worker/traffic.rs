@@ -175,6 +175,12 @@ impl<S: MqttSink> Worker<S> {
         };
         match (&peer.stage, inbound) {
             (Stage::Greeting, Inbound::Connect(connect)) => self.knock(place, peer, connect)?,
+            // The standard wants the connection ended; the library lets these pass.
+            (Stage::Open(_), Inbound::Publish { message, .. })
+                if message.topic.contains(['#', '+', '\0']) =>
+            {
+                return Err(Ended::Malformed);
+            }
             (Stage::Open(permit), Inbound::Publish { id, exactly_once, message }) => {
                 let receipt = Receipt { place, serial: peer.serial, id, exactly_once };
                 let permit = Arc::clone(permit);
@@ -208,8 +214,7 @@ impl<S: MqttSink> Worker<S> {
         let (Some(will), Stage::Open(permit)) = (peer.will.take(), &peer.stage) else { return };
         if ended != Ended::Stopping {
             let permit = Arc::clone(permit);
-            let receipt =
-                Receipt { place, serial: peer.serial, id: None, exactly_once: false };
+            let receipt = Receipt { place, serial: peer.serial, id: None, exactly_once: false };
             peer.in_flight += 1;
             self.pass_on(permit, *will, receipt);
         }

@@ -9,7 +9,8 @@ use crate::harness::metric;
 fn too_many_or_too_long_header_fields_are_refused_by_the_number_for_it() {
     let folder = Folder::new();
     let city = City::start(&folder, &[]);
-    let fields = |count: usize| -> String { (0..count).map(|n| format!("x{n}: y\r\n")).collect() };
+    let fields =
+        |count: usize| (0..count).map(|n| format!("x{n}: y\r\n")).collect::<Vec<_>>().concat();
     assert_eq!(status(&ask(&city, "GET", "/healthz", &fields(90))), 200);
     for count in [101, 500, 5_000] {
         assert_eq!(status(&ask(&city, "GET", "/healthz", &fields(count))), 431, "{count}");
@@ -24,7 +25,8 @@ fn too_many_or_too_long_header_fields_are_refused_by_the_number_for_it() {
         let answer = ask(&city, "GET", &format!("/{}", "a".repeat(len)), "");
         assert!([414, 431, 0].contains(&status(&answer)), "{len}: {answer}");
     }
-    let cookies: String = (0..80).map(|n| format!("cookie: a{n}=b; chengmai_session=x{n}\r\n")).collect();
+    let cookies = |n| format!("cookie: a{n}=b; chengmai_session=x{n}\r\n");
+    let cookies = (0..80).map(cookies).collect::<Vec<_>>().concat();
     assert_eq!(status(&ask(&city, "GET", "/api/v1/users", &cookies)), 401);
     is_well(&city, 1);
 }
@@ -33,7 +35,8 @@ fn too_many_or_too_long_header_fields_are_refused_by_the_number_for_it() {
 fn slow_ones_keep_nobody_waiting_and_are_let_go() {
     let folder = Folder::new();
     let city = City::start(&folder, &[]);
-    let beginnings: [&[u8]; 4] = [b"", b"P", b"GET / HTTP/1.1\r\nhost: x\r\nx-a: ", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"];
+    let beginnings: [&[u8]; 4] =
+        [b"", b"P", b"GET / HTTP/1.1\r\nhost: x\r\nx-a: ", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"];
     let slow: Vec<TcpStream> = (0..400)
         .map(|number| {
             let mut stream = TcpStream::connect(city.http).unwrap();
@@ -87,14 +90,23 @@ fn what_unpacks_to_too_much_is_refused_before_it_fills_anything() {
         packer.finish().unwrap()
     };
     let cut = bomb[..bomb.len() / 2].to_vec();
-    let bodies = [("a bomb", &bomb), ("a bomb in a bomb", &twice), ("half of one", &cut), ("no gzip", &b"methane,device=x value=1".to_vec())];
+    let bodies = [
+        ("a bomb", &bomb),
+        ("a bomb in a bomb", &twice),
+        ("half of one", &cut),
+        ("no gzip", &b"methane,device=x value=1".to_vec()),
+    ];
     for (what, body) in bodies {
         for path in ["/api/v2/write", "/api/v1/observations", "/api/v1/gateway/readings"] {
             for encoding in ["gzip", "gzip, gzip", "GZIP"] {
-                let headers = [("content-encoding", encoding), ("content-type", "application/json")];
+                let headers =
+                    [("content-encoding", encoding), ("content-type", "application/json")];
                 let sent = city.send_with("POST", path, &city.admin, &headers, body);
                 let (status, answer) = sent.unwrap();
-                assert!((400..500).contains(&status), "{what} {path} {encoding}: {status} {answer:.300}");
+                assert!(
+                    (400..500).contains(&status),
+                    "{what} {path} {encoding}: {status} {answer:.300}"
+                );
             }
         }
     }
@@ -112,8 +124,13 @@ fn depth_and_length_of_a_body_are_refused_and_nothing_falls_over() {
     let depth = 100_000;
     let arrays = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let objects = format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
-    let geo = format!("{{\"type\":\"FeatureCollection\",\"features\":[{{\"type\":\"Feature\",\"geometry\":{{\"type\":\"GeometryCollection\",\"geometries\":{arrays}}}}}]}}");
-    let keys = format!("{{{}}}", (0..50_000).map(|n| format!("\"k{n}\":{n}")).collect::<Vec<_>>().join(","));
+    let geo = format!(
+        "{{\"type\":\"FeatureCollection\",\"features\":[{{\"type\":\"Feature\",\"geometry\":{{\"type\":\"GeometryCollection\",\"geometries\":{arrays}}}}}]}}"
+    );
+    let keys = format!(
+        "{{{}}}",
+        (0..50_000).map(|n| format!("\"k{n}\":{n}")).collect::<Vec<_>>().join(",")
+    );
     let numbers = format!("[{}]", vec!["1e999999"; 50_000].join(","));
     let over = format!("{{\"text\":\"{}\"}}", "x".repeat(3 << 20));
     let document = document(&city);
@@ -123,12 +140,20 @@ fn depth_and_length_of_a_body_are_refused_and_nothing_falls_over() {
             if methods.get(method).is_none() || path.contains("/train") {
                 continue;
             }
-            let path = path.replace("{id}", "x").replace("{action}", "dispatch").replace("{name}", "nobody").replace("{hash}", "0").replace("{document}", "requests.json").replace("{token}", "x");
+            let path = path
+                .replace("{id}", "x")
+                .replace("{action}", "dispatch")
+                .replace("{name}", "nobody")
+                .replace("{hash}", "0")
+                .replace("{document}", "requests.json")
+                .replace("{token}", "x");
             for body in [&arrays, &objects, &geo, &keys, &numbers, &over] {
                 let kind = [("content-type", "application/json"), ("x-forwarded-for", "10.9.9.9")];
                 let (method, token) = (method.to_uppercase(), &city.admin);
                 // One that is refused early may find the door shut while it still speaks.
-                let Ok((status, answer)) = city.send_with(&method, &path, token, &kind, body.as_bytes()) else {
+                let Ok((status, answer)) =
+                    city.send_with(&method, &path, token, &kind, body.as_bytes())
+                else {
                     assert!(body.len() > 1 << 20, "{method} {path}");
                     continue;
                 };
