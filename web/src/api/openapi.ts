@@ -3841,6 +3841,8 @@ export interface components {
             /** Format: int64 */
             connections: number;
             listen?: string | null;
+            /** @description The same inside TLS. */
+            listen_tls?: string | null;
         };
         /** @description An id with its words. */
         Named: {
@@ -6261,7 +6263,8 @@ export interface components {
          *       "journal_bytes": 80000000,
          *       "mqtt": {
          *         "connections": 2,
-         *         "listen": "127.0.0.1:1883"
+         *         "listen": "127.0.0.1:1883",
+         *         "listen_tls": null
          *       },
          *       "online": 99600,
          *       "readings_per_second": 1667,
