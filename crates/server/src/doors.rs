@@ -34,7 +34,7 @@ mod known;
 const BACKLOG: u32 = 4_096;
 /// File handles kept for everything that is not an MQTT connection.
 const HANDLES_RESERVED: u64 = 256;
-/// Of the others, one in so many is kept for HTTP.
+/// Of the others, HTTP may take one in so many.
 const HTTP_PART: u64 = 4;
 
 /// Where a city's doors are open, and who came in by HTTP.
@@ -190,9 +190,8 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// The usual limits, with as many connections as the system gives us file handles for.
 fn limits() -> Limits {
     let limits = Limits::default();
-    let handles = handles();
-    let kept = HANDLES_RESERVED + u64::from(http_connections_max(handles));
-    let room = usize::try_from(handles.saturating_sub(kept).max(1)).unwrap_or(usize::MAX);
+    let room = handles().saturating_sub(HANDLES_RESERVED).max(1);
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
     Limits { connections_max: limits.connections_max.min(room), ..limits }
 }
 
