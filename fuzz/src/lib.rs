@@ -5,11 +5,14 @@
 //! a [`Trait`], a number for what the decoder made of the bytes; bytes with a new one are kept for
 //! the length of a run and spoiled further. No part of the product; no clock here.
 
+mod certificate;
 mod city;
 mod files;
+mod maps;
 mod mqtt;
 mod mutate;
 mod proof;
+mod sensorthings;
 mod text;
 
 use std::collections::BTreeSet;
@@ -39,18 +42,22 @@ const fn target(name: &'static str, made: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -
 }
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 19] = [
     target("line-protocol", Vec::new, text::line_protocol),
     target("observations-json", Vec::new, text::observations_json),
     target("observations-ndjson", Vec::new, text::observations_ndjson),
     target("observations-csv", Vec::new, text::observations_csv),
     target("gateway", text::gateway_made, text::gateway),
     target("mqtt", mqtt::made, mqtt::connection),
+    target("certificate", certificate::made, certificate::subject),
     target("area-rows", Vec::new, text::area_rows),
     target("area-boundaries", Vec::new, text::area_boundaries),
     target("devices", Vec::new, text::devices),
     target("service-requests", Vec::new, text::service_requests),
     target("geo-report", Vec::new, text::geo_report),
+    target("cql2", Vec::new, maps::filter),
+    target("features", Vec::new, maps::query),
+    target("sensorthings", Vec::new, sensorthings::request),
     target("journal", files::journal_made, files::journal),
     target("snapshot", files::snapshot_made, files::snapshot),
     target("engine", city::made, city::restore),

@@ -2,7 +2,7 @@
 // silent and stay on record, and shows it again.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ingestToken, makeUser, openPage, passwordOf, settled, signIn, someGrid, startBrowser, startServer, until, write, DISTRICT } from "./harness.mjs";
+import { DISTRICT, ended, ingestToken, makeUser, openPage, passwordOf, settled, signIn, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
 
 let server;
 let browser;
@@ -16,10 +16,7 @@ before(async () => {
   await write(server.url, token, [30_000, 15_000, 0].map((ago) => `methane,device=q1,area=${grid} value=35 ${now - ago}`));
   browser = await startBrowser();
 });
-after(async () => {
-  await browser?.close();
-  await server?.end();
-});
+after(() => ended(browser, server));
 
 test("a noisy rule is shelved with a reason, its warning is silent and not lost, and it is shown again", async () => {
   const { page, context, faults } = await openPage(browser, server.url, { lang: "en" });

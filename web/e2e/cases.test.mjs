@@ -3,7 +3,7 @@
 // record, is put before the screen as the server would answer it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { barriers, DISTRICT, makeUser, openPage, passwordOf, settled, signIn, signInByHttp, someGrid, startBrowser, startServer, until } from "./harness.mjs";
+import { barriers, DISTRICT, ended, makeUser, openPage, passwordOf, settled, signIn, signInByHttp, someGrid, startBrowser, startServer, until } from "./harness.mjs";
 import { act, addPhoto, begin, disabled, finish, PHOTO, photosShown, reaches, shot, SQUARE } from "./steps.mjs";
 
 const AGENCY = `gas_company-${DISTRICT}`;
@@ -26,10 +26,7 @@ before(async () => {
     await signIn(seats[name].page, name, passwordOf(name));
   }
 });
-after(async () => {
-  await browser?.close();
-  await server?.end();
-});
+after(() => ended(browser, server));
 
 async function ask(name, path, body) {
   const cookie = await signInByHttp(server.url, name, passwordOf(name));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { barriers, makeUser, openPage, passwordOf, signInByHttp, startBrowser, startServer } from "./harness.mjs";
+import { barriers, ended, makeUser, openPage, passwordOf, signInByHttp, startBrowser, startServer } from "./harness.mjs";
 
 const PHOTO = fileURLToPath(new URL("../../tests/corpus/geo_report/photo.jpg", import.meta.url));
 const SHOTS = process.env.CHENGMAI_SHOTS;
@@ -16,10 +16,7 @@ before(async () => {
   server = await startServer();
   browser = await startBrowser();
 });
-after(async () => {
-  await browser?.close();
-  await server?.end();
-});
+after(() => ended(browser, server));
 
 /** A page without scripts, as a phone with them switched off has it. */
 async function plainPage(width = 390, height = 844) {

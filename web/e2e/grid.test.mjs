@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { barriers, DISTRICT, makeUser, openPage, passwordOf, settled, signIn, signInByHttp, someGrid, startBrowser, startServer, until } from "./harness.mjs";
+import { barriers, DISTRICT, ended, makeUser, openPage, passwordOf, settled, signIn, signInByHttp, someGrid, startBrowser, startServer, until } from "./harness.mjs";
 
 const AGENCY = `gas_company-${DISTRICT}`;
 const WORDS = "路面井盖松动，行人易绊倒";
@@ -74,10 +74,7 @@ before(async () => {
   await seat.context.setGeolocation({ longitude: spot[0], latitude: spot[1], accuracy: 8 });
   await signIn(page, "grid-worker", passwordOf("grid-worker"));
 });
-after(async () => {
-  await browser?.close();
-  await server?.end();
-});
+after(() => ended(browser, server));
 
 const queue = () => page.locator("[data-test=queue]");
 const state = (name) => queue().getAttribute(`data-${name}`);

@@ -159,8 +159,35 @@ export async function write(url, token, lines) {
   if (!answer.ok) throw new Error(`write answered ${answer.status}: ${await answer.text()}`);
 }
 
+/** A browser that fails when it is closed if any page of it broke the policy that it was given. */
 export async function startBrowser() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: BROWSER_FLAGS });
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: BROWSER_FLAGS });
+  const violations = new Set();
+  const [newContext, close] = [browser.newContext.bind(browser), browser.close.bind(browser)];
+  browser.newContext = async (options) => {
+    const context = await newContext(options);
+    await context.exposeFunction("noteViolation", (text) => violations.add(text));
+    await context.addInitScript(() =>
+      document.addEventListener("securitypolicyviolation", (event) =>
+        window.noteViolation(`${location.pathname}: ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.target?.outerHTML?.slice(0, 200)}`),
+      ),
+    );
+    return context;
+  };
+  browser.close = async () => {
+    await close();
+    if (violations.size > 0) throw new Error(`the pages broke their policy:\n${[...violations].join("\n")}`);
+  };
+  return browser;
+}
+
+/** Closes both, the server also when the browser has something to complain of. */
+export async function ended(browser, server) {
+  try {
+    await browser?.close();
+  } finally {
+    await server?.end();
+  }
 }
 
 /** A page that remembers every console error and every request that left this machine. */
@@ -196,6 +223,13 @@ export async function signIn(page, name = NAME, password = PASSWORD) {
   await page.locator("#password").fill(password);
   await page.locator("button[type=submit]").click();
   await page.locator("nav").first().waitFor();
+}
+
+/** Says what a file is for, as the dialog asks, and waits for the file. */
+export async function forPurpose(page, purpose) {
+  await page.locator(`input[name=purpose][value=${purpose}]`).check();
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("[data-test=purpose-go]").click()]);
+  return download;
 }
 
 /** The screen has what it asked for: a heading is there and no skeleton is left. */

@@ -2,7 +2,7 @@
 // enabled on record; an incident is played back, something is found, and a task can be found again.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { barriers, DISTRICT, ingestToken, openPage, settled, signIn, signInByHttp, startBrowser, startServer, until, write } from "./harness.mjs";
+import { barriers, DISTRICT, ended, ingestToken, openPage, settled, signIn, signInByHttp, startBrowser, startServer, until, write } from "./harness.mjs";
 
 const COVERS = 14;
 let server;
@@ -21,10 +21,7 @@ before(async () => {
   warning = await until("there is a warning", async () => (await get("/warnings?state=all&limit=1")).items[0]);
   browser = await startBrowser();
 });
-after(async () => {
-  await browser?.close();
-  await server?.end();
-});
+after(() => ended(browser, server));
 
 for (const [lang, width, height] of [["zh", 1600, 900], ["en", 390, 844]]) {
   test(`a review in ${lang} at ${width} is played, written down and found again`, async () => {

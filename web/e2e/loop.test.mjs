@@ -2,7 +2,7 @@
 // handled, checked and closed, and the agency is rated for it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { closeMoreCases, DISTRICT, ingestToken, makeUser, openPage, passwordOf, settled, signIn, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
+import { closeMoreCases, DISTRICT, ended, ingestToken, makeUser, openPage, passwordOf, settled, signIn, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
 
 let server;
 let browser;
@@ -22,10 +22,7 @@ before(async () => {
   browser = await startBrowser();
   for (const name of ["duty", "gas", "super"]) seats[name] = await openPage(browser, server.url);
 });
-after(async () => {
-  await browser?.close();
-  await server?.end();
-});
+after(() => ended(browser, server));
 
 test("a wrong password is refused in words, a right one opens the overview", async () => {
   const { page } = seats.duty;

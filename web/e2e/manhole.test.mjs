@@ -3,7 +3,7 @@
 // and the citizen says what they think of it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { barriers, makeUser, openPage, passwordOf, settled, signIn, signInByHttp, startBrowser, startServer } from "./harness.mjs";
+import { barriers, ended, makeUser, openPage, passwordOf, settled, signIn, signInByHttp, startBrowser, startServer } from "./harness.mjs";
 import { act, addPhoto, begin, click, clicks, finish, PHOTO, photosShown, reaches, shot } from "./steps.mjs";
 
 let server;
@@ -14,10 +14,7 @@ before(async () => {
   server = await startServer();
   browser = await startBrowser();
 });
-after(async () => {
-  await browser?.close();
-  await server?.end();
-});
+after(() => ended(browser, server));
 
 async function seat(look) {
   const place = await openPage(browser, server.url, look);

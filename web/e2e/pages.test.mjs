@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { barriers, DISTRICT, ingestToken, makeUser, mapDrawn, openPage, passwordOf, settled, signIn, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
+import { barriers, DISTRICT, ended, ingestToken, makeUser, mapDrawn, openPage, passwordOf, settled, signIn, someGrid, startBrowser, startServer, until, write } from "./harness.mjs";
 
 const BUDGET = 350_000;
 let server;
@@ -56,6 +56,8 @@ before(async () => {
     `/evaluation/print?period=year&id=gas_company-${DISTRICT}`,
     "/query",
     "/alarms",
+    "/account",
+    "/audit",
     "/subscriptions",
     "/packs",
     `/packs/${pack.id}`,
@@ -68,10 +70,7 @@ before(async () => {
   ];
   await context.close();
 });
-after(async () => {
-  await browser?.close();
-  await server?.end();
-});
+after(() => ended(browser, server));
 
 /** Keys of the messages that reached the screen instead of words. */
 const leftKeys = (page) =>

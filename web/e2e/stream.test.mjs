@@ -1,7 +1,7 @@
 // The live stream: when it breaks the screen says since when, and when it comes back the screen is live again.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { openPage, settled, signIn, startBrowser, startServer } from "./harness.mjs";
+import { ended, openPage, settled, signIn, startBrowser, startServer } from "./harness.mjs";
 
 let server;
 let browser;
@@ -10,10 +10,7 @@ before(async () => {
   server = await startServer();
   browser = await startBrowser();
 });
-after(async () => {
-  await browser?.close();
-  await server?.end();
-});
+after(() => ended(browser, server));
 
 test("an interrupted stream is announced with the moment since when, and heals by itself", async (context) => {
   if (!server.mine) return context.skip("the server is not ours to stop");

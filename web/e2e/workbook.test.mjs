@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { closeMoreCases, DISTRICT, makeUser, openPage, passwordOf, settled, signIn, signInByHttp, someGrid, startBrowser, startServer } from "./harness.mjs";
+import { DISTRICT, closeMoreCases, forPurpose, makeUser, openPage, passwordOf, settled, signIn, signInByHttp, someGrid, startBrowser, startServer } from "./harness.mjs";
 
 const PYTHON = process.env.CHENGMAI_PYTHON ?? "python3";
 const READ = `
@@ -48,7 +48,8 @@ test("a month of all agencies is downloaded, and another's reader finds the same
   await signIn(page, "sheet-duty", passwordOf("sheet-duty"));
   await page.goto("/evaluation?object=agency");
   await settled(page);
-  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("[data-test=workbook]").click()]);
+  await page.locator("[data-test=workbook]").click();
+  const download = await forPurpose(page, "review");
   assert.match(download.suggestedFilename(), /^evaluation-agency-\d{4}-\d{2}-01\.xlsx$/);
   await download.saveAs(join(folder, "all.xlsx"));
   const { book, types } = await read(join(folder, "all.xlsx"));
@@ -74,7 +75,7 @@ test("a month of all agencies is downloaded, and another's reader finds the same
 test("one agency's sheet in English says no Chinese but names", async () => {
   const duty = await signInByHttp(server.url, "sheet-duty", passwordOf("sheet-duty"));
   const name = encodeURIComponent(AGENCY);
-  const answer = await fetch(`${server.url}/api/v1/evaluation.xlsx?object=agency&id=${name}&lang=en`, { headers: { cookie: duty } });
+  const answer = await fetch(`${server.url}/api/v1/evaluation.xlsx?object=agency&id=${name}&lang=en&purpose=review`, { headers: { cookie: duty } });
   assert.equal(answer.status, 200);
   await writeFile(join(folder, "one.xlsx"), Buffer.from(await answer.arrayBuffer()));
   const { book } = await read(join(folder, "one.xlsx"));

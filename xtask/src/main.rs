@@ -15,6 +15,7 @@ mod fuzz;
 mod gates;
 mod gen_api;
 mod gen_city;
+mod gen_sbom;
 mod setup;
 mod shell;
 mod simulate;
@@ -66,6 +67,8 @@ enum Gen {
         #[arg(long)]
         check: bool,
     },
+    /// Write what a release is made of (CycloneDX) from the lock files
+    Sbom(gen_sbom::SbomArgs),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(&args),
         Command::Gen(Gen::City) => gen_city::run(),
         Command::Gen(Gen::Api { check }) => gen_api::run(check),
+        Command::Gen(Gen::Sbom(args)) => gen_sbom::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -30,6 +30,14 @@ const SERVICES: [&str; 2] = ["mosquitto", "postgresql"];
 const DUCKDB: &str = "2.0.0";
 /// The version of openpyxl that reads our workbooks in a test.
 const OPENPYXL: &str = "3.1.5";
+/// The versions of OWSLib and GDAL (inside pyogrio) that read features and tiles in a test.
+const OWSLIB: &str = "0.35.0";
+const PYOGRIO: &str = "0.13.0";
+/// The version of the SensorThings client that talks to us in a test.
+const FROST: &str = "1.1.53";
+/// The versions of the clients that send readings over TLS in a test.
+const PAHO: &str = "2.2.0";
+const REQUESTS: &str = "2.34.2";
 
 /// Parts of `web/` that do not change what `npm run build` writes.
 const NOT_BUILT: [&str; 5] = ["node_modules", "dist", "e2e", "test-results", "coverage"];
@@ -41,7 +49,7 @@ pub(crate) struct TestTools {
     pub(crate) broker: PathBuf,
     /// The folder with PostgreSQL's programs.
     pub(crate) postgres: PathBuf,
-    /// A Python that has DuckDB and openpyxl.
+    /// A Python that has DuckDB, openpyxl and other people's clients.
     pub(crate) python: PathBuf,
 }
 
@@ -116,13 +124,24 @@ pub(crate) fn test_tools() -> Result<TestTools> {
     Ok(TestTools { browser, broker, postgres, python: python()? })
 }
 
-/// A Python of its own below the target folder, with DuckDB and openpyxl in it.
+/// A Python of its own below the target folder, with other people's programs in it.
 fn python() -> Result<PathBuf> {
     let folder = shell::target_dir()?.join("xtask/python");
     let python = folder.join("bin/python");
-    let versions = "import duckdb, openpyxl; print(duckdb.__version__, openpyxl.__version__)";
-    let asked = Command::new(&python).args(["-c", versions]).output();
-    let wanted = format!("{DUCKDB} {OPENPYXL}");
+    let packages = [
+        ("duckdb", DUCKDB),
+        ("openpyxl", OPENPYXL),
+        ("OWSLib", OWSLIB),
+        ("pyogrio", PYOGRIO),
+        ("frost-sta-client", FROST),
+        ("paho-mqtt", PAHO),
+        ("requests", REQUESTS),
+    ];
+    let names = packages.map(|(name, _)| format!("{name:?}")).join(",");
+    let versions =
+        format!("from importlib.metadata import version as v; print(*map(v, [{names}]))");
+    let asked = Command::new(&python).args(["-c", &versions]).output();
+    let wanted = packages.map(|(_, version)| version).join(" ");
     if asked.is_ok_and(|answer| answer.stdout.trim_ascii() == wanted.as_bytes()) {
         return Ok(python);
     }
@@ -130,8 +149,8 @@ fn python() -> Result<PathBuf> {
     shell::run("make a Python for the tests", make.args(["-m", "venv"]).arg(&folder))?;
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    pip.args([format!("duckdb=={DUCKDB}"), format!("openpyxl=={OPENPYXL}")]);
-    shell::run("install DuckDB and openpyxl", &mut pip)?;
+    pip.args(packages.map(|(name, version)| format!("{name}=={version}")));
+    shell::run("install other people's programs", &mut pip)?;
     Ok(python)
 }
 
@@ -172,6 +191,11 @@ fn missing_packages() -> Vec<&'static str> {
     }
     if shell::find_program("mosquitto_pub").is_none() {
         missing.push("mosquitto-clients");
+    }
+    for (program, package) in [("openssl", "openssl"), ("curl", "curl")] {
+        if shell::find_program(program).is_none() {
+            missing.push(package);
+        }
     }
     if find_postgres().is_none() {
         missing.push("postgresql");

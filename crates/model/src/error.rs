@@ -1,7 +1,7 @@
 //! Numbered errors. Each has a stable number, what and how to mend it, in Chinese and English, so
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
-//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log), 5xx access,
+//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 46x SensorThings, 47x features and tiles, 48x the doors), 5xx access,
 //! 6xx the program's own state, 70x questions in SQL, 72x alarm quality, 74x rules and reviews.
 
 use crate::Text;
@@ -190,6 +190,28 @@ catalogue! {
         "没有已登记见证方的有效签名" / "there is no valid signature of a known witness on it" ; "请管理员用 --witnesses 登记见证方的公钥" / "have the operator name the witness's public key with --witnesses"
     FORKED_LOG = 454 "forked_log" 409
         "检查点与本日志不一致" / "the checkpoint is not one of this log's past" ; "保存该检查点：它证明日志曾被替换。请立即报告监督单位" / "keep that checkpoint: it proves that the log was replaced. Tell the supervisor at once"
+    STA_PATH = 460 "sta_path" 404
+        "没有这个 SensorThings 地址" / "this SensorThings address leads nowhere" ; "从 /sta/v1.1 开始，沿 navigationLink 走" / "begin at /sta/v1.1 and follow the navigation links"
+    STA_QUERY = 461 "sta_query" 400
+        "SensorThings 查询选项有误" / "a query option of SensorThings is not understood" ; "按所标位置更正；见 SensorThings 指南" / "mend it at the place named; see the guide on SensorThings"
+    STA_BODY = 462 "sta_body" 400
+        "SensorThings 实体有误或不完整" / "a SensorThings entity is wrong or not complete" ; "按所述补齐或更正" / "add or mend what is named"
+    STA_TOO_MUCH = 463 "sta_too_much" 422
+        "该查询需遍历的实体过多" / "the question would go through too many entities" ; "从某个 Thing 或 Datastream 查起，或按 id、name、时间筛选" / "ask from a Thing or a Datastream, or filter by id, name or time"
+    STA_OTHER_DOOR = 464 "sta_other_door" 409
+        "该实体由设备登记管理，不能在此更改" / "this entity is the device registry's and is not changed here" ; "用 /api/v1/devices 更改设备；或新建自己的实体" / "change the device through /api/v1/devices, or make an entity of your own"
+    FEATURE_PARAMETER = 470 "feature_parameter" 400
+        "查询参数未知或无效" / "a query parameter is unknown or not valid" ; "参数列表见 /api/openapi.json；可按属性查询的名称见该集合的 queryables" / "parameters are listed in /api/openapi.json, properties to ask by in the collection's queryables"
+    FEATURE_FILTER = 471 "feature_filter" 400
+        "过滤条件不成立" / "the filter is not well formed, or does not fit the collection" ; "按所标位置更正；语法为 CQL2，属性见该集合的 queryables" / "mend it at the place named; the language is CQL2, the properties are in the collection's queryables"
+    FILTER_TOO_LARGE = 472 "filter_too_large" 400
+        "过滤条件过长、过深或点数过多" / "the filter is too long, too deep or has too many points" ; "拆成多个查询，或简化几何" / "ask in several queries, or simplify the geometry"
+    FEATURE_CRS = 473 "feature_crs" 400
+        "不支持这个坐标参考系" / "this coordinate reference system is not supported" ; "可用的坐标参考系列在集合的 crs 中" / "those supported are in the collection's `crs`"
+    TILE_ADDRESS = 474 "tile_address" 404
+        "没有这个图层或瓦片" / "there is no such layer or tile" ; "图层与级别见 /tiles/{layer}.json" / "layers and their zooms are in /tiles/{layer}.json"
+    DEVICE_ACCOUNT = 480 "device_account" 403
+        "证书中的名称不是只发送读数的账号" / "the certificate names no account that only sends readings" ; "请管理员建立同名账号，且只给 ingest 一种角色" / "ask an administrator for an account of that name whose only role is ingest"
     SIGN_IN = 501 "sign_in" 401
         "请先登录" / "sign in first" ; "登录或携带有效令牌" / "sign in, or send a valid token"
     BAD_CREDENTIALS = 502 "bad_credentials" 401

@@ -3,7 +3,6 @@
 //! Way of a reading: listener → [`sequencer`] (durable) → [`brain`] (engine) → [`decisions`]
 //! (warnings, cases), [`archive`] (Parquet) and [`hub`] (screens).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,8 +39,10 @@ pub(crate) mod layout;
 pub(crate) mod marks;
 pub(crate) mod near;
 pub(crate) mod notify;
+pub(crate) mod outlines;
 pub(crate) mod past;
 pub(crate) mod photos;
+pub(crate) mod points;
 pub(crate) mod proof;
 pub(crate) mod refill;
 pub(crate) mod registry;
@@ -55,6 +56,7 @@ pub(crate) mod triage;
 
 use crate::accounts::Locks;
 use crate::config::Config;
+use crate::doors::Entrances;
 use crate::http::admission::Room;
 use crate::http::problem::{Answer, Problem};
 use crate::http::rate::Limiter;
@@ -100,6 +102,7 @@ impl Default for ReportRates {
 pub(crate) struct City {
     pub(crate) config: Config,
     pub(crate) areas: Arc<AreaTree>,
+    pub(crate) outlines: Arc<outlines::Outlines>,
     /// Areas of other days than today.
     pub(crate) area_history: Arc<AreaHistory>,
     /// As they were read; rules that were enabled since stand in `rules`.
@@ -108,6 +111,7 @@ pub(crate) struct City {
     pub(crate) backtests: Arc<Backtests>,
     pub(crate) profile: Profile,
     pub(crate) registry: Arc<RwLock<Registry>>,
+    pub(crate) points: Arc<points::Points>,
     pub(crate) engine: Arc<RwLock<Engine>>,
     pub(crate) history: HistoryReader,
     pub(crate) sql: Sql,
@@ -128,7 +132,7 @@ pub(crate) struct City {
     pub(crate) stop_reason: StopReason,
     pub(crate) started_at: Timestamp,
     pub(crate) mqtt: Arc<MqttCounters>,
-    pub(crate) mqtt_address: RwLock<Option<SocketAddr>>,
+    pub(crate) entrances: Entrances,
     sequencer: mpsc::Sender<Message>,
 }
 

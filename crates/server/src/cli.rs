@@ -355,36 +355,40 @@ pub(crate) struct Access {
     pub(crate) what: AccessWhat,
 }
 
+/// Who, what and to which thing.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Account name
+    pub(crate) user: String,
+    /// What: read, case_decide, personal_read, export, … (all of them when it is none of these)
+    pub(crate) action: String,
+    /// To what: area:CODE, case:NUMBER, warning:ID or user:NAME
+    pub(crate) object: String,
+    /// Class of the data: public, internal, sensitive, personal [default: personal for personal_read]
+    #[arg(long)]
+    pub(crate) class: Option<String>,
+    /// What for: handle, review, law, statistics
+    #[arg(long)]
+    pub(crate) purpose: Option<String>,
+    /// As a program with a token of that account
+    #[arg(long)]
+    pub(crate) program: bool,
+    /// Folder with the city's own policies, as for serve
+    #[arg(long, env = "CHENGMAI_POLICIES", value_name = "DIR")]
+    pub(crate) policies: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataOnly,
+    #[command(flatten)]
+    pub(crate) records: RecordsFlags,
+}
+
 /// Questions on access.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccessWhat {
     /// Why an account may, or may not, do something
     ///
     /// Example: chengmai access explain duty personal_read case:500103-20261121-00001 --purpose handle
-    Explain {
-        /// Account name
-        user: String,
-        /// What: read, case_decide, personal_read, export, … (all of them when it is none of these)
-        action: String,
-        /// To what: area:CODE, case:NUMBER, warning:ID or user:NAME
-        object: String,
-        /// Class of the data: public, internal, sensitive, personal [default: personal for personal_read]
-        #[arg(long)]
-        class: Option<String>,
-        /// What for: handle, review, law, statistics
-        #[arg(long)]
-        purpose: Option<String>,
-        /// As a program with a token of that account
-        #[arg(long)]
-        program: bool,
-        /// Folder with the city's own policies, as for serve
-        #[arg(long, env = "CHENGMAI_POLICIES", value_name = "DIR")]
-        policies: Option<PathBuf>,
-        #[command(flatten)]
-        data: DataOnly,
-        #[command(flatten)]
-        records: RecordsFlags,
-    },
+    Explain(Box<Explain>),
     /// Print the built-in policies and the schema that a city's own are checked against
     Policies,
 }

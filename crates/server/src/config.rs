@@ -12,9 +12,11 @@ use serde::Deserialize;
 
 pub(crate) mod locks;
 pub(crate) mod notify;
+pub(crate) mod tls;
 
 use locks::{LockFlags, LockSettings};
 use notify::{NotifyFlags, NotifySettings};
+use tls::{TlsFiles, TlsFlags};
 
 /// Holds the password of the records' server where no file does.
 const RECORDS_PASSWORD: &str = "CHENGMAI_RECORDS_PASSWORD";
@@ -64,6 +66,8 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "CHENGMAI_SNAPSHOT_SECONDS", value_name = "SECONDS")]
     snapshot_seconds: Option<u64>,
     #[command(flatten)]
+    tls: TlsFlags,
+    #[command(flatten)]
     notify: NotifyFlags,
     /// Public keys of those who witness the proof log, separated by commas: name+identifier+base64
     #[arg(long, env = "CHENGMAI_WITNESSES", value_delimiter = ',', value_name = "KEYS")]
@@ -90,6 +94,10 @@ struct ConfigFile {
     body_mib_max: Option<u32>,
     lateness: Option<String>,
     snapshot_seconds: Option<u64>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_client_ca: Option<PathBuf>,
+    mqtts: Option<SocketAddr>,
     smtp_url: Option<String>,
     smtp_password_file: Option<PathBuf>,
     smtp_from: Option<String>,
@@ -111,6 +119,9 @@ pub(crate) struct Config {
     pub(crate) records: Place,
     pub(crate) http: SocketAddr,
     pub(crate) mqtt: Option<SocketAddr>,
+    /// The HTTP address speaks HTTPS.
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) mqtts: Option<SocketAddr>,
     pub(crate) mqtt_broker: Option<String>,
     pub(crate) packs: Option<PathBuf>,
     pub(crate) register_unknown: bool,
@@ -162,6 +173,13 @@ impl ServeFlags {
             allow_webhook_to: file.allow_webhook_to,
             notify_retry: file.notify_retry,
         });
+        let tls = self.tls.or(TlsFlags {
+            tls_cert: file.tls_cert,
+            tls_key: file.tls_key,
+            tls_client_ca: file.tls_client_ca,
+            mqtts: file.mqtts,
+        });
+        let (tls, mqtts) = tls.resolve()?;
         let witnesses = self.witnesses.or(file.witnesses).unwrap_or_default();
         let locks = self.locks.or(LockFlags {
             policies: file.policies,
@@ -178,6 +196,8 @@ impl ServeFlags {
             data,
             http: self.http.or(file.http).unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
             mqtt,
+            tls,
+            mqtts,
             mqtt_broker: self.mqtt_broker.or(file.mqtt_broker),
             packs: self.packs.or(file.packs),
             register_unknown: self.register_unknown.or(file.register_unknown).unwrap_or(false),
@@ -232,6 +252,8 @@ impl Config {
             data,
             http: ([127, 0, 0, 1], 0).into(),
             mqtt: None,
+            tls: None,
+            mqtts: None,
             mqtt_broker: None,
             packs: None,
             register_unknown: true,

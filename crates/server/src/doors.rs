@@ -11,6 +11,7 @@ use chengmai_wire::line_protocol::Precision;
 use chengmai_wire::mqtt::{Content, Publish, content};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use parking_lot::RwLock;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -20,8 +21,13 @@ use crate::city::City;
 use crate::city::sequencer::Refusal;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
+use crate::http::device;
+use crate::http::listener::crowd::{CONNECTIONS_MAX, Crowd};
 use crate::ingest::{self, Speaker};
-use crate::mqtt::{BrokerUrl, Limits, Message, MqttSink, TakeError, Taken, listen, subscribe};
+use crate::mqtt::{
+    BrokerUrl, Limits, Message, MqttSink, Names, Papers, TakeError, Taken, listen, subscribe,
+};
+use crate::tls::Tls;
 
 mod known;
 
@@ -31,6 +37,23 @@ const BACKLOG: u32 = 4_096;
 const HANDLES_RESERVED: u64 = 256;
 /// Where tokens that came by MQTT were used from: the listener does not tell addresses.
 const MQTT: &str = "mqtt";
+/// Of the others, HTTP may take one in so many.
+const HTTP_PART: u64 = 4;
+
+/// Where a city's doors are open, and who came in by HTTP.
+#[derive(Debug)]
+pub(crate) struct Entrances {
+    pub(crate) mqtt: RwLock<Option<SocketAddr>>,
+    pub(crate) mqtts: RwLock<Option<SocketAddr>>,
+    pub(crate) crowd: Arc<Crowd>,
+}
+
+impl Default for Entrances {
+    fn default() -> Self {
+        let crowd = Arc::new(Crowd::new(http_connections_max(handles())));
+        Self { mqtt: RwLock::default(), mqtts: RwLock::default(), crowd }
+    }
+}
 
 /// What a sender of readings may do: speak for devices of one area, or for one device.
 #[derive(Debug, Clone, Copy)]
@@ -42,14 +65,15 @@ impl MqttSink for City {
     type Permit = Permit;
     type Memo = known::Memo;
 
-    fn authenticate<'a>(
-        &'a self,
-        _user: Option<&'a str>,
-        password: Option<&'a [u8]>,
-    ) -> BoxFuture<'a, Option<Permit>> {
+    fn authenticate<'a>(&'a self, papers: &'a Papers) -> BoxFuture<'a, Option<Permit>> {
         async move {
-            let token = std::str::from_utf8(password?).ok()?;
-            let found = accounts::by_token(self, token, TokenKind::Api, MQTT).await;
+            let found = match (&papers.password, &papers.device) {
+                (Some(token), _) => {
+                    let token = std::str::from_utf8(token).ok()?;
+                    accounts::by_token(self, token, TokenKind::Api, MQTT).await
+                }
+                (None, device) => device::account(self, device.as_deref()?).await,
+            };
             let (user, token) = found.ok()?;
             let caller = Caller::new(self, user, token).ok()?;
             caller.need(Permission::Ingest).ok()?;
@@ -120,21 +144,30 @@ pub(crate) struct Doors {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// Opens the listener and the subscription that the settings name.
-pub(crate) fn open(city: &Arc<City>) -> anyhow::Result<Doors> {
+/// Opens the listeners and the subscription that the settings name.
+pub(crate) fn open(city: &Arc<City>, tls: Option<&Arc<Tls>>) -> anyhow::Result<Doors> {
     let (stop, stopped) = watch::channel(false);
     let mut tasks = Vec::new();
-    if let Some(address) = city.config.mqtt {
+    let names = Arc::new(Names::default());
+    let (plain, secure) = (&city.entrances.mqtt, &city.entrances.mqtts);
+    for (flag, address, tls, open) in [
+        ("--mqtt", city.config.mqtt, None, plain),
+        ("--mqtts", city.config.mqtts, tls.cloned(), secure),
+    ] {
+        let Some(address) = address else { continue };
         let socket = bind(address).with_context(|| {
-            format!("cannot listen on mqtt {address}: is a broker there? Choose --mqtt, or off")
+            format!("cannot listen on {flag} {address}: is a broker there? Choose another, or off")
         })?;
-        *city.mqtt_address.write() = Some(socket.local_addr()?);
-        let counters = Arc::clone(&city.mqtt);
-        let sink = Arc::clone(city);
-        let stopped = stopped.clone();
+        *open.write() = Some(socket.local_addr()?);
+        if tls.is_none() && !address.ip().is_loopback() {
+            tracing::warn!(%address, "MQTT is spoken in the clear to other machines: give --mqtts instead");
+        }
+        let (sink, counters) = (Arc::clone(city), Arc::clone(&city.mqtt));
+        let (names, stopped) = (Arc::clone(&names), stopped.clone());
         tasks.push(tokio::spawn(async move {
-            if let Err(error) = listen(socket, sink, limits(), counters, stopped).await {
-                tracing::error!(%error, "the MQTT listener ended");
+            let served = listen(socket, tls, sink, limits(), counters, names, stopped).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "an MQTT listener ended");
             }
         }));
     }
@@ -159,11 +192,22 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// The usual limits, with as many connections as the system gives us file handles for. We ask for
-/// all that we may have.
+/// The usual limits, with as many connections as the system gives us file handles for.
 fn limits() -> Limits {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limits = Limits::default();
+    let room = handles().saturating_sub(HANDLES_RESERVED).max(1);
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    Limits { connections_max: limits.connections_max.min(room), ..limits }
+}
+
+fn http_connections_max(handles: u64) -> u32 {
+    let part = handles.saturating_sub(HANDLES_RESERVED) / HTTP_PART;
+    u32::try_from(part).map_or(CONNECTIONS_MAX, |part| part.clamp(1, CONNECTIONS_MAX))
+}
+
+/// File handles that we may have. We ask for all that the system allows.
+fn handles() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let before = getrlimit(Resource::Nofile);
     let wanted = Rlimit { current: before.maximum, maximum: before.maximum };
     let handles = match setrlimit(Resource::Nofile, wanted) {
@@ -174,9 +218,7 @@ fn limits() -> Limits {
         }
     };
     // None means that there is no limit.
-    let room = handles.map_or(u64::MAX, |handles| handles.saturating_sub(HANDLES_RESERVED).max(1));
-    let room = usize::try_from(room).unwrap_or(usize::MAX);
-    Limits { connections_max: limits.connections_max.min(room), ..limits }
+    handles.unwrap_or(u64::MAX)
 }
 
 impl Doors {
@@ -191,7 +233,9 @@ impl Doors {
     }
 }
 
-/// Address of the listener and how many connections are open, for the system page.
-pub(crate) fn status(city: &City) -> (Option<SocketAddr>, u64) {
-    (*city.mqtt_address.read(), city.mqtt.connections.load(Ordering::Relaxed))
+/// Addresses of the listeners, plain and inside TLS, and how many connections are open, for the system
+/// page.
+pub(crate) fn status(city: &City) -> (Option<SocketAddr>, Option<SocketAddr>, u64) {
+    let open = city.mqtt.connections.load(Ordering::Relaxed);
+    (*city.entrances.mqtt.read(), *city.entrances.mqtts.read(), open)
 }

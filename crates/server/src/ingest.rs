@@ -81,6 +81,11 @@ impl Speaker {
     /// One that may speak for every device: the city's own broker.
     pub(crate) const EVERYBODY: Self = Self { area: AreaId::ROOT, device: None };
 
+    /// True for a sender that may speak for one device and no other.
+    pub(crate) fn is_one_device(self) -> bool {
+        self.device.is_some()
+    }
+
     /// True for a sender that may speak for every device of the city.
     #[inline]
     pub(crate) fn is_everybody(self) -> bool {

@@ -15,6 +15,7 @@ mod mqtt;
 mod packs;
 mod pages;
 mod policy;
+mod tls;
 
 use clap::Parser as _;
 use cli::{Cli, Command};
@@ -61,5 +62,8 @@ fn run(command: Command) -> anyhow::Result<()> {
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CHENGMAI_LOG")
         .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("info"));
+    // What strangers do to these is counted, and must not fill the log.
+    let quiet = ["rustls=error", "h2=error"].map(|words| words.parse().expect("sound directives"));
+    let filter = quiet.into_iter().fold(filter, tracing_subscriber::EnvFilter::add_directive);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

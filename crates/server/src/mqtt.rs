@@ -2,8 +2,9 @@
 //! city's broker. Both hand messages to one [`MqttSink`] and acknowledge a message only after the
 //! sink says its readings are on disk.
 //!
-//! What it is not: a broker. Nobody can subscribe here, nothing is retained, wills are not kept, and
-//! there are no sessions: what is not acknowledged when a connection ends, its sender sends again.
+//! What it is not: a broker. Nobody can subscribe here, so nothing is retained; a will is taken as a
+//! message of the one who left it; and there are no sessions: what is not acknowledged when a connection
+//! ends, its sender sends again.
 //! That makes every quality of service above 0 "at least once"; the engine drops the repeats.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,9 @@ use futures_util::future::BoxFuture;
 
 mod alarms;
 mod commit;
+mod line;
 mod listener;
+mod names;
 mod packets;
 mod peer;
 mod protocol;
@@ -26,6 +29,7 @@ mod tests;
 mod worker;
 
 pub(crate) use listener::{Limits, listen};
+pub(crate) use names::Names;
 pub(crate) use subscriber::{BrokerUrl, subscribe};
 
 /// One message as it came in.
@@ -37,6 +41,17 @@ pub(crate) struct Message {
     pub(crate) payload: Bytes,
 }
 
+/// Who a sender says it is, and what proves it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Papers {
+    /// Its user name, which we do not need.
+    pub(crate) user: Option<String>,
+    /// Its password: a bearer token.
+    pub(crate) password: Option<Vec<u8>>,
+    /// The name in its certificate.
+    pub(crate) device: Option<String>,
+}
+
 /// What takes the readings: accounts, registry and journal stand behind it.
 pub(crate) trait MqttSink: Send + Sync + 'static {
     /// What a sender may do, found out once when it connects.
@@ -44,13 +59,8 @@ pub(crate) trait MqttSink: Send + Sync + 'static {
     /// What is remembered of a connection from one message to the next.
     type Memo: Default + Send + 'static;
 
-    /// Checks a user name and password (the password is a bearer token). Some permit when the
-    /// sender may send readings.
-    fn authenticate<'a>(
-        &'a self,
-        user: Option<&'a str>,
-        password: Option<&'a [u8]>,
-    ) -> BoxFuture<'a, Option<Self::Permit>>;
+    /// Checks who a sender says it is. Some permit when it may send readings.
+    fn authenticate<'a>(&'a self, papers: &'a Papers) -> BoxFuture<'a, Option<Self::Permit>>;
 
     /// Adds the readings of a message that can be taken by a mere look: of known streams, within
     /// their limits. False for any other, of which nothing is added: it goes to [`MqttSink::take`].
@@ -106,6 +116,8 @@ pub(crate) struct MqttCounters {
     pub(crate) connected: AtomicU64,
     /// Connections refused because too many were open.
     pub(crate) over_limit: AtomicU64,
+    /// Connections closed because keys for TLS were not agreed upon.
+    pub(crate) handshakes: AtomicU64,
     /// Connections refused for their name, token or protocol.
     pub(crate) unauthorised: AtomicU64,
     /// Connections closed for a packet that breaks the protocol or the size limit.
@@ -114,6 +126,8 @@ pub(crate) struct MqttCounters {
     pub(crate) silent: AtomicU64,
     /// Connections closed because the sink was overloaded or stopped.
     pub(crate) turned_away: AtomicU64,
+    /// Connections closed because another came with the same client id and the same token.
+    pub(crate) taken_over: AtomicU64,
     /// Messages received, by the listener and the subscriber.
     pub(crate) messages: AtomicU64,
     /// Connections made to the city's broker.

@@ -5,7 +5,6 @@
 //! what no policy permits is refused; a `forbid` wins; a policy that cannot be worked out permits nothing and is
 //! said in the log; a policy of a city speaks of no particular area, since lists are cut by the caller's area alone.
 
-use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::str::FromStr as _;
 
@@ -93,7 +92,7 @@ pub(crate) struct Verdict {
 /// All policies of this city.
 #[derive(Debug)]
 pub(crate) struct Policies {
-    policies: PolicySet,
+    set: PolicySet,
     authorizer: Authorizer,
     types: Types,
 }
@@ -138,7 +137,7 @@ impl Policies {
         if let Some(fault) = result.validation_errors().next() {
             bail!("{fault}");
         }
-        Ok(Self { policies, authorizer: Authorizer::new(), types: Types::new()? })
+        Ok(Self { set: policies, authorizer: Authorizer::new(), types: Types::new()? })
     }
 
     /// Whether an account may do this to that, and why.
@@ -159,24 +158,21 @@ impl Policies {
         let area =
             |path: &AreaPath| RestrictedExpression::new_entity_uid(uid(&types.area, path.code()));
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
-        let mut of_user = HashMap::from([
-            ("area".to_owned(), area(&who.user.area)),
-            ("home".to_owned(), area(who.home)),
-        ]);
+        let mut of_user =
+            vec![("area".to_owned(), area(&who.user.area)), ("home".to_owned(), area(who.home))];
         if let Some(agency) = &who.user.agency {
-            of_user.insert("agency".to_owned(), text(agency));
+            of_user.push(("agency".to_owned(), text(agency)));
         }
         let roles = who.user.roles.iter().map(|role| uid(&types.role, role.word())).collect();
-        let mut of_thing = HashMap::from([("class".to_owned(), text(what.class.word()))]);
+        let mut of_thing = vec![("class".to_owned(), text(what.class.word()))];
         if let Some(agency) = what.agency {
-            of_thing.insert("agency".to_owned(), text(agency));
+            of_thing.push(("agency".to_owned(), text(agency)));
         }
-        let above: HashSet<EntityUid> =
-            what.area.codes().map(|code| uid(&types.area, code)).collect();
+        let above = what.area.codes().map(|code| uid(&types.area, code)).collect();
         let entities = Entities::from_entities(
             [
-                Entity::new(user.clone(), of_user, roles)?,
-                Entity::new(thing.clone(), of_thing, above)?,
+                Entity::new(user.clone(), of_user.into_iter().collect(), roles)?,
+                Entity::new(thing.clone(), of_thing.into_iter().collect(), above)?,
             ],
             None,
         )?;
@@ -191,9 +187,9 @@ impl Policies {
         }
         let action = uid(&types.action, action.word());
         let request = Request::new(user, action, thing, Context::from_pairs(context)?, None)?;
-        let response = self.authorizer.is_authorized(&request, &self.policies, &entities);
+        let response = self.authorizer.is_authorized(&request, &self.set, &entities);
         let mut by: Vec<String> =
-            response.diagnostics().reason().map(|id| id.to_string()).collect();
+            response.diagnostics().reason().map(ToString::to_string).collect();
         by.sort_unstable();
         let faults: Vec<String> =
             response.diagnostics().errors().map(ToString::to_string).collect();
@@ -209,12 +205,12 @@ impl Policies {
 
     /// The text of a policy.
     pub(crate) fn text_of(&self, id: &str) -> Option<String> {
-        self.policies.policy(&PolicyId::new(id)).map(ToString::to_string)
+        self.set.policy(&PolicyId::new(id)).map(ToString::to_string)
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.policies.policies().count()
+        self.set.policies().count()
     }
 }
 

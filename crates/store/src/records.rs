@@ -46,6 +46,7 @@ pub mod reviews;
 pub mod rules;
 mod schema;
 mod sealing;
+pub mod sensor_things;
 pub mod settings;
 mod sql;
 pub mod subscriptions;
@@ -294,6 +295,11 @@ impl Records {
     /// Leaves of the proof log 存证日志.
     pub fn proof(&self) -> proof::Proof<'_> {
         proof::Proof(self)
+    }
+
+    /// Entities that clients of SensorThings made.
+    pub fn sensor_things(&self) -> sensor_things::SensorThings<'_> {
+        sensor_things::SensorThings(self)
     }
 
     /// Settings of the installation.

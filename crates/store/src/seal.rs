@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+use crate::proof::note::hex;
+
 /// How a sealed text begins.
 const MARK: &str = "sealed:";
 /// Bytes of a key.
@@ -68,8 +70,7 @@ impl Keyring {
         let mut bytes = [0; NAME_BYTES + KEY_BYTES];
         SystemRandom::new().fill(&mut bytes).map_err(|_| SealError::NoRandomness)?;
         let (name, key) = bytes.split_at(NAME_BYTES);
-        let name = name.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Ok(format!("{name} {}\n", STANDARD_NO_PAD.encode(key)))
+        Ok(format!("{} {}\n", hex(name), STANDARD_NO_PAD.encode(key)))
     }
 
     /// Seals a text for a place: table, column and key of its row.

@@ -5,16 +5,21 @@
 //! reason) and never panics, whatever the bytes are.
 
 pub mod areas;
+pub mod certificate;
 pub mod corrections;
+pub mod cql2;
 pub mod devices;
 pub mod error;
+pub mod features;
 pub mod gateway;
 pub mod geo_report;
 pub mod line_protocol;
 pub mod mqtt;
 pub mod observations;
+pub mod sensorthings;
 pub mod service_requests;
 pub mod setpoints;
+pub mod vector_tile;
 
 mod json;
 mod table;

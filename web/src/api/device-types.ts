@@ -81,14 +81,6 @@ export interface DeviceSummary {
   by_kind: { kind: string; name: Text; total: number; online: number }[];
 }
 
-/** lon, lat, index into `kinds`, status (0 online, 1 offline, 2 fault, 3 never), severity, id. */
-export type DevicePoint = [number, number, number, number, number, string];
-
-export interface DeviceMap {
-  kinds: string[];
-  items: DevicePoint[];
-}
-
 export interface SetpointReport {
   set: number;
   refused: { line: number; code: string; reason: Text; detail: string }[];

@@ -189,6 +189,13 @@ export const useLive = defineStore("live", () => {
       const items = mergeOpen(old.items, changed);
       return items === old.items ? old : { ...old, items, total: items.length };
     });
+    // One that was held back just now belongs on the list of those; the order that held it may have been answered before.
+    for (const entry of cache.getQueryCache().findAll({ queryKey: ["warnings", "list"] })) {
+      if ((entry.queryKey[2] as { state?: string } | undefined)?.state !== "held") continue;
+      const data = entry.state.data as InfiniteData<List<Warning>> | undefined;
+      const there = new Set(data?.pages.flatMap((page) => page.items.map((item) => item.id)));
+      if ([...changed.values()].some((warning) => warning.held && !there.has(warning.id))) void cache.invalidateQueries({ queryKey: entry.queryKey });
+    }
     for (const warning of changed.values()) {
       if (cache.getQueryData(["warning", warning.id])) cache.setQueryData(["warning", warning.id], warning);
       if (!isUnanswered(warning)) continue;

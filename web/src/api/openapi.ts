@@ -147,6 +147,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what, the newest first: accounts of the caller's area; for the whole city also what programs did. */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/backtests/{id}": {
         parameters: {
             query?: never;
@@ -281,7 +298,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who reported a case and how to reach them. Duty officers only; every reading is on record. */
+        /**
+         * Who reported a case and how to reach them, masked; for a purpose in full, which is put on record. For duty officers, and
+         *     for the agency that has the case.
+         */
         get: operations["get_contact"];
         put?: never;
         post?: never;
@@ -488,6 +508,61 @@ export interface paths {
         get: operations["get_series"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/emergencies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Accesses in an emergency by accounts of the caller's area, the newest first. */
+        get: operations["list"];
+        put?: never;
+        /**
+         * Look beyond one's own area in an emergency. It is put on record at once, ends by itself, and is reviewed by somebody
+         *     else within three days.
+         */
+        post: operations["begin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/emergencies/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Give it back before its time. */
+        delete: operations["end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/emergencies/{id}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Review an access in an emergency; nobody reviews their own, and it is done once. */
+        post: operations["review"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1247,10 +1322,44 @@ export interface paths {
         /** Who is signed in. */
         get: operations["get_session"];
         put?: never;
-        /** Sign in: sets a session cookie that scripts cannot read. */
+        /** Sign in: sets a session cookie that scripts cannot read. 401 with E-507: a code is needed too. */
         post: operations["sign_in"];
         /** Sign out: the session is void from now on. */
         delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/all": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own sessions and tokens, the newest first. */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/all/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of one's own sessions or tokens. */
+        delete: operations["end_one"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1265,9 +1374,29 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Change one's own password; all other sessions end. */
+        /** Change one's own password; all sessions end. */
         post: operations["change_password"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own second factor. */
+        get: operations["get_factor"];
+        /** Confirm the second factor with a code; from now on it is asked for. All sessions but this one end. */
+        put: operations["confirm_factor"];
+        /** Begin to set up a second factor: a secret for an authenticator. It is asked for after a code was shown. */
+        post: operations["begin_factor"];
+        /** Take one's own second factor away. */
+        delete: operations["remove_factor"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1488,6 +1617,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{name}/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take away an account's second factor, for one who lost it. */
+        delete: operations["reset_factor"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/{name}/token": {
         parameters: {
             query?: never;
@@ -1497,9 +1643,43 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A new bearer token that acts as this account, for gateways and scripts. */
+        /** A new bearer token that acts as this account, or does less, for gateways and scripts. */
         post: operations["create_token"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sessions and tokens of an account, the newest first. */
+        get: operations["list_tokens"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a session or token of an account. */
+        delete: operations["end_token"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1653,6 +1833,146 @@ export interface paths {
         };
         /** Every counter in Prometheus' text format. */
         get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where one enters: links to everything else. */
+        get: operations["get_landing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/api": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This part of the interface as OpenAPI 3.0, for clients that know only that. */
+        get: operations["get_description"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/collections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Collections the caller sees; without an account, those open to everybody. */
+        get: operations["list_collections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/collections/{collection}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One collection. */
+        get: operations["get_collection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/collections/{collection}/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Features of a collection.
+         * @description Follow the link `next` until there is none: an answer may hold fewer features than `limit` and still have
+         *     one, because the work for one answer is bounded. Any property of the queryables may be asked by name.
+         */
+        get: operations["list_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/collections/{collection}/items/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One feature of a collection. */
+        get: operations["get_item"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/collections/{collection}/queryables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The properties of a collection that may stand in a filter, as a JSON schema. */
+        get: operations["get_queryables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ogc/conformance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What of the standards is kept to. */
+        get: operations["get_conformance"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1872,6 +2192,89 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sta/v1.1": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sets that there are, and which parts of the standard are served. */
+        get: operations["get_root"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sta/v1.1/{*path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A set, an entity, or a part of one, by any address of the standard.
+         * @description `Things`, `Things(1)/Datastreams`, `Datastreams(2)/Thing/name/$value`. Sets take `$filter`, `$expand`,
+         *     `$select`, `$orderby`, `$top`, `$skip`, `$count`, and of Observations `$resultFormat=dataArray`.
+         */
+        get: operations["get_resource"];
+        /** Changes an entity: what it may be without, and is not named, goes. */
+        put: operations["put_resource"];
+        /**
+         * A new entity with all that is new with it; many observations (`CreateObservations`); many requests
+         *     (`$batch`).
+         */
+        post: operations["post_resource"];
+        /** Removes an entity and what cannot be without it; a reading is withdrawn. */
+        delete: operations["delete_resource"];
+        options?: never;
+        head?: never;
+        /** Changes what is named of an entity; `application/json-patch+json` is a list of steps. */
+        patch: operations["patch_resource"];
+        trace?: never;
+    };
+    "/tiles/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a layer's tiles hold, where they lie and how to ask for them (TileJSON 3). */
+        get: operations["get_tile_json"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tiles/{layer}/{z}/{x}/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A tile of a layer (Mapbox Vector Tile 2.1).
+         * @description One layer of the same name. `area` narrows it to an area and what lies below. The tag of an answer changes
+         *     when the tile does.
+         */
+        get: operations["get_map_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/track/{token}": {
         parameters: {
             query?: never;
@@ -1961,7 +2364,8 @@ export interface components {
          *       "name": "duty",
          *       "roles": [
          *         "duty_officer"
-         *       ]
+         *       ],
+         *       "second_factor": false
          *     }
          */
         AccountJson: {
@@ -1970,6 +2374,8 @@ export interface components {
             display_name: string;
             name: string;
             roles: string[];
+            /** @description Whether a second factor is asked for. */
+            second_factor: boolean;
         };
         /** @description A task admitted outside a list of duties. */
         AdmissionJson: {
@@ -2198,6 +2604,23 @@ export interface components {
             stars?: number | null;
         };
         /**
+         * @description A line of the audit.
+         * @example {
+         *       "at": "2026-11-21T03:04:05Z",
+         *       "detail": "handle",
+         *       "object": "500103-20261121-00001",
+         *       "what": "contact_read",
+         *       "who": "duty"
+         *     }
+         */
+        AuditJson: {
+            at: string;
+            detail: string;
+            object: string;
+            what: string;
+            who: string;
+        };
+        /**
          * @description What to try.
          * @example {
          *       "area": "50",
@@ -2250,6 +2673,38 @@ export interface components {
             /** @description waiting, running, done, cancelled, failed. */
             state: string;
             to: string;
+        };
+        /**
+         * @description Which area, why, how long.
+         * @example {
+         *       "area": "50",
+         *       "minutes": 60,
+         *       "reason": "上游水位猛涨，须看北碚"
+         *     }
+         */
+        BeginEmergency: {
+            /** @description Code of an area above one's own. */
+            area: string;
+            /**
+             * Format: int32
+             * @description 5 to 240.
+             */
+            minutes: number;
+            reason: string;
+        };
+        /**
+         * @description A secret for an authenticator, shown once.
+         * @example {
+         *       "secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+         *       "svg": "<svg …>",
+         *       "uri": "otpauth://totp/Chengmai:duty?secret=GEZDGNBV"
+         *     }
+         */
+        BegunJson: {
+            secret: string;
+            /** @description The same as a picture to point a phone at. */
+            svg: string;
+            uri: string;
         };
         /**
          * @description A case behind a figure.
@@ -2850,6 +3305,15 @@ export interface components {
              */
             used_ms: number;
         };
+        /**
+         * @description A code of the authenticator.
+         * @example {
+         *       "code": "287082"
+         *     }
+         */
+        Code: {
+            code: string;
+        };
         /** @description The composite that was used. */
         CompositeJson: {
             id: string;
@@ -3150,6 +3614,39 @@ export interface components {
             evidence: string;
         };
         /**
+         * @description An access in an emergency.
+         * @example {
+         *       "area": "500103",
+         *       "at": "2026-11-21T03:04:05Z",
+         *       "ended_at": null,
+         *       "id": 7,
+         *       "reason": "上游水位猛涨，须看北碚",
+         *       "review": null,
+         *       "review_due": "2026-11-24T03:04:05Z",
+         *       "until": "2026-11-21T04:04:05Z",
+         *       "user": "duty",
+         *       "wanted": "50",
+         *       "wanted_name": "重庆市"
+         *     }
+         */
+        EmergencyJson: {
+            /** @description Code of the area of the account then. */
+            area: string;
+            at: string;
+            /** @description When it was given back early. */
+            ended_at?: string | null;
+            /** Format: int64 */
+            id: number;
+            reason: string;
+            review?: components["schemas"]["ReviewJson"] | null;
+            review_due: string;
+            until: string;
+            user: string;
+            /** @description Code of the area that may be seen. */
+            wanted: string;
+            wanted_name: string;
+        };
+        /**
          * @description A rule to enable.
          * @example {
          *       "pack": "gas",
@@ -3295,6 +3792,17 @@ export interface components {
             kind: string;
             /** Format: double */
             value: number;
+        };
+        /**
+         * @description Whether there is a second factor, and what is left of it.
+         * @example {
+         *       "is_set": true,
+         *       "recovery_left": 10
+         *     }
+         */
+        FactorJson: {
+            is_set: boolean;
+            recovery_left: number;
         };
         /**
          * @description A fault of a rule, with its line in the text and how to mend it.
@@ -3841,6 +4349,8 @@ export interface components {
             /** Format: int64 */
             connections: number;
             listen?: string | null;
+            /** @description The same inside TLS. */
+            listen_tls?: string | null;
         };
         /** @description An id with its words. */
         Named: {
@@ -3954,6 +4464,33 @@ export interface components {
             key: string;
             /** @description Longitude, latitude, milliseconds since 1970, in order. */
             points: number[][];
+        };
+        /**
+         * @description What a new token is limited to. What is left out is as wide as the account.
+         * @example {
+         *       "area": "500103",
+         *       "days": 365,
+         *       "device": null,
+         *       "label": "Telegraf",
+         *       "permissions": [
+         *         "ingest"
+         *       ]
+         *     }
+         */
+        NewTokenJson: {
+            /** @description Code of an area within the account's. */
+            area?: string | null;
+            /**
+             * Format: int32
+             * @description Days that it holds, 1 to 3650 (default 365).
+             */
+            days?: number | null;
+            /** @description The one device that it speaks for. */
+            device?: string | null;
+            /** @description What you call it. */
+            label?: string | null;
+            /** @description Words of permissions: `ingest`, `read`, … */
+            permissions?: string[] | null;
         };
         /**
          * @description A remark.
@@ -4097,6 +4634,8 @@ export interface components {
                 display_name: string;
                 name: string;
                 roles: string[];
+                /** @description Whether a second factor is asked for. */
+                second_factor: boolean;
             }[];
             /** @description Give this as `cursor` to go on; null at the end. */
             next_cursor?: string | null;
@@ -4145,6 +4684,25 @@ export interface components {
                 tier: string;
                 valid_from?: string | null;
                 valid_to?: string | null;
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_AuditJson: {
+            /** @description The rows. */
+            items: {
+                at: string;
+                detail: string;
+                object: string;
+                what: string;
+                who: string;
             }[];
             /** @description Give this as `cursor` to go on; null at the end. */
             next_cursor?: string | null;
@@ -4410,6 +4968,35 @@ export interface components {
                 /** @description online, offline, fault, never. */
                 status: string;
                 streams: components["schemas"]["StreamJson"][];
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_EmergencyJson: {
+            /** @description The rows. */
+            items: {
+                /** @description Code of the area of the account then. */
+                area: string;
+                at: string;
+                /** @description When it was given back early. */
+                ended_at?: string | null;
+                /** Format: int64 */
+                id: number;
+                reason: string;
+                review?: components["schemas"]["ReviewJson"] | null;
+                review_due: string;
+                until: string;
+                user: string;
+                /** @description Code of the area that may be seen. */
+                wanted: string;
+                wanted_name: string;
             }[];
             /** @description Give this as `cursor` to go on; null at the end. */
             next_cursor?: string | null;
@@ -4735,6 +5322,37 @@ export interface components {
             total: number;
         };
         /** @description A page of a list. */
+        Page_TokenView: {
+            /** @description The rows. */
+            items: {
+                area?: string | null;
+                created_at: string;
+                device?: string | null;
+                expires_at?: string | null;
+                /** @description By which people know it. */
+                id: string;
+                /** @description Whether it is the one that asks. */
+                is_this_one: boolean;
+                /** @description `session` or `api`. */
+                kind: string;
+                label?: string | null;
+                /** @description What it is limited to; null: all that the account may. */
+                permissions?: string[] | null;
+                second_factor: boolean;
+                /** @description When it was used last, to the minute. */
+                seen_at?: string | null;
+                seen_from?: string | null;
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
         Page_ValueJson: {
             /** @description The rows. */
             items: {
@@ -4884,6 +5502,15 @@ export interface components {
             refused: components["schemas"]["RefusedLine"][];
             /** Format: int64 */
             refused_total: number;
+        };
+        /**
+         * @description One's password, to show that it is still oneself.
+         * @example {
+         *       "password": "correct horse battery"
+         *     }
+         */
+        Password: {
+            password: string;
         };
         /** @description From one step to the signed head. */
         PathJson: {
@@ -5270,6 +5897,17 @@ export interface components {
             how: string;
             log?: components["schemas"]["LogJson"] | null;
         };
+        /**
+         * @description Recovery codes, shown once; each lets one in when the authenticator is lost.
+         * @example {
+         *       "recovery": [
+         *         "0a1b2-c3d4e-5f607-18293"
+         *       ]
+         *     }
+         */
+        RecoveryJson: {
+            recovery: string[];
+        };
         /** @description Refusals for one reason. */
         RefusalCount: {
             code: string;
@@ -5365,6 +6003,17 @@ export interface components {
             told_to?: string | null;
             /** @description Known incidents of a time that history does not tell of. */
             untold: number;
+        };
+        /**
+         * @description What the review says.
+         * @example {
+         *       "remark": "情况属实，范围适当",
+         *       "was_right": true
+         *     }
+         */
+        Review: {
+            remark: string;
+            was_right: boolean;
         };
         /**
          * @description An incident that was looked back on, as a list shows it.
@@ -5825,13 +6474,16 @@ export interface components {
             warnings: number;
         };
         /**
-         * @description Name and password.
+         * @description Name and password, and a code where the account has a second factor.
          * @example {
+         *       "code": "287082",
          *       "name": "admin",
          *       "password": "correct horse battery"
          *     }
          */
         SignIn: {
+            /** @description Six digits of the authenticator, or a recovery code. */
+            code?: string | null;
             name: string;
             password: string;
         };
@@ -5932,6 +6584,8 @@ export interface components {
             format?: string | null;
             /** @description Rows wanted, 1 to 1000000 (default 10000). */
             limit?: number | null;
+            /** @description What a file (csv, arrow, parquet) is for: handle, review, law, statistics. It is put on record. */
+            purpose?: string | null;
             /** @description One SELECT, WITH, EXPLAIN, SHOW TABLES, SHOW COLUMNS or DESCRIBE. */
             sql?: string;
         };
@@ -6261,7 +6915,8 @@ export interface components {
          *       "journal_bytes": 80000000,
          *       "mqtt": {
          *         "connections": 2,
-         *         "listen": "127.0.0.1:1883"
+         *         "listen": "127.0.0.1:1883",
+         *         "listen_tls": null
          *       },
          *       "online": 99600,
          *       "readings_per_second": 1667,
@@ -6410,6 +7065,44 @@ export interface components {
         TokenJson: {
             token: string;
         };
+        /**
+         * @description A session or token, without what would let anybody use it.
+         * @example {
+         *       "area": "500103",
+         *       "created_at": "2026-11-21T03:04:05Z",
+         *       "device": null,
+         *       "expires_at": "2027-11-21T03:04:05Z",
+         *       "id": "0123456789abcdef",
+         *       "is_this_one": false,
+         *       "kind": "api",
+         *       "label": "Telegraf",
+         *       "permissions": [
+         *         "ingest"
+         *       ],
+         *       "second_factor": false,
+         *       "seen_at": null,
+         *       "seen_from": null
+         *     }
+         */
+        TokenView: {
+            area?: string | null;
+            created_at: string;
+            device?: string | null;
+            expires_at?: string | null;
+            /** @description By which people know it. */
+            id: string;
+            /** @description Whether it is the one that asks. */
+            is_this_one: boolean;
+            /** @description `session` or `api`. */
+            kind: string;
+            label?: string | null;
+            /** @description What it is limited to; null: all that the account may. */
+            permissions?: string[] | null;
+            second_factor: boolean;
+            /** @description When it was used last, to the minute. */
+            seen_at?: string | null;
+            seen_from?: string | null;
+        };
         /** @description A word whose share of the reports rose. */
         TopicJson: {
             /** Format: int32 */
@@ -6520,6 +7213,8 @@ export interface components {
          *       "area": "500103",
          *       "area_name": "渝中区",
          *       "display_name": "值班员",
+         *       "emergency": null,
+         *       "must_enrol": false,
          *       "name": "duty",
          *       "permissions": [
          *         "read",
@@ -6530,19 +7225,31 @@ export interface components {
          *       "roles": [
          *         "duty_officer"
          *       ],
+         *       "second_factor": true,
          *       "tier": "district"
          *     }
          */
         UserJson: {
             agency?: string | null;
+            /** @description The area seen now: that of an emergency, where there is one. */
             area: string;
             area_name: string;
             display_name: string;
+            /**
+             * Format: int64
+             * @description Number of the access in an emergency that is used.
+             */
+            emergency?: number | null;
+            /** @description Whether one must be set up before anything else. */
+            must_enrol: boolean;
             name: string;
             permissions: string[];
             roles: string[];
+            /** @description Whether a second factor was shown. */
+            second_factor: boolean;
             tier: string;
         };
+        Value: unknown;
         /**
          * @description The value of an indicator over an area.
          * @example {
@@ -7076,6 +7783,30 @@ export interface operations {
             };
         };
     };
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description Only of this account. */
+                who?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditJson"];
+                };
+            };
+        };
+    };
     get_backtest: {
         parameters: {
             query?: never;
@@ -7303,7 +8034,10 @@ export interface operations {
     };
     get_contact: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description handle, review or law. Without it names and numbers come masked, and nothing is put on record. */
+                purpose?: string;
+            };
             header?: never;
             path: {
                 /** @example 500103-20261121-00001 */
@@ -7686,6 +8420,92 @@ export interface operations {
             };
         };
     };
+    list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EmergencyJson"];
+                };
+            };
+        };
+    };
+    begin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BeginEmergency"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmergencyJson"];
+                };
+            };
+        };
+    };
+    end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description over */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 7 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Review"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmergencyJson"];
+                };
+            };
+        };
+    };
     get_evaluation: {
         parameters: {
             query?: {
@@ -7733,6 +8553,8 @@ export interface operations {
                 id?: string;
                 /** @description zh (default) or en. */
                 lang?: string;
+                /** @description What it is for: handle, review, law, statistics. It is put on record. */
+                purpose?: string;
             };
             header?: never;
             path?: never;
@@ -8953,6 +9775,46 @@ export interface operations {
             };
         };
     };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TokenView"];
+                };
+            };
+        };
+    };
+    end_one: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 0123456789abcdef */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     change_password: {
         parameters: {
             query?: never;
@@ -8967,6 +9829,93 @@ export interface operations {
         };
         responses: {
             /** @description changed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorJson"];
+                };
+            };
+        };
+    };
+    confirm_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Code"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryJson"];
+                };
+            };
+        };
+    };
+    begin_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Password"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BegunJson"];
+                };
+            };
+        };
+    };
+    remove_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Password"];
+            };
+        };
+        responses: {
+            /** @description gone */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -9345,7 +10294,54 @@ export interface operations {
             };
         };
     };
+    reset_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example duty */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description gone; it is asked for no more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     create_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example gateway */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTokenJson"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenJson"];
+                };
+            };
+        };
+    };
+    list_tokens: {
         parameters: {
             query?: never;
             header?: never;
@@ -9357,13 +10353,36 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            201: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TokenJson"];
+                    "application/json": components["schemas"]["Page_TokenView"];
                 };
+            };
+        };
+    };
+    end_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example gateway */
+                name: string;
+                /** @example 0123456789abcdef */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -9623,6 +10642,289 @@ export interface operations {
                 content: {
                     /** @example chengmai_readings_accepted_total 5000000 */
                     "text/plain": string;
+                };
+            };
+        };
+    };
+    get_landing: {
+        parameters: {
+            query?: {
+                /** @example html */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "links": [],
+                     *       "title": "重庆市"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_description: {
+        parameters: {
+            query?: {
+                /** @example json */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "openapi": "3.0.3",
+                     *       "paths": {}
+                     *     }
+                     */
+                    "application/vnd.oai.openapi+json;version=3.0": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    list_collections: {
+        parameters: {
+            query?: {
+                /** @example html */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "collections": [],
+                     *       "links": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_collection: {
+        parameters: {
+            query?: {
+                /** @example html */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas */
+                collection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "areas",
+                     *       "links": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    list_items: {
+        parameters: {
+            query?: {
+                /** @example 100 */
+                limit?: number;
+                /** @example 106.4,29.4,106.7,29.7 */
+                bbox?: string;
+                /** @example [EPSG:4490] */
+                "bbox-crs"?: string;
+                /** @example [EPSG:4490] */
+                crs?: string;
+                /** @example 2026-11-21T00:00:00Z/.. */
+                datetime?: string;
+                /** @example tier = 'district' AND name LIKE '渝%' */
+                filter?: string;
+                /** @example cql2-text */
+                "filter-lang"?: string;
+                /** @example [EPSG:4490] */
+                "filter-crs"?: string;
+                /** @example  */
+                cursor?: string;
+                /** @example json */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas */
+                collection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "features": [],
+                     *       "links": [],
+                     *       "numberReturned": 0,
+                     *       "type": "FeatureCollection"
+                     *     }
+                     */
+                    "application/geo+json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_item: {
+        parameters: {
+            query?: {
+                /** @example [EPSG:4490] */
+                crs?: string;
+                /** @example json */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas */
+                collection: string;
+                /** @example 500103 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "geometry": null,
+                     *       "id": "500103",
+                     *       "properties": {},
+                     *       "type": "Feature"
+                     *     }
+                     */
+                    "application/geo+json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_queryables: {
+        parameters: {
+            query?: {
+                /** @example json */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas */
+                collection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "properties": {
+                     *         "tier": {
+                     *           "type": "string"
+                     *         }
+                     *       },
+                     *       "type": "object"
+                     *     }
+                     */
+                    "application/schema+json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_conformance: {
+        parameters: {
+            query?: {
+                /** @example html */
+                f?: string;
+                /** @example en */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "conformsTo": [
+                     *         "..."
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Value"];
                 };
             };
         };
@@ -9964,6 +11266,256 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Guess"];
                 };
+            };
+        };
+    };
+    get_root: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as the standard has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "serverSettings": {
+                     *         "conformance": []
+                     *       },
+                     *       "value": [
+                     *         {
+                     *           "name": "Things",
+                     *           "url": "/sta/v1.1/Things"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    get_resource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example Things */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as the standard has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "value": [
+                     *         {
+                     *           "@iot.id": 2199023255552,
+                     *           "name": "m1"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    put_resource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example Things(1) */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "south end",
+                 *       "name": "Bridge"
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_resource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example Things */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "north end",
+                 *       "name": "Bridge"
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description made; `Location` says where */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_resource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example Things(1) */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_resource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example Things(1) */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "south end"
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_tile_json: {
+        parameters: {
+            query?: {
+                /** @example 500103 */
+                area?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas.json */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tilejson": "3.0.0",
+                     *       "tiles": [
+                     *         "/tiles/areas/{z}/{x}/{y}.mvt"
+                     *       ],
+                     *       "vector_layers": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Value"];
+                };
+            };
+        };
+    };
+    get_map_tile: {
+        parameters: {
+            query?: {
+                /** @example 500103 */
+                area?: string;
+            };
+            header?: never;
+            path: {
+                /** @example areas */
+                layer: string;
+                /** @example 10 */
+                z: number;
+                /** @example 815 */
+                x: number;
+                /** @example 423.mvt */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a tile; without bytes where nothing is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the tile is as it was */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -281,18 +281,6 @@ export const useDeviceSummary = (area: In<string>) =>
     refetchInterval: 30_000,
   });
 
-export const useDeviceMap = (area: In<string>, kind: In<string>, enabled: In<boolean>) =>
-  useQuery({
-    queryKey: computed(() => ["devices", "map", toValue(area), toValue(kind)]),
-    queryFn: ({ signal }) =>
-      api.get<T.DeviceMap>("/devices/map", { area: toValue(area), kind: toValue(kind), limit: 200_000 }, signal),
-    enabled: () => toValue(enabled),
-    placeholderData: keepPreviousData,
-    refetchInterval: 60_000,
-    // A hundred thousand rows: comparing them with the last answer costs more than drawing them again.
-    structuralSharing: false,
-  });
-
 export const useKinds = () =>
   useQuery({
     queryKey: ["kinds"],

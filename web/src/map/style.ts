@@ -1,4 +1,5 @@
-// The map's own calm style: land, areas in a single-hued scale, names, devices, warnings. No tiles, no glyph server.
+// The map's own calm style: land, areas in a single-hued scale, names, devices, warnings. Devices are tiles of our own
+// server (docs/guides/ogc-api-features.md); nothing comes from anywhere else, letters neither.
 import type { ExpressionSpecification, GeoJSONSourceSpecification, StyleSpecification } from "maplibre-gl";
 import { BINS, RAMP, type Theme } from "@/lib/colour";
 
@@ -45,7 +46,13 @@ function binColour(theme: Theme, nodata: string): ExpressionSpecification {
 
 export const FONT = ["local"];
 
-export function buildStyle(theme: Theme, colours: MapColours, clustered: boolean): StyleSpecification {
+/** Address of the tiles with the devices of an area. */
+export const deviceTiles = (area: string): string => `${location.origin}/tiles/devices/{z}/{x}/{y}.mvt?area=${encodeURIComponent(area)}`;
+
+/** Layers drawn from the tiles of devices. */
+export const DEVICE_LAYERS = ["clusters", "cluster-counts", "devices"];
+
+export function buildStyle(theme: Theme, colours: MapColours, area: string): StyleSpecification {
   return {
     version: 8,
     sources: {
@@ -53,7 +60,7 @@ export function buildStyle(theme: Theme, colours: MapColours, clustered: boolean
       areas: geojson({ promoteId: "code" }),
       outline: geojson(),
       names: geojson(),
-      devices: geojson(clustered ? { cluster: true, clusterRadius: 46, clusterMaxZoom: 14 } : {}),
+      devices: { type: "vector", tiles: [deviceTiles(area)], maxzoom: 18 },
       warnings: geojson(),
     },
     layers: [
@@ -91,7 +98,7 @@ export function buildStyle(theme: Theme, colours: MapColours, clustered: boolean
         source: "outline",
         paint: { "line-color": colours.accent, "line-width": 1.6, "line-opacity": 0.85 },
       },
-      ...deviceLayers(colours, clustered),
+      ...deviceLayers(colours),
       {
         id: "names",
         type: "symbol",
@@ -121,59 +128,39 @@ export function buildStyle(theme: Theme, colours: MapColours, clustered: boolean
   };
 }
 
-function deviceLayers(colours: MapColours, clustered: boolean): StyleSpecification["layers"] {
+function deviceLayers(colours: MapColours): StyleSpecification["layers"] {
   const icon: ExpressionSpecification = [
     "match", ["get", "status"], 0, "device-online", 1, "device-offline", 2, "device-fault", "device-never",
   ];
-  const points: StyleSpecification["layers"] = [
-    {
-      id: "devices",
-      type: "symbol",
-      source: "devices",
-      filter: ["!", ["has", "point_count"]],
-      minzoom: clustered ? 0 : 13,
-      layout: { "icon-image": icon, "icon-allow-overlap": true, "icon-ignore-placement": true },
-      paint: { "icon-opacity": 0.9 },
-    },
+  const count: ExpressionSpecification = ["get", "count"];
+  const short: ExpressionSpecification = [
+    "case", [">=", count, 1000], ["concat", ["to-string", ["/", ["round", ["/", count, 100]], 10]], "k"], ["to-string", count],
   ];
-  if (!clustered) {
-    return [
-      {
-        id: "devices-heat",
-        type: "heatmap",
-        source: "devices",
-        maxzoom: 13,
-        paint: {
-          "heatmap-radius": ["interpolate", ["linear"], ["zoom"], 6, 3, 12, 14],
-          "heatmap-opacity": 0.5,
-          "heatmap-color": ["interpolate", ["linear"], ["heatmap-density"], 0, "rgba(0,0,0,0)", 0.3, colours.nodata, 1, colours.ink],
-        },
-      },
-      ...points,
-    ];
-  }
+  const tiles = { source: "devices", "source-layer": "devices" };
   return [
     {
+      ...tiles,
       id: "clusters",
       type: "circle",
-      source: "devices",
-      filter: ["has", "point_count"],
+      filter: ["has", "count"],
+      layout: { visibility: "none" },
       paint: {
         "circle-color": colours.ground,
         "circle-opacity": 0.82,
         "circle-stroke-color": colours.ink,
         "circle-stroke-width": 1,
         "circle-stroke-opacity": 0.5,
-        "circle-radius": ["step", ["get", "point_count"], 10, 100, 13, 1000, 16, 10000, 20],
+        "circle-radius": ["step", count, 10, 100, 13, 1000, 16, 10000, 20],
       },
     },
     {
+      ...tiles,
       id: "cluster-counts",
       type: "symbol",
-      source: "devices",
-      filter: ["has", "point_count"],
+      filter: ["has", "count"],
       layout: {
-        "text-field": ["get", "point_count_abbreviated"],
+        visibility: "none",
+        "text-field": short,
         "text-font": FONT,
         "text-size": 11,
         "text-allow-overlap": true,
@@ -181,6 +168,13 @@ function deviceLayers(colours: MapColours, clustered: boolean): StyleSpecificati
       },
       paint: { "text-color": colours.ink },
     },
-    ...points,
+    {
+      ...tiles,
+      id: "devices",
+      type: "symbol",
+      filter: ["!", ["has", "count"]],
+      layout: { visibility: "none", "icon-image": icon, "icon-allow-overlap": true, "icon-ignore-placement": true },
+      paint: { "icon-opacity": 0.9 },
+    },
   ];
 }

@@ -25,7 +25,7 @@ const BEHIND_A_DOOR: [(&[&str], &[&str]); 8] = [
     (&["axum", "tower", "tower-http", "utoipa", "utoipa-axum", "rust-embed"], &["server"]),
     (&["mqtt-protocol-core", "rumqttc"], &["server", "sim", "fuzz"]),
     (&["ureq", "reqwest", "hyper"], &["server", "sim"]),
-    (&["lettre"], &["server"]),
+    (&["lettre", "hyper-util", "tokio-rustls", "rustls-webpki"], &["server"]),
     (&["mio", "rustix"], &["server", "sim"]),
     (&["tokio", "async-trait", "futures-util"], &["store", "history", "server", "sim"]),
 ];

@@ -31,7 +31,7 @@ impl AreaTree {
     }
 
     /// The same when the area's own shape is at hand already.
-    pub(super) fn child_shapes_in(
+    pub fn child_shapes_in(
         &self,
         id: AreaId,
         outline: Option<&Shape>,

@@ -58,9 +58,9 @@ impl Locks {
         Ok(Self {
             policies,
             second_factor_for: settings.second_factor_for.clone(),
-            addresses: Limiter::new(30, 2_000).saying(&error::LOCKED),
+            addresses: Limiter::new(200, 1_000).saying(&error::LOCKED),
             guesses: Limiter::new(5, 3 * 60_000).saying(&error::LOCKED),
-            strangers: Limiter::new(60, 1_000).saying(&error::TOO_MANY_REQUESTS),
+            strangers: Limiter::new(600, 100).saying(&error::TOO_MANY_REQUESTS),
             callers: Limiter::new(per_second.saturating_mul(10), 1_000_u32.div_ceil(per_second))
                 .saying(&error::TOO_MANY_REQUESTS),
             seen: Mutex::default(),
@@ -100,17 +100,16 @@ impl Locks {
     ) -> Answer<Option<Arc<BreakGlassRow>>> {
         let now = clock::now();
         let known = self.emergencies.lock().get(user).cloned();
-        let row = match known {
-            Some(row) => row,
-            None => {
-                let row = city.records.break_glass().of(user, now).await?.map(Arc::new);
-                let mut emergencies = self.emergencies.lock();
-                if emergencies.len() >= SEEN_MAX {
-                    emergencies.clear();
-                }
-                emergencies.insert(user.to_owned(), row.clone());
-                row
+        let row = if let Some(row) = known {
+            row
+        } else {
+            let row = city.records.break_glass().of(user, now).await?.map(Arc::new);
+            let mut emergencies = self.emergencies.lock();
+            if emergencies.len() >= SEEN_MAX {
+                emergencies.clear();
             }
+            emergencies.insert(user.to_owned(), row.clone());
+            row
         };
         Ok(row.filter(|row| now < row.until))
     }

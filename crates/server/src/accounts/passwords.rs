@@ -37,7 +37,7 @@ pub(crate) fn check_strength(password: &str, known: &[&str]) -> Answer<()> {
     let begin: String = password.chars().take(ESTIMATED_CHARS).collect();
     let entropy = zxcvbn::zxcvbn(&begin, known);
     if entropy.score() < STRENGTH_MIN {
-        let why = entropy.feedback().and_then(|feedback| feedback.warning());
+        let why = entropy.feedback().and_then(zxcvbn::feedback::Feedback::warning);
         return weak(why.map(|why| why.to_string()).unwrap_or_default());
     }
     Ok(())

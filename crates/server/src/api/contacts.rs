@@ -79,10 +79,10 @@ impl ContactJson {
     }
 }
 
-/// Shows so many characters at the beginning and at the end, and at most half of all.
+/// Shows so many characters at the beginning and at the end; of a short text the first alone.
 fn cover(text: &str, first: usize, last: usize) -> String {
     let all: Vec<char> = text.chars().collect();
-    let (first, last) = if first + last > all.len() / 2 + 1 { (1, 0) } else { (first, last) };
+    let (first, last) = if (first + last) * 3 > all.len() * 2 { (1, 0) } else { (first, last) };
     let end = all.len().saturating_sub(last);
     let shown = |at: usize| at < first || at >= end;
     all.iter().enumerate().map(|(at, &c)| if shown(at) { c } else { '*' }).collect()

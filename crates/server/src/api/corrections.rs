@@ -106,6 +106,22 @@ pub(crate) async fn correct_readings(
     Ok((status, Json(taken)))
 }
 
+/// Corrects one reading; resolves when that is on disk.
+pub(super) async fn correct_one(
+    city: &Arc<City>,
+    caller: &Caller,
+    row: CorrectionRow,
+) -> Answer<()> {
+    caller.need(Permission::DeviceManage)?;
+    let order = {
+        let (city, caller) = (Arc::clone(city), caller.clone());
+        blocking(move || order(&city, &caller, &row)).await??
+    };
+    let note = note(city, &order, 1);
+    city.orders(vec![Order::Correct(order)]).await?;
+    Ok(city.records.audit().add(&note).await?)
+}
+
 /// Rows as orders, and why the others are refused, by line.
 fn orders(
     city: &City,

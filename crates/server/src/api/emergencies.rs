@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use chengmai_model::time::MINUTE_MS;
-use chengmai_model::{AreaPath, error};
+use chengmai_model::{AreaPath, Timestamp, error};
 use chengmai_store::records::break_glass::{BreakGlassRow, Reviewed};
 use chengmai_store::records::tokens::TokenKind;
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ fn json_of(city: &City, row: BreakGlassRow) -> EmergencyJson {
         reason: row.reason,
         at: row.at.to_rfc3339(),
         until: row.until.to_rfc3339(),
-        ended_at: row.ended_at.map(|at| at.to_rfc3339()),
+        ended_at: row.ended_at.map(Timestamp::to_rfc3339),
         review_due: row.at.plus_ms(REVIEW_MS).to_rfc3339(),
         review: row.review.map(|said| ReviewJson {
             at: said.at.to_rfc3339(),

@@ -20,7 +20,6 @@ use chengmai_wire::geo_report::{
     RequestQuery, Service, Status, Submission, Update,
 };
 
-use crate::accounts;
 use crate::city::City;
 use crate::city::citizens::public::{PublicCase, is_taken_up};
 use crate::city::citizens::{NewReport, Person};
@@ -30,7 +29,6 @@ use crate::http::extract::{base, fields};
 use crate::http::problem::{Answer, Problem};
 use crate::http::rate::sender;
 use crate::pages::Language;
-use chengmai_store::records::tokens::TokenKind;
 
 /// The attribute that asks for the row of the filing standard.
 const CONDITION: &str = "condition";
@@ -210,9 +208,7 @@ async fn submit(
     };
     let key = field("api_key").unwrap_or_default();
     let refused = || Problem::new(&error::API_KEY, "");
-    let found = accounts::by_token(city, key, TokenKind::Api, from).await;
-    let (app, token) = found.map_err(|_unknown| refused())?;
-    let caller = Caller::new(city, app, token)?;
+    let caller = Caller::with_key(city, key, from).await.map_err(|_unknown| refused())?;
     caller.need(Permission::Report).map_err(|_refused| refused())?;
     let app = caller.user;
     jurisdiction(city, fields)?;

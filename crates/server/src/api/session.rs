@@ -127,8 +127,8 @@ pub(crate) async fn sign_out(
     _caller: Caller,
     parts: Parts,
 ) -> Answer<impl IntoResponse> {
-    if let Some((token, _)) = credentials(&parts) {
-        accounts::end_session(&city, &token).await?;
+    if let Some(shown) = credentials(&parts) {
+        accounts::end_session(&city, &shown.token).await?;
     }
     let cookie = cookie(&parts.headers, "", 0);
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(header::SET_COOKIE, cookie)])))
@@ -269,8 +269,8 @@ pub(crate) async fn confirm_factor(
     only_people(&caller)?;
     city.locks.try_code(&caller.user.name)?;
     let recovery = factor::confirm(&city.records, &caller.user.name, &body.code).await?;
-    let token = credentials(&parts).map(|(token, _)| token).unwrap_or_default();
-    let hash = accounts::hash_token(&token);
+    let hash = credentials(&parts).map(|shown| accounts::hash_token(&shown.token));
+    let hash = hash.unwrap_or_default();
     city.records.tokens().end_sessions(&caller.user.name, &hash).await?;
     city.records.tokens().make_strong(&hash).await?;
     Ok(Json(RecoveryJson { recovery }))

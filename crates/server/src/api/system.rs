@@ -102,7 +102,7 @@ fn color(severity: Severity) -> &'static str {
     "refused": [{"reason": "malformed", "code": "E-101", "name": {"zh": "格式错误", "en": "not well formed"}, "count": 3}],
     "devices": 100_000, "streams": 100_000, "online": 99_600, "journal_bytes": 80_000_000,
     "started_at": "2026-11-21T03:04:05.678Z", "taking_readings": true, "stopped_reason": null,
-    "mqtt": {"listen": "127.0.0.1:1883", "connections": 2}, "http": "127.0.0.1:8080", "version": "0.1.0"}))]
+    "mqtt": {"listen": "127.0.0.1:1883", "listen_tls": null, "connections": 2}, "http": "127.0.0.1:8080", "version": "0.1.0"}))]
 pub(crate) struct SystemJson {
     readings_per_second: u64,
     /// Readings acknowledged since the start of the program.
@@ -135,6 +135,8 @@ pub(crate) struct RefusalCount {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MqttJson {
     listen: Option<String>,
+    /// The same inside TLS.
+    listen_tls: Option<String>,
     connections: u64,
 }
 
@@ -160,7 +162,8 @@ pub(crate) async fn get_system(
         .collect();
     let stopped_reason = city.stop_reason.read().clone();
     let devices = city.registry.read().device_count() as u64;
-    let (mqtt, connections) = crate::doors::status(&city);
+    let (listen, listen_tls, connections) = crate::doors::status(&city);
+    let text = |address: std::net::SocketAddr| address.to_string();
     Ok(Json(SystemJson {
         readings_per_second: city.rate.per_second(),
         readings_total: get(&counters.accepted),
@@ -173,7 +176,7 @@ pub(crate) async fn get_system(
         started_at: city.started_at.to_rfc3339(),
         taking_readings: stopped_reason.is_none(),
         stopped_reason,
-        mqtt: MqttJson { listen: mqtt.map(|a| a.to_string()), connections },
+        mqtt: MqttJson { listen: listen.map(text), listen_tls: listen_tls.map(text), connections },
         http: city.config.http.to_string(),
         version: env!("CARGO_PKG_VERSION"),
     }))
@@ -247,6 +250,15 @@ fn render(city: &City) -> String {
         gauge!("chengmai_streams").set(streams as f64);
         gauge!("chengmai_streams_online").set(totals.online as f64);
         mqtt_metrics(&city.mqtt);
+        let crowd = &city.entrances.crowd;
+        gauge!("chengmai_http_connections").set(f64::from(crowd.count()));
+        for (reason, count) in [
+            ("over_limit", &crowd.over_limit),
+            ("idle", &crowd.idle),
+            ("handshake", &crowd.handshakes),
+        ] {
+            counter!("chengmai_http_closed_total", "reason" => reason).absolute(get(count));
+        }
         let stopped = city.stop_reason.read().is_some();
         gauge!("chengmai_taking_readings").set(f64::from(u8::from(!stopped)));
     });
@@ -260,10 +272,12 @@ fn mqtt_metrics(mqtt: &MqttCounters) {
     counter!("chengmai_mqtt_broker_connects_total").absolute(get(&mqtt.broker_connects));
     for (reason, count) in [
         ("over_limit", &mqtt.over_limit),
+        ("handshake", &mqtt.handshakes),
         ("unauthorised", &mqtt.unauthorised),
         ("malformed", &mqtt.malformed),
         ("silent", &mqtt.silent),
         ("turned_away", &mqtt.turned_away),
+        ("taken_over", &mqtt.taken_over),
     ] {
         counter!("chengmai_mqtt_closed_total", "reason" => reason).absolute(get(count));
     }

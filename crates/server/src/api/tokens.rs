@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use chengmai_model::error;
+use chengmai_model::{Timestamp, error};
 use chengmai_store::records::tokens::{TokenRow, TokenScope};
 use chengmai_store::records::users::UserRow;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use super::users::managed;
 use crate::accounts::{self, TOKEN_DAYS_MAX};
 use crate::city::City;
 use crate::http::access::{Caller, Permission};
-use crate::http::extract::JsonBody;
+use crate::http::extract::{Body, json};
 use crate::http::list::Page;
 use crate::http::problem::{Answer, Problem};
 
@@ -60,8 +60,8 @@ impl TokenView {
             area: row.scope.area.map(|area| area.code().to_owned()),
             device: row.scope.device,
             created_at: row.created_at.to_rfc3339(),
-            expires_at: row.expires_at.map(|at| at.to_rfc3339()),
-            seen_at: row.seen_at.map(|at| at.to_rfc3339()),
+            expires_at: row.expires_at.map(Timestamp::to_rfc3339),
+            seen_at: row.seen_at.map(Timestamp::to_rfc3339),
             seen_from: row.seen_from,
             second_factor: row.strong,
         }
@@ -100,9 +100,10 @@ pub(crate) async fn create_token(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path(name): Path<String>,
-    JsonBody(new): JsonBody<NewTokenJson>,
+    Body(body): Body,
 ) -> Answer<(StatusCode, Json<TokenJson>)> {
     let user = managed(&city, &caller, &name).await?;
+    let new: NewTokenJson = json(&body)?;
     let days = new.days.unwrap_or(DAYS_DEFAULT);
     if !(1..=TOKEN_DAYS_MAX).contains(&days) {
         let detail = format!("days={days} is not 1 to {TOKEN_DAYS_MAX}");

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chengmai_engine::clock::DueQueue;
+use chengmai_model::case::CaseState;
 use chengmai_model::{AreaId, AreaTree, Severity, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
@@ -21,13 +22,17 @@ pub(crate) struct OpenWarning {
     pub(crate) answered: bool,
 }
 
-/// An open case, as far as counters need it.
+/// An open case, as far as counters and maps need it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpenCase {
     pub(crate) area: AreaId,
     pub(crate) due_at: Option<Timestamp>,
     /// When its clock turns yellow or red, or it goes up a tier.
     pub(crate) look_at: Option<Timestamp>,
+    /// Where it is, and how it stands: what a map shows of it.
+    pub(crate) position: Option<[f64; 2]>,
+    pub(crate) state: CaseState,
+    pub(crate) severity: Severity,
 }
 
 /// When which open case wants to be looked at.
@@ -115,6 +120,11 @@ impl Book {
             Some(state) => cases.insert(id.to_owned(), state),
             None => cases.remove(id),
         };
+    }
+
+    /// Shows every open case, in order of their numbers.
+    pub(crate) fn each_case(&self, mut look: impl FnMut(&str, &OpenCase)) {
+        self.cases.read().iter().for_each(|(id, case)| look(id, case));
     }
 
     /// Cases whose moment has come, at most `most`; they wait no more until they are noted again.

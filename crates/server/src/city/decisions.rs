@@ -468,7 +468,14 @@ fn note_warning(book: &Book, areas: &AreaTree, row: &WarningRow) {
 pub(crate) fn note_case(book: &Book, areas: &AreaTree, case: &Case) {
     let area = areas.find(case.area.code()).filter(|_| case.closed_at.is_none());
     let look_at = next_look(case, clock::now());
-    let state = area.map(|area| OpenCase { area, due_at: case.due_at, look_at });
+    let state = area.map(|area| OpenCase {
+        area,
+        due_at: case.due_at,
+        look_at,
+        position: case.filing.position,
+        state: case.state,
+        severity: case.filing.severity,
+    });
     book.case(&case.id.to_string(), state);
 }
 

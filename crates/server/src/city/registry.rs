@@ -155,6 +155,11 @@ impl Registry {
         self.devices.len()
     }
 
+    /// How often a device came or its facts changed, since the start.
+    pub(crate) fn changes(&self) -> u64 {
+        self.devices.changes()
+    }
+
     pub(crate) fn stream_count(&self) -> usize {
         self.stream_kinds.len()
     }
@@ -186,6 +191,11 @@ impl Registry {
 
     pub(crate) fn kind(&self, index: u16) -> &KindEntry {
         &self.kinds[usize::from(index)]
+    }
+
+    /// All kinds, by their index.
+    pub(crate) fn kinds(&self) -> &[KindEntry] {
+        &self.kinds
     }
 
     pub(crate) fn kind_index(&self, name: &str) -> Option<u16> {

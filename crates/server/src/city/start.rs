@@ -47,6 +47,7 @@ use crate::accounts::Locks;
 use crate::api::case_steps::close_left_merged;
 use crate::clock;
 use crate::config::Config;
+use crate::doors::Entrances;
 use crate::http::admission::Room;
 use crate::packs::{self, Loaded};
 
@@ -84,7 +85,6 @@ pub(crate) struct Prepared {
     book: Arc<Book>,
     outlet: Outlet,
     proof: OpenLog,
-    locks: Arc<Locks>,
     started_at: Timestamp,
 }
 
@@ -149,7 +149,6 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
     let counters = Arc::new(Counters::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
     let mut rules = Replayed::new(loaded.packs.clone(), records.rules().changes().await?);
-    let locks = Arc::new(Locks::new(&config.locks)?);
     let (mut opened, engine, registry) = restore(&config, &loaded, &given, &folder, &mut rules)?;
     let (engine, registry) = (Arc::new(RwLock::new(engine)), Arc::new(RwLock::new(registry)));
     let decisions = Decisions {
@@ -206,7 +205,6 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
         book,
         outlet,
         proof,
-        locks,
         started_at,
     })
 }
@@ -414,15 +412,18 @@ impl Prepared {
         let stop_reason = Arc::new(RwLock::new(None));
         let (proof, log_writer) = self.proof;
         let taking = Taking::start(Arc::clone(&proof), self.records.clone(), log_writer);
+        let locks = Arc::new(Locks::new(&self.config.locks)?);
         let city = Arc::new(City {
             config: self.config,
             areas: self.areas,
+            outlines: Arc::default(),
             area_history: self.area_history,
             packs: self.loaded.packs,
             rules: self.rules,
             backtests: Arc::default(),
             profile: self.loaded.profile,
             registry: Arc::clone(&brain.registry),
+            points: Arc::default(),
             engine: Arc::clone(&brain.engine),
             sql: Sql::start(&self.history, SqlSettings::default())?,
             history: self.history,
@@ -433,7 +434,7 @@ impl Prepared {
             triage: Arc::clone(self.book.near.triage()),
             outlet: self.outlet,
             proof,
-            locks: self.locks,
+            locks,
             report_rate: ReportRates::default(),
             hub: Arc::clone(&brain.hub),
             book: self.book,
@@ -442,7 +443,7 @@ impl Prepared {
             stop_reason: Arc::clone(&stop_reason),
             started_at: self.started_at,
             mqtt: Arc::default(),
-            mqtt_address: RwLock::new(None),
+            entrances: Entrances::default(),
             room: Room::default(),
             sequencer: inbox.clone(),
         });

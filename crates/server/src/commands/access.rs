@@ -10,7 +10,7 @@ use super::say;
 use super::user::open;
 use crate::city::areas::Areas;
 use crate::city::layout::AreaFiles;
-use crate::cli::{Access, AccessWhat};
+use crate::cli::{Access, AccessWhat, Explain};
 use crate::http::access::Permission;
 use crate::packs;
 use crate::policy::{BASE, Class, Policies, SCHEMA, What, Who};
@@ -22,7 +22,7 @@ pub(crate) fn run(access: &Access) -> anyhow::Result<()> {
             say(BASE);
             Ok(())
         }
-        explain @ AccessWhat::Explain { .. } => super::runtime()?.block_on(tell(explain)),
+        AccessWhat::Explain(asked) => super::runtime()?.block_on(tell(asked)),
     }
 }
 
@@ -33,79 +33,47 @@ struct Object {
     name: Text,
 }
 
-async fn tell(asked: &AccessWhat) -> anyhow::Result<()> {
-    let AccessWhat::Explain {
-        user,
-        action,
-        object,
-        class,
-        purpose,
-        program,
-        policies,
-        data,
-        records,
-    } = asked
-    else {
-        return Ok(());
-    };
-    let policies = Policies::load(policies.as_deref())?;
-    let records = open(&data.data, records).await?;
-    let account = records.users().find(user).await?;
+async fn tell(asked: &Explain) -> anyhow::Result<()> {
+    let policies = Policies::load(asked.policies.as_deref())?;
+    let records = open(&asked.data.data, &asked.records).await?;
+    let name = &asked.user;
+    let account = records.users().find(name).await?;
     let account = account
-        .with_context(|| format!("there is no account {user}; `chengmai user list` shows all"))?;
-    let Some(action) = Permission::from_word(action) else {
+        .with_context(|| format!("there is no account {name}; `chengmai user list` shows all"))?;
+    let Some(action) = Permission::from_word(&asked.action) else {
         let all: Vec<&str> = Permission::ALL.iter().map(|action| action.word()).collect();
-        bail!("there is no action {action}: {}", all.join(", "));
+        bail!("there is no action {}: {}", asked.action, all.join(", "));
     };
-    let files = AreaFiles::of(&data.data);
-    let thing = find(&records, &files, object).await?;
-    let is_personal = matches!(action, Permission::PersonalRead | Permission::PersonalErase);
-    let class = match class.as_deref() {
-        None if is_personal => Class::Personal,
-        None => Class::Internal,
-        Some(word) => Class::ALL
-            .into_iter()
-            .find(|class| class.word() == word)
-            .with_context(|| format!("--class {word}: public, internal, sensitive or personal"))?,
-    };
-    let glass = records.break_glass().of(user, crate::clock::now()).await?;
-    let factor = records.factors().find_confirmed(user).await?;
-    let seen = glass.as_ref().map_or(&account.area, |glass| &glass.wanted);
+    let thing = find(&records, &AreaFiles::of(&asked.data.data), &asked.object).await?;
+    let class = class_of(asked.class.as_deref(), action)?;
+    let glass = records.break_glass().of(name, crate::clock::now()).await?;
     let mut looking = account.clone();
-    looking.area = seen.clone();
+    if let Some(glass) = &glass {
+        looking.area = glass.wanted.clone();
+        let until = glass.until.to_rfc3339();
+        say(format!("emergency {} until {until}: {}", glass.id, glass.reason));
+    }
     let who = Who {
         user: &looking,
         home: &account.area,
-        second_factor: factor,
+        second_factor: records.factors().find_confirmed(name).await?,
         emergency: glass.is_some(),
-        program: *program,
+        program: asked.program,
     };
     let agency = thing.agency.as_deref();
-    let what = What { area: &thing.area, class, agency, purpose: purpose.as_deref() };
+    let what = What { area: &thing.area, class, agency, purpose: asked.purpose.as_deref() };
     let verdict = policies.decide(who, action, what);
-    let roles: Vec<&str> = account.roles.iter().map(|role| role.word()).collect();
     let answer = if verdict.is_allowed { "may 可以" } else { "may not 不可以" };
-    say(format!("{user} {answer} {} {object} ({})", action.word(), thing.name.zh));
+    say(format!("{name} {answer} {} {} ({})", action.word(), asked.object, thing.name.zh));
+    let roles: Vec<&str> = account.roles.iter().map(|role| role.word()).collect();
+    let agency_of_user = account.agency.as_deref().unwrap_or("-");
+    let area = account.area.as_str();
+    say(format!("  roles {}; area {area}; agency {agency_of_user}", roles.join(", ")));
+    let (area, purpose) = (thing.area.as_str(), what.purpose.unwrap_or("-"));
+    let agency = agency.unwrap_or("-");
     say(format!(
-        "  roles {}; area {}; agency {}",
-        roles.join(", "),
-        account.area.as_str(),
-        account.agency.as_deref().unwrap_or("-")
-    ));
-    if let Some(glass) = &glass {
-        say(format!(
-            "  emergency {} until {}: {}",
-            glass.id,
-            glass.until.to_rfc3339(),
-            glass.reason
-        ));
-    }
-    say(format!(
-        "  the thing lies in {}, class {}, agency {}, purpose {}",
-        thing.area.as_str(),
-        class.word(),
-        agency.unwrap_or("-"),
-        purpose.as_deref().unwrap_or("-")
+        "  the thing: area {area}, class {}, agency {agency}, purpose {purpose}",
+        class.word()
     ));
     if verdict.by.is_empty() {
         say("  no policy permits it, and what no policy permits is refused");
@@ -114,6 +82,16 @@ async fn tell(asked: &AccessWhat) -> anyhow::Result<()> {
         say(format!("\n{}", policies.text_of(id).unwrap_or_default().trim()));
     }
     Ok(())
+}
+
+/// The class that is named, or the usual one of what is done.
+fn class_of(word: Option<&str>, action: Permission) -> anyhow::Result<Class> {
+    let is_personal = matches!(action, Permission::PersonalRead | Permission::PersonalErase);
+    let Some(word) = word else {
+        return Ok(if is_personal { Class::Personal } else { Class::Internal });
+    };
+    let class = Class::ALL.into_iter().find(|class| class.word() == word);
+    class.with_context(|| format!("--class {word}: public, internal, sensitive or personal"))
 }
 
 async fn find(records: &Records, files: &AreaFiles, object: &str) -> anyhow::Result<Object> {

@@ -37,6 +37,7 @@ const GRID_WORKER: &str = "grid";
 pub(crate) fn run(flags: DemoFlags) -> anyhow::Result<()> {
     let devices = flags.devices;
     let mut config = flags.serve.resolve("./data/demo", true)?;
+    anyhow::ensure!(config.tls.is_none(), "the demo speaks plain HTTP: use `serve` for TLS");
     // A newcomer's own first device must be welcome.
     config.register_unknown = true;
     runtime()?.block_on(async {

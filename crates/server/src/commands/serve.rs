@@ -1,6 +1,6 @@
 //! `chengmai serve`: runs a city until it is told to stop.
 
-use std::future::{Future, IntoFuture as _};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -14,7 +14,9 @@ use crate::city::City;
 use crate::city::start::{Prepared, Running, prepare};
 use crate::config::Config;
 use crate::doors;
+use crate::http::listener;
 use crate::http::router::router;
+use crate::tls::Tls;
 
 /// Password of the first administrator of a new data folder.
 pub(crate) const ADMIN_PASSWORD: &str = "CHENGMAI_ADMIN_PASSWORD";
@@ -24,7 +26,7 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
         let prepared = prepare(config).await?;
         first_admin(&prepared).await?;
         let open = open(prepared).await?;
-        say(format!("chengmai is open on http://{}", open.http));
+        say(format!("chengmai is open on {}://{}", open.scheme(), open.http));
         open.until_stopped(stop_signal()).await
     })
 }
@@ -50,6 +52,7 @@ pub(crate) struct Open {
     pub(crate) city: Arc<City>,
     pub(crate) http: SocketAddr,
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     running: Running,
     doors: doors::Doors,
     stop: watch::Sender<bool>,
@@ -61,7 +64,7 @@ pub(crate) async fn open(prepared: Prepared) -> anyhow::Result<Open> {
     let city = Arc::clone(&running.city);
     let (stop, _) = watch::channel(false);
     let bound = bind(&city).await;
-    let (listener, doors) = match bound {
+    let (listener, tls, doors) = match bound {
         Ok(bound) => bound,
         Err(error) => {
             running.stop().await;
@@ -69,19 +72,30 @@ pub(crate) async fn open(prepared: Prepared) -> anyhow::Result<Open> {
         }
     };
     let http = listener.local_addr()?;
-    Ok(Open { city, http, listener, running, doors, stop })
+    Ok(Open { city, http, listener, tls, running, doors, stop })
 }
 
-async fn bind(city: &Arc<City>) -> anyhow::Result<(TcpListener, doors::Doors)> {
+type Bound = (TcpListener, Option<Arc<Tls>>, doors::Doors);
+
+async fn bind(city: &Arc<City>) -> anyhow::Result<Bound> {
     let address = city.config.http;
+    let tls = city.config.tls.clone().map(Tls::read).transpose()?.map(Arc::new);
+    if tls.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "HTTP is spoken in the clear to other machines: give --tls-cert, or put a TLS proxy before it");
+    }
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on http {address}: is another program there? Choose --http")
     })?;
-    let doors = doors::open(city)?;
-    Ok((listener, doors))
+    let doors = doors::open(city, tls.as_ref())?;
+    Ok((listener, tls, doors))
 }
 
 impl Open {
+    /// What the HTTP address speaks.
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Serves until the signal, then closes in order: doors, threads, files.
     pub(crate) async fn until_stopped(
         self,
@@ -94,23 +108,25 @@ impl Open {
             tracing::info!("stopping");
             stop.send_replace(true);
         });
-        // Handlers that anybody may use ask from where.
-        let router = router(Arc::clone(&self.city));
-        let router = router.into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(reload_on_hangup(Arc::clone(&self.city)));
-        let mut closing = stopped.clone();
-        let served = axum::serve(self.listener, router).with_graceful_shutdown(async move {
-            // The sender lives until it has said so.
-            let _ = closing.wait_for(|&stop| stop).await;
-        });
-        let server = tokio::spawn(served.into_future());
+        tokio::spawn(reload_on_hangup(Arc::clone(&self.city), self.tls.clone()));
+        if let Some(tls) = self.tls.clone() {
+            let stopped = stopped.clone();
+            tokio::spawn(async move { tls.watch(stopped).await });
+        }
+        let server = tokio::spawn(listener::serve(
+            self.listener,
+            router(Arc::clone(&self.city)),
+            self.tls,
+            Arc::clone(&self.city.entrances.crowd),
+            stopped.clone(),
+        ));
         let _ = stopped.wait_for(|&stop| stop).await;
         self.city.hub.close();
         self.doors.close().await;
         // Open live streams end with the hub; a client that keeps a request open is not waited for.
         let patience = std::time::Duration::from_secs(5);
         match tokio::time::timeout(patience, server).await {
-            Ok(joined) => joined??,
+            Ok(joined) => joined?,
             Err(_slow) => tracing::warn!("some connections did not end in time"),
         }
         self.running.stop().await;
@@ -119,13 +135,16 @@ impl Open {
     }
 }
 
-/// Takes up a model that was trained beside the city, at every SIGHUP.
-async fn reload_on_hangup(city: Arc<City>) {
+/// Takes up a model that was trained beside the city and a new certificate, at every SIGHUP.
+async fn reload_on_hangup(city: Arc<City>, tls: Option<Arc<Tls>>) {
     match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
         Ok(mut signal) => {
             while signal.recv().await.is_some() {
                 city.triage.reload();
                 tracing::info!("the routing model was read again");
+                if let Some(tls) = &tls {
+                    tls.look(true);
+                }
             }
         }
         Err(error) => tracing::warn!(%error, "SIGHUP cannot be watched"),

@@ -10,12 +10,16 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chengmai_model::error;
 use chengmai_model::{Actor, AreaId, AreaPath, AreaTree};
 use chengmai_store::records::break_glass::BreakGlassRow;
 use chengmai_store::records::tokens::{TokenKind, TokenRow};
 use chengmai_store::records::users::UserRow;
 
+use super::device;
+use super::listener::DeviceName;
 use super::problem::{Answer, Problem};
 use super::rate::sender;
 use crate::accounts::{self, Locks};
@@ -167,6 +171,12 @@ impl Caller {
         Ok(Self { user, area, home, token, emergency: None, areas, locks })
     }
 
+    /// The caller behind a token that came as a key of an app.
+    pub(crate) async fn with_key(city: &City, key: &str, from: &str) -> Answer<Self> {
+        let (user, token) = accounts::by_token(city, key, TokenKind::Api, from).await?;
+        Self::new(city, user, token)
+    }
+
     /// The same caller, who looks beyond the own area in an emergency.
     fn looking(mut self, row: &BreakGlassRow) -> Answer<Self> {
         self.area = area_of(&self.areas, &row.wanted)?;
@@ -274,18 +284,25 @@ impl FromRequestParts<Arc<City>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, city: &Arc<City>) -> Answer<Self> {
-        let credentials = credentials(parts);
-        let (token, from_cookie) =
-            credentials.ok_or_else(|| Problem::new(&error::SIGN_IN, "no token and no session"))?;
+        let shown = credentials(parts);
+        let device = parts.extensions.get::<DeviceName>().cloned();
         let only_looks = parts.method == Method::GET || parts.method == Method::HEAD;
-        if from_cookie && !only_looks {
+        // What a browser adds by itself must not be used by another site.
+        let by_itself = shown.as_ref().is_none_or(|shown| shown.by_itself);
+        if by_itself && !only_looks {
             same_origin(parts)?;
         }
-        let kind = if from_cookie { TokenKind::Session } else { TokenKind::Api };
-        let (user, row) = accounts::by_token(city, &token, kind, &sender(parts)).await?;
-        let caller = Self::new(city, user, row)?;
+        let (user, token) = match (shown, device) {
+            (Some(shown), _) => {
+                accounts::by_token(city, &shown.token, shown.kind, &sender(parts)).await?
+            }
+            (None, Some(DeviceName(name))) => device::account(city, &name).await?,
+            (None, None) => return Err(Problem::new(&error::SIGN_IN, "no token and no session")),
+        };
+        let is_person = token.kind == TokenKind::Session;
+        let caller = Self::new(city, user, token)?;
         // What changes something is done in the own area, emergency or not.
-        if !only_looks && parts.uri.path() != SQL_PATH || kind == TokenKind::Api {
+        if !is_person || !only_looks && parts.uri.path() != SQL_PATH {
             return Ok(caller);
         }
         match city.locks.emergency(city, &caller.user.name).await? {
@@ -295,16 +312,49 @@ impl FromRequestParts<Arc<City>> for Caller {
     }
 }
 
-/// The bearer token of a request, or its session cookie (then `true`).
-pub(crate) fn credentials(parts: &Parts) -> Option<(String, bool)> {
+/// Somebody with or without an account. A token that is not known is refused all the same.
+#[derive(Debug)]
+pub(crate) struct Visitor(pub(crate) Option<Caller>);
+
+impl FromRequestParts<Arc<City>> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, city: &Arc<City>) -> Answer<Self> {
+        if credentials(parts).is_none() {
+            return Ok(Self(None));
+        }
+        Caller::from_request_parts(parts, city).await.map(|caller| Self(Some(caller)))
+    }
+}
+
+/// What a request shows of who sends it.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) token: String,
+    pub(crate) kind: TokenKind,
+    /// A browser may have added it without being asked.
+    by_itself: bool,
+}
+
+/// The bearer token of a request, the password of HTTP's basic sign-in, which is a token too, or its session
+/// cookie.
+pub(crate) fn credentials(parts: &Parts) -> Option<Shown> {
     let header_text = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
+    let shown = |token: &str, kind, by_itself| {
+        Some(Shown { token: token.trim().to_owned(), kind, by_itself })
+    };
     if let Some(text) = header_text(header::AUTHORIZATION) {
+        if let Some(pair) = text.strip_prefix("Basic ") {
+            let pair = String::from_utf8(STANDARD.decode(pair.trim()).ok()?).ok()?;
+            return pair.split_once(':').and_then(|(_, token)| shown(token, TokenKind::Api, true));
+        }
         let token = text.strip_prefix("Bearer ").or_else(|| text.strip_prefix("Token "))?;
-        return Some((token.trim().to_owned(), false));
+        return shown(token, TokenKind::Api, false);
     }
     let cookies = header_text(header::COOKIE)?;
     let mut pairs = cookies.split(';').filter_map(|c| c.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| (value.to_owned(), true))
+    let (_, token) = pairs.find(|(name, _)| *name == COOKIE)?;
+    shown(token, TokenKind::Session, true)
 }
 
 /// A browser says where a request comes from; with a cookie it must be our own pages.
@@ -314,7 +364,11 @@ fn same_origin(parts: &Parts) -> Answer<()> {
     {
         return Err(Problem::new(&error::FOREIGN_ORIGIN, site));
     }
-    let Some(origin) = text(header::ORIGIN) else { return Ok(()) };
+    if !parts.headers.contains_key(header::ORIGIN) {
+        return Ok(());
+    }
+    // One that is no text is not ours.
+    let origin = text(header::ORIGIN).unwrap_or("?");
     let host = text(header::HOST).unwrap_or_default();
     let origin_host = origin.split_once("://").map_or(origin, |(_, host)| host);
     if origin_host == host {

@@ -1,9 +1,11 @@
 //! The web pages, inside the binary: nothing is fetched from anywhere else.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
+
+use super::armour;
 
 /// What `npm run build` made. An empty folder is allowed: the interface works without pages.
 #[derive(RustEmbed)]
@@ -12,7 +14,10 @@ use rust_embed::RustEmbed;
 struct Pages;
 
 /// A file of the pages, or the page itself for any other path (it routes in the browser).
-pub(crate) async fn serve(uri: Uri) -> Response {
+pub(crate) async fn serve(method: Method, uri: Uri) -> Response {
+    if method != Method::GET && method != Method::HEAD {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("api/") {
         return crate::http::problem::Problem::not_found(uri.path()).into_response();
@@ -30,8 +35,17 @@ pub(crate) async fn serve(uri: Uri) -> Response {
     } else {
         "no-cache"
     };
-    let mut response = Response::new(Body::from(file.data));
+    let page = (path == "index.html").then(|| std::str::from_utf8(&file.data).ok()).flatten();
+    let page = page.map(armour::page_with_nonce);
+    let (data, policy) = match page {
+        Some((page, policy)) => (Body::from(page), Some(policy)),
+        None => (Body::from(file.data), None),
+    };
+    let mut response = Response::new(data);
     let headers = response.headers_mut();
+    if let Some(policy) = policy {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     let kind = HeaderValue::from_str(file.metadata.mimetype());
     headers.insert(header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("text/plain")));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));

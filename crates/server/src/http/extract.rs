@@ -13,6 +13,7 @@ use chengmai_wire::geo_report;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use super::listener::body::TooSlow;
 use super::problem::{Answer, Problem};
 use crate::accounts::hex;
 use crate::city::City;
@@ -32,7 +33,11 @@ impl FromRequest<Arc<City>> for Body {
     async fn from_request(request: Request, city: &Arc<City>) -> Answer<Self> {
         let bytes = Bytes::from_request(request, city).await.map_err(|rejection| {
             let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
-            let code = if too_large { &error::BODY_TOO_LARGE } else { &error::BAD_ENCODING };
+            let code = match too_large {
+                true => &error::BODY_TOO_LARGE,
+                false if TooSlow::is_in(&rejection) => &error::SLOW_BODY,
+                false => &error::BAD_ENCODING,
+            };
             city.counters.refuse(code, 1);
             Problem::new(code, rejection.body_text())
         })?;
@@ -53,7 +58,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<City>> for JsonBody<T> {
     }
 }
 
-fn json<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
+/// A JSON body that is read after something else was looked at.
+pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
     serde_json::from_slice(text).map_err(|fault| Problem::new(&error::BAD_BODY, fault.to_string()))
 }

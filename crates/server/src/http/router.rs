@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chengmai_model::error;
@@ -13,21 +14,22 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
-use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::Modify;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::armour;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, audit, backtests, case_import, case_steps, case_summary, cases,
     contacts, corrections, deliveries, device_summary, devices, emergencies, evaluation,
-    evaluation_sheet, events, gateway, geo_report, indicator_windows, indicators, latest, log,
-    moments, packs, patrols, proposals, readings, reviews, rules, series, session, setpoints,
-    shelves, sql, stars, subscriptions, system, tasks, tokens, topics, users, warnings, workload,
+    evaluation_sheet, events, features, gateway, geo_report, indicator_windows, indicators, latest,
+    log, moments, packs, patrols, proposals, readings, reviews, rules, sensorthings, series,
+    session, setpoints, shelves, sql, stars, subscriptions, system, tasks, tiles, tokens, topics,
+    users, warnings, workload,
 };
 use crate::city::City;
 use crate::pages::{self, advice, downloads, overview, receipt, report, stop_mail, track};
@@ -88,9 +90,9 @@ fn decisions() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(stars::list_stars))
 }
 
-fn routes() -> OpenApiRouter<Arc<City>> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        // Who is there.
+/// Who is there, and what they did.
+fn people() -> OpenApiRouter<Arc<City>> {
+    OpenApiRouter::new()
         .routes(routes!(session::sign_in, session::get_session, session::sign_out))
         .routes(routes!(session::change_password))
         .routes(routes!(session::list_sessions))
@@ -111,6 +113,11 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(tokens::end_token))
         .routes(routes!(tokens::reset_factor))
         .routes(routes!(audit::list_audit))
+}
+
+fn routes() -> OpenApiRouter<Arc<City>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(people())
         // Readings in.
         .routes(routes!(readings::write_lines))
         .routes(routes!(readings::post_observations))
@@ -141,6 +148,8 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(indicator_windows::list_windows))
         .merge(decisions())
         .merge(citizens())
+        .merge(maps())
+        .merge(standards())
         // The proof that nothing was altered or dropped.
         .routes(routes!(log::get_checkpoint))
         .routes(routes!(log::get_witnessed))
@@ -181,6 +190,35 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(system::get_metrics))
 }
 
+/// The city for programs that draw maps.
+fn maps() -> OpenApiRouter<Arc<City>> {
+    OpenApiRouter::new()
+        .routes(routes!(features::get_landing))
+        // OWSLib asks for it with a stroke at the end.
+        .route("/ogc/", get(features::get_landing))
+        .routes(routes!(features::get_description))
+        .routes(routes!(features::get_conformance))
+        .routes(routes!(features::list_collections))
+        .routes(routes!(features::get_collection))
+        .routes(routes!(features::get_queryables))
+        .routes(routes!(features::list_items))
+        .routes(routes!(features::get_item))
+        .routes(routes!(tiles::get_tile_json))
+        .routes(routes!(tiles::get_map_tile))
+}
+
+/// Devices and readings in the words of a standard.
+fn standards() -> OpenApiRouter<Arc<City>> {
+    use sensorthings as sta;
+    OpenApiRouter::new().routes(routes!(sta::get_root)).routes(routes!(
+        sta::get_resource,
+        sta::post_resource,
+        sta::patch_resource,
+        sta::put_resource,
+        sta::delete_resource
+    ))
+}
+
 /// Citizens: their pages, and apps that speak Open311.
 fn citizens() -> OpenApiRouter<Arc<City>> {
     OpenApiRouter::new()
@@ -215,28 +253,19 @@ pub(crate) fn router(city: Arc<City>) -> Router {
     let document: Arc<str> = openapi_json().into();
     let (router, _) = routes().split_for_parts();
     let compressed = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
-    let header = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-    };
     let layers = ServiceBuilder::new()
-        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(header::X_FRAME_OPTIONS, "DENY"))
-        .layer(header(header::REFERRER_POLICY, "same-origin"))
-        .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY))
+        .layer(from_fn_with_state(Arc::clone(&city), armour::don))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new().compress_when(compressed));
     router
         .route("/api/openapi.json", get(move || std::future::ready(openapi(&document))))
+        // The root with a slash at its end is the root.
+        .route("/sta/v1.1/", get(sensorthings::get_root))
         .fallback(assets::serve)
         .layer(DefaultBodyLimit::max(bytes_max))
         .layer(layers)
         .with_state(city)
 }
-
-/// Pages load only from us. MapLibre draws through blob workers and inline styles.
-const CONTENT_SECURITY: &str = "default-src 'self'; img-src 'self' data: blob:; \
-    style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; connect-src 'self'; \
-    frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 fn openapi(document: &str) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], document.to_owned()).into_response()

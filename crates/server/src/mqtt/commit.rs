@@ -4,7 +4,6 @@
 //! It knows no connection: what to do with an answer the worker decides, who is woken only when its
 //! mailbox was empty.
 
-use std::net::TcpStream;
 use std::sync::Arc;
 
 use chengmai_model::Reading;
@@ -14,7 +13,8 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::{Message, MqttSink, TakeError, Taken};
+use super::line::Arrival;
+use super::{Message, MqttSink, Papers, TakeError, Taken};
 
 /// Whom to answer when a message is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,17 +43,16 @@ pub(super) enum Done {
     Message(Result<Taken, TakeError>, Receipt, usize),
 }
 
-/// User name and password.
-pub(super) type Papers = (Option<String>, Option<Vec<u8>>);
-
 /// What a worker is told.
 pub(super) enum Mail<P> {
     /// Somebody connected.
-    Arrived(TcpStream),
+    Arrived(Arrival),
     /// What those who showed these papers may do; none when they may not come in.
     Recognised(Papers, Option<P>),
     /// A job ended.
     Done(Done),
+    /// Another took the name of the connection with that place and serial number.
+    TakenOver(u32, u32),
     /// Take nothing more.
     Stop,
 }

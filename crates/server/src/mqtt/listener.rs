@@ -13,8 +13,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::commit::{Mail, Mailbox, carry_out};
+use super::line::Arrival;
 use super::worker::{BELL, GRACE, Worker};
-use super::{MqttCounters, MqttSink, count};
+use super::{MqttCounters, MqttSink, Names, count};
+use crate::tls::{HANDSHAKE, Tls, name_of};
 
 /// What one client, and all together, may use up.
 #[derive(Debug, Clone, Copy)]
@@ -58,22 +60,24 @@ struct Staff<P> {
     commits: JoinHandle<()>,
 }
 
-/// Serves MQTT until `stop` turns true; then takes nothing new, acknowledges what becomes durable
+/// Serves MQTT, inside TLS or not, until `stop` turns true; then takes nothing new, acknowledges what becomes durable
 /// within a few seconds, says farewell and returns.
 ///
 /// # Errors
 /// When a worker cannot be started, or ends before it was told to.
 pub(crate) async fn listen<S: MqttSink>(
     socket: TcpListener,
+    tls: Option<Arc<Tls>>,
     sink: Arc<S>,
     limits: Limits,
     counters: Arc<MqttCounters>,
+    names: Arc<Names<S::Permit>>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut staff = Vec::new();
     let mut ends = FuturesUnordered::new();
     for number in 0..limits.workers.max(1) {
-        let (member, end) = hire(number, &sink, limits, &counters)?;
+        let (member, end) = hire(number, &sink, limits, &counters, &names)?;
         staff.push(member);
         ends.push(end);
     }
@@ -89,12 +93,13 @@ pub(crate) async fn listen<S: MqttSink>(
             count(&counters.over_limit);
             continue;
         }
-        match accepted.and_then(|(stream, _)| prepared(stream)) {
+        // Acknowledgements are small and waited for.
+        match accepted.and_then(|(stream, _)| stream.set_nodelay(true).map(|()| stream)) {
             Ok(stream) => {
                 count(&counters.connections);
-                if let Some(member) = next.next() {
-                    member.mailbox.post(Mail::Arrived(stream));
-                }
+                let Some(member) = next.next() else { continue };
+                let mailbox = Arc::clone(&member.mailbox);
+                greet(stream, tls.as_deref(), mailbox, &counters);
             }
             Err(error) => {
                 tracing::warn!(error = %error, "cannot accept an MQTT connection");
@@ -117,10 +122,35 @@ pub(crate) async fn listen<S: MqttSink>(
     outcome
 }
 
-/// Acknowledgements are small and waited for.
-fn prepared(stream: TcpStream) -> io::Result<std::net::TcpStream> {
-    stream.set_nodelay(true)?;
-    stream.into_std()
+/// Hands a connection to a worker, once keys are agreed upon: that is done beside, so that nobody waits
+/// for a slow stranger.
+fn greet<P: Send + Sync + 'static>(
+    stream: TcpStream,
+    tls: Option<&Tls>,
+    mailbox: Arc<Mailbox<P>>,
+    counters: &Arc<MqttCounters>,
+) {
+    let pass =
+        move |stream: TcpStream, tls, device, counters: &MqttCounters| match stream.into_std() {
+            Ok(socket) => mailbox.post(Mail::Arrived(Arrival { socket, tls, device })),
+            Err(error) => {
+                tracing::warn!(error = %error, "an MQTT connection cannot be handed on");
+                counters.connections.fetch_sub(1, Ordering::Relaxed);
+            }
+        };
+    let Some(tls) = tls else { return pass(stream, None, None, counters) };
+    let handshake = tokio::time::timeout(HANDSHAKE, tls.mqtt().accept(stream));
+    let counters = Arc::clone(counters);
+    tokio::spawn(async move {
+        let Ok(Ok(stream)) = handshake.await else {
+            count(&counters.handshakes);
+            counters.connections.fetch_sub(1, Ordering::Relaxed);
+            return;
+        };
+        let device = name_of(stream.get_ref().1.peer_certificates());
+        let (stream, tls) = stream.into_inner();
+        pass(stream, Some(Box::new(tls)), device, &counters);
+    });
 }
 
 /// Starts a worker and its committing task; resolves the second when the worker has ended.
@@ -129,6 +159,7 @@ fn hire<S: MqttSink>(
     sink: &Arc<S>,
     limits: Limits,
     counters: &Arc<MqttCounters>,
+    names: &Arc<Names<S::Permit>>,
 ) -> io::Result<(Staff<S::Permit>, oneshot::Receiver<()>)> {
     let poll = Poll::new()?;
     let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), BELL)?));
@@ -140,6 +171,7 @@ fn hire<S: MqttSink>(
         Arc::clone(sink),
         limits,
         Arc::clone(counters),
+        Arc::clone(names),
         Arc::clone(&mailbox),
         jobs,
     );

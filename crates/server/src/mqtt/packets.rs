@@ -31,8 +31,8 @@ pub(super) enum Inbound {
     Subscribe { id: u16, filters: usize },
     /// Takes that back.
     Unsubscribe { id: u16, filters: usize },
-    /// Ends.
-    Disconnect,
+    /// Ends; its will may be asked for all the same.
+    Disconnect { wants_will: bool },
     /// Answered by the protocol library, or of no meaning here.
     Other,
 }
@@ -41,8 +41,10 @@ pub(super) enum Inbound {
 #[derive(Debug)]
 pub(super) struct Connect {
     pub(super) version: Version,
-    pub(super) client_id_empty: bool,
+    pub(super) client_id: String,
     pub(super) clean: bool,
+    /// What is to be taken as sent by it should it go without a word.
+    pub(super) will: Option<Message>,
     pub(super) user: Option<String>,
     pub(super) password: Option<Vec<u8>>,
     /// Version 5 challenge and response, which we do not speak.
@@ -55,6 +57,7 @@ pub(super) enum Refusal {
     Credentials,
     Method,
     ClientId,
+    Will,
 }
 
 /// Why we end a connection.
@@ -63,6 +66,7 @@ pub(super) enum Farewell {
     ShuttingDown,
     Busy,
     Protocol,
+    TakenOver,
 }
 
 impl From<Packet> for Inbound {
@@ -70,16 +74,18 @@ impl From<Packet> for Inbound {
         match packet {
             Packet::V3_1_1Connect(p) => Self::Connect(Connect {
                 version: Version::V3_1_1,
-                client_id_empty: p.client_id().is_empty(),
+                client_id: p.client_id().to_owned(),
                 clean: p.clean_session(),
+                will: will(p.will_topic(), p.will_payload()),
                 user: p.user_name().map(str::to_owned),
                 password: p.password().map(<[u8]>::to_vec),
                 enhanced: false,
             }),
             Packet::V5_0Connect(p) => Self::Connect(Connect {
                 version: Version::V5_0,
-                client_id_empty: p.client_id().is_empty(),
+                client_id: p.client_id().to_owned(),
                 clean: p.clean_start(),
+                will: will(p.will_topic(), p.will_payload()),
                 user: p.user_name().map(str::to_owned),
                 password: p.password().map(<[u8]>::to_vec),
                 enhanced: p.props().iter().any(|p| matches!(p, Property::AuthenticationMethod(_))),
@@ -108,7 +114,11 @@ impl From<Packet> for Inbound {
             Packet::V5_0Unsubscribe(p) => {
                 Self::Unsubscribe { id: p.packet_id(), filters: p.entries().len() }
             }
-            Packet::V3_1_1Disconnect(_) | Packet::V5_0Disconnect(_) => Self::Disconnect,
+            Packet::V3_1_1Disconnect(_) => Self::Disconnect { wants_will: false },
+            Packet::V5_0Disconnect(p) => Self::Disconnect {
+                // Only a plain goodbye takes the will back.
+                wants_will: p.reason_code().is_some_and(|reason| reason as u8 != 0),
+            },
             _ => Self::Other,
         }
     }
@@ -116,6 +126,10 @@ impl From<Packet> for Inbound {
 
 fn message(topic: &str, payload: &[u8]) -> Message {
     Message { topic: topic.to_owned(), payload: Bytes::copy_from_slice(payload) }
+}
+
+fn will(topic: Option<&str>, payload: Option<&[u8]>) -> Option<Message> {
+    topic.map(|topic| message(topic, payload.unwrap_or_default()))
 }
 
 /// Welcomes a client. `id` is the name we give to one that brought none (version 5 asks for it).
@@ -150,6 +164,7 @@ pub(super) fn refuse(version: Version, why: Refusal) -> Result<Packet, MqttError
             Refusal::Credentials => ConnectReasonCode::BadUserNameOrPassword,
             Refusal::Method => ConnectReasonCode::BadAuthenticationMethod,
             Refusal::ClientId => ConnectReasonCode::ClientIdentifierNotValid,
+            Refusal::Will => ConnectReasonCode::PacketTooLarge,
         };
         let packet = v5_0::Connack::builder().session_present(false);
         return Ok(packet.reason_code(code).build()?.into());
@@ -157,6 +172,7 @@ pub(super) fn refuse(version: Version, why: Refusal) -> Result<Packet, MqttError
     let code = match why {
         Refusal::Credentials | Refusal::Method => ConnectReturnCode::BadUserNameOrPassword,
         Refusal::ClientId => ConnectReturnCode::IdentifierRejected,
+        Refusal::Will => ConnectReturnCode::NotAuthorized,
     };
     let packet = v3_1_1::Connack::builder().session_present(false);
     Ok(packet.return_code(code).build()?.into())
@@ -239,6 +255,7 @@ pub(super) fn farewell(version: Version, why: Farewell) -> Result<Option<Packet>
         Farewell::ShuttingDown => DisconnectReasonCode::ServerShuttingDown,
         Farewell::Busy => DisconnectReasonCode::ServerBusy,
         Farewell::Protocol => DisconnectReasonCode::ProtocolError,
+        Farewell::TakenOver => DisconnectReasonCode::SessionTakenOver,
     };
     Ok(Some(v5_0::Disconnect::builder().reason_code(code).build()?.into()))
 }

@@ -4,14 +4,12 @@
 //! It decides nothing about time or messages: the worker does. A connection that is quiet holds no
 //! buffer.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::Shutdown;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
-use mio::net::TcpStream;
-
+use super::line::Line;
 use super::protocol::{Ended, Protocol};
-use super::{Limits, MqttSink};
+use super::{Limits, Message, MqttSink};
 
 /// Unread answers that we keep for a client; above it we take nothing more from it.
 const OUT_BYTES_MAX: usize = 16 * 1024;
@@ -31,7 +29,13 @@ pub(super) enum Stage<P> {
 
 /// A connection.
 pub(super) struct Peer<S: MqttSink> {
-    pub(super) stream: TcpStream,
+    pub(super) line: Line,
+    /// The name in its certificate.
+    pub(super) device: Option<String>,
+    /// The hash of its client id, with what proves who it is.
+    pub(super) name: Option<u64>,
+    /// What is to be taken as sent by it should it go without a word.
+    pub(super) will: Option<Box<Message>>,
     /// Tells it from others that had the same place.
     pub(super) serial: u32,
     pub(super) stage: Stage<S::Permit>,
@@ -62,9 +66,18 @@ pub(super) struct Peer<S: MqttSink> {
 }
 
 impl<S: MqttSink> Peer<S> {
-    pub(super) fn new(stream: TcpStream, serial: u32, limits: &Limits, now: u32) -> Self {
+    pub(super) fn new(
+        line: Line,
+        device: Option<String>,
+        serial: u32,
+        limits: &Limits,
+        now: u32,
+    ) -> Self {
         Self {
-            stream,
+            line,
+            device,
+            name: None,
+            will: None,
             serial,
             stage: Stage::Greeting,
             protocol: Protocol::new(limits.packet_bytes_max),
@@ -98,12 +111,13 @@ impl<S: MqttSink> Peer<S> {
     /// Reads once; `None` when there is nothing now.
     pub(super) fn read(&mut self, chunk: &mut [u8]) -> Result<Option<usize>, Ended> {
         loop {
-            match self.stream.read(chunk) {
+            match self.line.read(chunk) {
                 Ok(0) => return Err(Ended::Broken),
                 Ok(len) => {
                     // Less than asked for means that the socket is empty: the system will say when
                     // there is more. An end that was already announced is not announced again.
-                    self.readable = len == chunk.len() || self.hung_up;
+                    let asked = self.line.must_be_asked();
+                    self.readable = len == chunk.len() || self.hung_up || asked;
                     return Ok(Some(len));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -119,8 +133,8 @@ impl<S: MqttSink> Peer<S> {
     /// Sends an answer, or keeps what the socket does not take.
     pub(super) fn send(&mut self, bytes: &[u8], now: u32) -> Result<(), Ended> {
         let written = if self.out.is_empty() { self.write(bytes)? } else { 0 };
-        if written < bytes.len() {
-            self.out.extend_from_slice(&bytes[written..]);
+        self.out.extend_from_slice(&bytes[written..]);
+        if self.owes() {
             self.stalled.get_or_insert(now);
         }
         Ok(())
@@ -128,13 +142,14 @@ impl<S: MqttSink> Peer<S> {
 
     /// The socket takes bytes again.
     pub(super) fn flush(&mut self) -> Result<(), Ended> {
-        if self.out.is_empty() {
+        if !self.owes() {
             return Ok(());
         }
+        self.line.flush()?;
         let out = std::mem::take(&mut self.out);
         let written = self.write(&out)?;
-        if written < out.len() {
-            self.out = out[written..].to_vec();
+        self.out = out[written..].to_vec();
+        if self.owes() {
             return Ok(());
         }
         self.stalled = None;
@@ -142,10 +157,15 @@ impl<S: MqttSink> Peer<S> {
         Ok(())
     }
 
+    /// Something that we said has not gone out.
+    fn owes(&self) -> bool {
+        !self.out.is_empty() || self.line.is_full()
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Ended> {
         let mut written = 0;
         while written < bytes.len() {
-            match self.stream.write(&bytes[written..]) {
+            match self.line.write(&bytes[written..]) {
                 Ok(0) => return Err(Ended::Broken),
                 Ok(len) => written += len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -166,9 +186,8 @@ impl<S: MqttSink> Peer<S> {
     }
 
     fn shut_when_done(&mut self) {
-        if matches!(self.stage, Stage::Leaving) && self.out.is_empty() {
-            // It may have closed already; then reading says so.
-            self.stream.shutdown(Shutdown::Write).ok();
+        if matches!(self.stage, Stage::Leaving) && !self.owes() {
+            self.line.shut();
         }
     }
 }

@@ -14,6 +14,11 @@ use mqtt_protocol_core::mqtt::{self, Version, role};
 
 use super::packets::{self, Connect, Farewell, Inbound, Refusal};
 
+/// Bytes of a client id.
+const CLIENT_ID_BYTES_MAX: usize = 256;
+/// Bytes of a will, topic and payload: it is kept as long as the connection.
+const WILL_BYTES_MAX: usize = 1_024;
+
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -29,6 +34,8 @@ pub(super) enum Ended {
     Refused,
     /// The sink takes nothing now, or too much is held already.
     TurnedAway,
+    /// Another client came with its name.
+    TakenOver,
     /// We stop.
     Stopping,
 }
@@ -107,8 +114,13 @@ impl Protocol {
         if connect.enhanced {
             return Some(Refusal::Method);
         }
-        let nameless = connect.client_id_empty && !connect.clean;
-        (nameless && connect.version != Version::V5_0).then_some(Refusal::ClientId)
+        let id = &connect.client_id;
+        let nameless = id.is_empty() && !connect.clean && connect.version != Version::V5_0;
+        if nameless || id.len() > CLIENT_ID_BYTES_MAX || id.chars().any(char::is_control) {
+            return Some(Refusal::ClientId);
+        }
+        let will = connect.will.as_ref().map_or(0, |will| will.topic.len() + will.payload.len());
+        (will > WILL_BYTES_MAX).then_some(Refusal::Will)
     }
 
     /// Lets the client in. `nameless`: it brought no name.
@@ -140,7 +152,7 @@ impl Protocol {
             Inbound::Unsubscribe { id, filters } => {
                 packets::unsubscribed(self.version, id, filters)?
             }
-            Inbound::Disconnect => return Err(Ended::ByClient),
+            Inbound::Disconnect { .. } => return Err(Ended::ByClient),
             Inbound::Connect(_) => return Err(Ended::Malformed),
             Inbound::Publish { .. } | Inbound::Other => return Ok(()),
         };
@@ -164,6 +176,7 @@ impl Protocol {
         let why = match ended {
             Ended::Stopping => Farewell::ShuttingDown,
             Ended::TurnedAway => Farewell::Busy,
+            Ended::TakenOver => Farewell::TakenOver,
             Ended::Malformed => Farewell::Protocol,
             Ended::Silent => {
                 let events = self.library.notify_timer_fired(TimerKind::PingreqRecv);

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::*;
 
+mod hostile;
 mod many;
 
 /// Nothing here takes longer unless it hangs.
@@ -62,13 +63,9 @@ impl MqttSink for Gate {
     type Permit = String;
     type Memo = ();
 
-    fn authenticate<'a>(
-        &'a self,
-        user: Option<&'a str>,
-        password: Option<&'a [u8]>,
-    ) -> BoxFuture<'a, Option<String>> {
-        let known = password == Some(b"token");
-        Box::pin(async move { known.then(|| user.unwrap_or_default().to_owned()) })
+    fn authenticate<'a>(&'a self, papers: &'a Papers) -> BoxFuture<'a, Option<String>> {
+        let known = papers.password.as_deref() == Some(b"token");
+        Box::pin(async move { known.then(|| papers.user.clone().unwrap_or_default()) })
     }
 
     fn quick(
@@ -137,8 +134,15 @@ impl Running {
         let address = socket.local_addr().unwrap();
         let counters = Arc::new(MqttCounters::default());
         let stop = watch::Sender::new(false);
-        let task =
-            listen(socket, Arc::clone(&gate), limits, Arc::clone(&counters), stop.subscribe());
+        let task = listen(
+            socket,
+            None,
+            Arc::clone(&gate),
+            limits,
+            Arc::clone(&counters),
+            Arc::default(),
+            stop.subscribe(),
+        );
         Self { gate, counters, address, stop, task: tokio::spawn(task) }
     }
 
@@ -224,10 +228,17 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
 
 const BOTH: [Version; 2] = [Version::V3_1_1, Version::V5_0];
 
+/// Every client has a name of its own.
 fn connect(version: Version, password: &str, keep_alive: u16) -> Packet {
+    static CLIENTS: AtomicU64 = AtomicU64::new(0);
+    let id = format!("c{}", CLIENTS.fetch_add(1, Ordering::SeqCst));
+    connect_as(&id, version, password, keep_alive)
+}
+
+fn connect_as(id: &str, version: Version, password: &str, keep_alive: u16) -> Packet {
     match version {
         Version::V5_0 => v5_0::Connect::builder()
-            .client_id("c1")
+            .client_id(id)
             .unwrap()
             .clean_start(true)
             .keep_alive(keep_alive)
@@ -239,7 +250,7 @@ fn connect(version: Version, password: &str, keep_alive: u16) -> Packet {
             .unwrap()
             .into(),
         _ => v3_1_1::Connect::builder()
-            .client_id("c1")
+            .client_id(id)
             .unwrap()
             .clean_session(true)
             .keep_alive(keep_alive)

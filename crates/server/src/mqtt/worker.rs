@@ -19,11 +19,12 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::alarms::{Alarms, TICK_MS, ticks};
-use super::commit::{Done, Job, Mail, Mailbox, Papers, Receipt};
+use super::commit::{Done, Job, Mail, Mailbox, Receipt};
+use super::line::{Arrival, Line};
 use super::packets::Refusal;
 use super::peer::{Peer, Stage};
 use super::protocol::Ended;
-use super::{Limits, MqttCounters, MqttSink, count};
+use super::{Limits, MqttCounters, MqttSink, Names, Papers, count};
 use crate::clock;
 
 mod traffic;
@@ -82,6 +83,7 @@ pub(super) struct Worker<S: MqttSink> {
     limits: Limits,
     counters: Arc<MqttCounters>,
     runtime: Handle,
+    names: Arc<Names<S::Permit>>,
     mailbox: Arc<Mailbox<S::Permit>>,
     jobs: mpsc::UnboundedSender<Job<S::Permit>>,
     peers: Vec<Option<Box<Peer<S>>>>,
@@ -109,6 +111,7 @@ impl<S: MqttSink> Worker<S> {
         sink: Arc<S>,
         limits: Limits,
         counters: Arc<MqttCounters>,
+        names: Arc<Names<S::Permit>>,
         mailbox: Arc<Mailbox<S::Permit>>,
         jobs: mpsc::UnboundedSender<Job<S::Permit>>,
     ) -> Self {
@@ -119,6 +122,7 @@ impl<S: MqttSink> Worker<S> {
             limits,
             counters,
             runtime: Handle::current(),
+            names,
             mailbox,
             jobs,
             peers: Vec::new(),
@@ -218,7 +222,7 @@ impl<S: MqttSink> Worker<S> {
 
     fn read_mail(&mut self, mail: Mail<S::Permit>) {
         match mail {
-            Mail::Arrived(stream) => self.arrive(stream),
+            Mail::Arrived(arrival) => self.arrive(arrival),
             Mail::Recognised(papers, permit) => {
                 let permit = permit.map(Arc::new);
                 for (place, serial) in self.knocking.remove(&papers).unwrap_or_default() {
@@ -234,26 +238,33 @@ impl<S: MqttSink> Worker<S> {
                 self.load.message_bytes -= bytes;
                 self.acknowledge_one(result, receipt);
             }
+            Mail::TakenOver(place, serial) => {
+                if find(&mut self.peers, place, serial).is_some() {
+                    self.end(place, Ended::TakenOver);
+                }
+            }
             Mail::Stop => self.stop(),
         }
     }
 
-    fn arrive(&mut self, stream: std::net::TcpStream) {
-        let mut stream = mio::net::TcpStream::from_std(stream);
+    fn arrive(&mut self, arrival: Arrival) {
+        let Arrival { socket, tls, device } = arrival;
+        let mut socket = mio::net::TcpStream::from_std(socket);
         let place = self.free.pop().unwrap_or_else(|| {
             self.peers.push(None);
             u32::try_from(self.peers.len() - 1).expect("fewer than 2^32 connections")
         });
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Token(place as usize);
-        if let Err(error) = self.poll.registry().register(&mut stream, token, interest) {
+        if let Err(error) = self.poll.registry().register(&mut socket, token, interest) {
             tracing::warn!(error = %error, "cannot watch an MQTT connection");
             self.free.push(place);
             self.counters.connections.fetch_sub(1, Ordering::Relaxed);
             return;
         }
         self.serials = self.serials.wrapping_add(1);
-        let peer = Peer::new(stream, self.serials, &self.limits, self.now.tick);
+        let line = Line::new(socket, tls);
+        let peer = Peer::new(line, device, self.serials, &self.limits, self.now.tick);
         self.peers[place as usize] = Some(Box::new(peer));
         self.watch(place, ticks(self.limits.patience));
         if self.stop_at.is_some() {
@@ -271,6 +282,9 @@ impl<S: MqttSink> Worker<S> {
         let admitted = match permit {
             Some(permit) => {
                 peer.stage = Stage::Open(permit);
+                if let Some(name) = peer.name {
+                    self.names.take(name, &self.mailbox, place, serial);
+                }
                 count(&self.counters.connected);
                 peer.protocol.welcome(self.limits.in_flight_max, nameless, &mut self.answers)
             }
@@ -391,6 +405,7 @@ impl<S: MqttSink> Worker<S> {
 
     /// Says the last word, counts, and lets the connection go.
     fn end(&mut self, place: u32, ended: Ended) {
+        self.send_will(place, ended);
         let Some(peer) = &mut self.peers[place as usize] else { return };
         if ended == Ended::Broken || matches!(peer.stage, Stage::Leaving) {
             self.remove(place);
@@ -401,6 +416,7 @@ impl<S: MqttSink> Worker<S> {
             Ended::Silent => count(&self.counters.silent),
             Ended::Refused => count(&self.counters.unauthorised),
             Ended::TurnedAway => count(&self.counters.turned_away),
+            Ended::TakenOver => count(&self.counters.taken_over),
             Ended::ByClient | Ended::Broken | Ended::Stopping => {}
         }
         tracing::debug!(ended = ?ended, "MQTT connection ends");
@@ -421,9 +437,12 @@ impl<S: MqttSink> Worker<S> {
 
     fn remove(&mut self, place: u32) {
         if let Some(mut peer) = self.peers[place as usize].take() {
+            if let Some(name) = peer.name {
+                self.names.leave(name, &self.mailbox, place, peer.serial);
+            }
             self.load.held_bytes -= peer.held.len();
             // Closing would do it as well; an error means that it is closed.
-            self.poll.registry().deregister(&mut peer.stream).ok();
+            self.poll.registry().deregister(peer.line.socket()).ok();
             self.free.push(place);
             self.counters.connections.fetch_sub(1, Ordering::Relaxed);
         }

@@ -1,4 +1,6 @@
-use chengmai_model::Timestamp;
+//! Policies asked as an official would ask: what each role may do, and what nobody may.
+
+use chengmai_model::{Role, Timestamp};
 
 use super::*;
 
@@ -16,8 +18,6 @@ fn user(roles: &[Role], area: &str, agency: Option<&str>) -> UserRow {
     }
 }
 
-use chengmai_model::Role;
-
 const TOWN: &str = "/50/500103/500103001/";
 
 fn who(user: &UserRow) -> Who<'_> {
@@ -30,11 +30,10 @@ fn may(roles: &[Role], action: Permission, at: &str) -> bool {
     policies.decide(who(&user), action, What::in_area(&area)).is_allowed
 }
 
-/// The table of old: what each role may do at home.
-#[test]
-fn each_role_may_do_what_it_is_there_for_and_nothing_else() {
+/// What each role may do at home.
+fn table() -> [(Role, &'static [Permission]); 9] {
     use Permission as P;
-    let table: [(Role, &[Permission]); 9] = [
+    [
         (
             Role::Admin,
             &[
@@ -91,8 +90,12 @@ fn each_role_may_do_what_it_is_there_for_and_nothing_else() {
         (Role::Viewer, &[P::Read]),
         (Role::Ingest, &[P::Ingest]),
         (Role::App, &[P::Report]),
-    ];
-    for (role, allowed) in table {
+    ]
+}
+
+#[test]
+fn each_role_may_do_what_it_is_there_for_and_nothing_else() {
+    for (role, allowed) in table() {
         for &action in Permission::ALL {
             assert_eq!(
                 may(&[role], action, TOWN),

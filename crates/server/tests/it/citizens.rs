@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::harness::{City, Folder};
+use crate::harness::{Browser, City, Folder, PASSWORD};
 
 /// With camera data: 29.56 N, 106.57 E, and the words `ZhangSanPhone`.
 const PHOTO: &[u8] = include_bytes!("../../../../tests/corpus/geo_report/photo.jpg");
@@ -109,7 +109,9 @@ fn a_citizen_reports_follows_rates_says_it_is_not_fixed_and_checks_the_receipt()
     assert!(!case.to_string().contains("张三"));
     // Who it was: the officer of the place alone, and on record.
     let contact = format!("/api/v1/cases/{id}/contact");
-    let (status, who) = city.get(&contact, &duty);
+    assert_eq!(city.get(&contact, &duty).0, 403, "a program");
+    let officer = Browser::open(&city, "duty", PASSWORD, None).unwrap();
+    let (status, who) = officer.get(&format!("{contact}?purpose=handle"));
     assert_eq!(
         (status, &who[0]["name"], &who[0]["words"]),
         (200, &json!("张三"), &json!("路口很脏 13812345678"))
@@ -134,8 +136,8 @@ fn a_citizen_reports_follows_rates_says_it_is_not_fixed_and_checks_the_receipt()
     assert_eq!(only_case(&city)["reopens"], 1);
     check_receipt(&city, &link, id);
     // Erased, and the link goes on working.
-    assert_eq!(city.send("DELETE", &contact, &duty, None, b"").0, 204);
-    let (_, who) = city.get(&contact, &duty);
+    assert_eq!(officer.ask("DELETE", &contact, &json!({})).0, 204);
+    let (_, who) = officer.get(&contact);
     assert_eq!((&who[0]["name"], &who[0]["words"]), (&Value::Null, &Value::Null));
     assert_eq!(page(&city, &link).0, 200);
     assert_eq!(page(&city, "/track/00000000000000000000000000000000").0, 404);

@@ -133,12 +133,14 @@ fn stars(city: &City, duty: &str) {
 /// The workbook is of the caller's own area, and people's work is for those who look back on it. What stands
 /// in it is read by somebody else's reader in `web/e2e/workbook.test.mjs`.
 fn workbook(city: &City, duty: &str, staff: &str) {
-    let asked =
-        |query: &str, token: &str| city.get(&format!("/api/v1/evaluation.xlsx?{query}"), token);
+    let asked = |query: &str, token: &str| {
+        city.get(&format!("/api/v1/evaluation.xlsx?purpose=review&{query}"), token)
+    };
     assert_eq!(asked("area=500105", duty).0, 404, "another district");
     assert_eq!(asked("object=dispatcher", staff).0, 403);
     assert_eq!(asked("lang=fr", duty).0, 400);
-    let (status, headers) = city.head("/api/v1/evaluation.xlsx?object=agency&period=year", duty);
+    let (status, headers) =
+        city.head("/api/v1/evaluation.xlsx?object=agency&period=year&purpose=review", duty);
     assert_eq!(status, 200);
     assert!(headers["content-type"].to_str().unwrap().contains("spreadsheetml"));
     assert!(headers["content-disposition"].to_str().unwrap().contains("evaluation-agency-"));

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_chengmai");
@@ -88,6 +89,19 @@ impl Folder {
         self.place.path()
     }
 
+    /// The authority that clients of its servers trust, if a test has put one there.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.path().join("ca.pem")
+    }
+
+    fn trust(&self) -> TlsConfig {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = TlsConfig::builder().unversioned_rustls_crypto_provider(provider);
+        let Ok(pem) = std::fs::read(self.authority()) else { return config.build() };
+        let authority = Certificate::from_pem(&pem).unwrap();
+        config.root_certs(RootCerts::new_with_certs(&[authority])).build()
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.path().join("data")
     }
@@ -102,6 +116,8 @@ impl Folder {
 /// A running server.
 pub(crate) struct City {
     child: Mutex<Child>,
+    /// `http` or `https`.
+    scheme: &'static str,
     pub(crate) http: SocketAddr,
     agent: ureq::Agent,
     log: Arc<Mutex<Vec<String>>>,
@@ -110,6 +126,8 @@ pub(crate) struct City {
     is_down: AtomicBool,
     was_killed: Arc<AtomicBool>,
     may_warn: bool,
+    /// Words of warnings that the test itself brings about.
+    expected: Mutex<Vec<&'static str>>,
 }
 
 /// Status and JSON body (null when there is none).
@@ -169,16 +187,18 @@ impl City {
             // The test may have heard enough.
             output.map_while(Result::ok).for_each(|line| drop(say.send(line)));
         });
-        let Some(http) = address(&hear) else {
+        let Some((scheme, http)) = address(&hear) else {
             drop((child.kill(), child.wait()));
             panic!("the server did not open: {:#?}", log.lock().unwrap());
         };
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
+            .tls_config(folder.trust())
             .build();
         let city = Self {
             child: Mutex::new(child),
+            scheme,
             http,
             agent: config.new_agent(),
             log,
@@ -186,13 +206,14 @@ impl City {
             is_down: AtomicBool::new(false),
             was_killed: Arc::clone(&folder.was_killed),
             may_warn: folder.was_killed.swap(false, Ordering::Relaxed),
+            expected: Mutex::default(),
         };
         until("the server is ready", || (city.get("/readyz", "").0 == 200).then_some(()));
         city
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.http)
+        format!("{}://{}{path}", self.scheme, self.http)
     }
 
     pub(crate) fn get(&self, path: &str, token: &str) -> Answer {
@@ -288,6 +309,16 @@ impl City {
         (answer.status().as_u16(), answer.headers().clone())
     }
 
+    /// Status and body of an answer that is no text.
+    pub(crate) fn bytes(&self, path: &str, token: &str) -> (u16, Vec<u8>) {
+        let mut request = self.agent.get(self.url(path));
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let mut answer = request.call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_vec().unwrap())
+    }
+
     /// An account and its token.
     pub(crate) fn account(
         &self,
@@ -356,13 +387,24 @@ impl City {
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
     }
 
+    /// Number of the server's process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.lock().unwrap().id()
+    }
+
     /// What the server said on its log so far.
     pub(crate) fn log_text(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
 
+    /// A warning with these words is no fault: the test asks for it.
+    pub(crate) fn expect_warning(&self, words: &'static str) {
+        self.expected.lock().unwrap().push(words);
+    }
+
     fn assert_log_is_clean(&self) {
         let log = self.log.lock().unwrap();
+        let asked_for = self.expected.lock().unwrap();
         let marks = [" ERROR ", " WARN ", "panicked"];
         let tidied = [
             "an unfinished ",
@@ -370,7 +412,10 @@ impl City {
             "a torn tail, ",
             "the snapshot does not fit",
         ];
-        let expected = |line: &str| self.may_warn && tidied.iter().any(|t| line.contains(t));
+        let expected = |line: &str| {
+            (self.may_warn && tidied.iter().any(|t| line.contains(t)))
+                || asked_for.iter().any(|words| line.contains(words))
+        };
         let fault =
             |line: &&String| marks.iter().any(|mark| line.contains(mark)) && !expected(line);
         let faults: Vec<&String> = log.iter().filter(fault).collect();
@@ -409,14 +454,17 @@ fn spawn(folder: &Folder, command: &str, flags: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Where it is open, from its own words.
-fn address(words: &Receiver<String>) -> Option<SocketAddr> {
+/// Where it is open and what it speaks, from its own words.
+fn address(words: &Receiver<String>) -> Option<(&'static str, SocketAddr)> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let line = words.recv_timeout(left).ok()?;
-        if let Some((_, address)) = line.split_once("http://") {
-            return address.trim().parse().ok();
+        for scheme in ["http", "https"] {
+            let found = line.split_once(&format!(" {scheme}://"));
+            if let Some((_, address)) = found {
+                return address.trim().parse().ok().map(|address| (scheme, address));
+            }
         }
     }
 }
@@ -501,4 +549,53 @@ pub(crate) fn metric(city: &City, name_and_labels: &str) -> u64 {
     assert_eq!(status, 200);
     let line = text.lines().find_map(|l| l.strip_prefix(name_and_labels));
     line.map_or(0, |value| value.trim().parse().unwrap())
+}
+
+/// A password that nobody guesses.
+pub(crate) const STRONG: &str = "five trams wait below the bridge";
+
+/// A browser: a cookie that it was given, and requests with it.
+pub(crate) struct Browser<'a> {
+    pub(crate) city: &'a City,
+    pub(crate) cookie: String,
+}
+
+impl<'a> Browser<'a> {
+    /// Signs in; what was said when that failed.
+    pub(crate) fn open(
+        city: &'a City,
+        name: &str,
+        password: &str,
+        code: Option<&str>,
+    ) -> Result<Self, Value> {
+        let body = json!({"name": name, "password": password, "code": code}).to_string();
+        let kind = [("content-type", "application/json")];
+        let (status, headers, text) =
+            city.whole("POST", "/api/v1/session", "", &kind, body.as_bytes());
+        if status != 200 {
+            return Err(serde_json::from_str(&text).unwrap());
+        }
+        let cookie = headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        Ok(Self { city, cookie })
+    }
+
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let text = body.to_string();
+        let headers = [("content-type", "application/json"), ("cookie", self.cookie.as_str())];
+        let sent = if method == "GET" { &b""[..] } else { text.as_bytes() };
+        let (status, text) = self.city.send_with(method, path, "", &headers, sent).unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
+        self.ask("GET", path, &Value::Null)
+    }
+}
+
+/// Somebody with that password.
+pub(crate) fn person(city: &City, name: &str, roles: &[&str], area: &str, agency: Option<&str>) {
+    let account = json!({"name": name, "display_name": name, "password": STRONG,
+        "roles": roles, "area": area, "agency": agency});
+    let (status, body) = city.post("/api/v1/users", &city.admin, &account);
+    assert_eq!(status, 201, "{body}");
 }

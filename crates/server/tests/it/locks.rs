@@ -4,53 +4,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{City, Folder, PASSWORD, PROGRAM, now_ms, until};
+use crate::harness::{Browser, City, Folder, PASSWORD, PROGRAM, STRONG, now_ms, person, until};
 
 const TOWN: &str = "500103001";
 const GRID: &str = "500103001001001";
-/// A password that nobody guesses.
-const STRONG: &str = "five trams wait below the bridge";
-
-/// A browser: a cookie that it was given, and requests with it.
-struct Browser<'a> {
-    city: &'a City,
-    cookie: String,
-}
-
-impl<'a> Browser<'a> {
-    /// Signs in; what was said when that failed.
-    fn open(city: &'a City, name: &str, password: &str, code: Option<&str>) -> Result<Self, Value> {
-        let body = json!({"name": name, "password": password, "code": code}).to_string();
-        let kind = [("content-type", "application/json")];
-        let (status, headers, text) =
-            city.whole("POST", "/api/v1/session", "", &kind, body.as_bytes());
-        if status != 200 {
-            return Err(serde_json::from_str(&text).unwrap());
-        }
-        let cookie = headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-        Ok(Self { city, cookie })
-    }
-
-    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let text = body.to_string();
-        let headers = [("content-type", "application/json"), ("cookie", self.cookie.as_str())];
-        let sent = if method == "GET" { &b""[..] } else { text.as_bytes() };
-        let (status, text) = self.city.send_with(method, path, "", &headers, sent).unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
-    }
-
-    fn get(&self, path: &str) -> (u16, Value) {
-        self.ask("GET", path, &Value::Null)
-    }
-}
-
-fn person(city: &City, name: &str, roles: &[&str], area: &str, agency: Option<&str>) {
-    let account = json!({"name": name, "display_name": name, "password": STRONG,
-        "roles": roles, "area": area, "agency": agency});
-    let (status, body) = city.post("/api/v1/users", &city.admin, &account);
-    assert_eq!(status, 201, "{body}");
-}
-
 /// The code that an authenticator shows, this many steps of half a minute from now.
 fn code(secret: &str, steps: i64) -> String {
     let script = "import hmac,hashlib,base64,struct,sys\n\
@@ -226,6 +183,7 @@ fn a_session_is_no_token_and_a_token_no_session() {
     let path = "/api/v1/session/password";
     let body = json!({"old": PASSWORD, "new": STRONG});
     assert_eq!(city.post(path, &city.admin, &body).0, 403);
+    let body = json!({"password": PASSWORD});
     assert_eq!(city.post("/api/v1/session/second-factor", &city.admin, &body).0, 403);
 
     let all = browser.get("/api/v1/session/all").1;
@@ -307,15 +265,15 @@ fn an_emergency_shows_more_lets_act_no_further_and_is_reviewed() {
 
 /// A citizen's case with everything that is known of them.
 fn reported(city: &City) -> String {
-    let app = city.account("app", &["app"], "50", None);
     let form = format!(
-        "api_key={app}&service_code=dirty_road&lat=29.5605&long=106.5705&description=%E4%BA%95%E7%9B%96\
-         &first_name=%E5%BC%A0&last_name=&phone=13800001234&email=zhang%40example.org"
+        "type=dirty_road&area={TOWN}&words=%E8%B7%AF%E5%8F%A3%E5%BE%88%E8%84%8F&name=%E5%BC%A0&\
+         phone=13800001234&email=zhang%40example.org"
     );
-    let kind = Some("application/x-www-form-urlencoded");
-    let (status, body) = city.send("POST", "/open311/v2/requests.json", "", kind, form.as_bytes());
-    assert_eq!(status, 200, "{body}");
-    body[0]["service_request_id"].as_str().unwrap().to_owned()
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let (status, page) = city.send_with("POST", "/report", "", &kind, form.as_bytes()).unwrap();
+    assert_eq!(status, 200, "{page}");
+    let cases = city.list("/api/v1/cases?state=all", &city.admin);
+    cases[0]["id"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -373,8 +331,10 @@ fn what_was_kept_long_enough_is_erased_by_schedule() {
     let city = City::start(&folder, &[]);
     let case = reported(&city);
     person(&city, "duty", &["duty_officer"], "50", None);
+    person(&city, "town", &["duty_officer"], TOWN, None);
+    let town = Browser::open(&city, "town", STRONG, None).unwrap();
     let refuse = format!("/api/v1/cases/{case}/refuse");
-    let (status, body) = city.post(&refuse, &city.admin, &json!({"reason": "not ours"}));
+    let (status, body) = town.ask("POST", &refuse, &json!({"reason": "not ours"}));
     assert_eq!(status, 200, "{body}");
     city.stop();
     let city = City::start(&folder, &["--keep-contacts-days", "0"]);

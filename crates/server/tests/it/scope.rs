@@ -13,8 +13,9 @@ use crate::harness::{City, Folder, now_ms, until};
 /// Routes that anybody may ask. Those of citizens show only cases that citizens reported, by cell and
 /// without personal data (`citizens.rs`); a tracking page shows one of them to whoever has its secret;
 /// a report by Open311 needs a key of its own and answers 403 without. Of the proof log anybody sees hashes
-/// and signatures, which say nothing of what was decided.
-const PUBLIC: [(&str, &str); 29] = [
+/// and signatures, which say nothing of what was decided. Of OGC API Features
+/// and tiles anybody sees documents and outlines of areas; who sees what of the rest is in `features.rs`.
+const PUBLIC: [(&str, &str); 39] = [
     ("get", "/report"),
     ("post", "/report"),
     ("post", "/report/proposal"),
@@ -33,6 +34,16 @@ const PUBLIC: [(&str, &str); 29] = [
     ("get", "/open311/v2/{document}"),
     ("post", "/open311/v2/{document}"),
     ("get", "/open311/v2/{list}/{document}"),
+    ("get", "/tiles/{file}"),
+    ("get", "/tiles/{layer}/{z}/{x}/{file}"),
+    ("get", "/ogc"),
+    ("get", "/ogc/api"),
+    ("get", "/ogc/conformance"),
+    ("get", "/ogc/collections"),
+    ("get", "/ogc/collections/{collection}"),
+    ("get", "/ogc/collections/{collection}/queryables"),
+    ("get", "/ogc/collections/{collection}/items"),
+    ("get", "/ogc/collections/{collection}/items/{id}"),
     ("get", "/api/v1/city"),
     ("get", "/api/v1/log/checkpoint"),
     ("get", "/api/v1/log/witnessed"),
@@ -60,7 +71,7 @@ enum Check {
     Thing(Thing),
     /// A deed on a thing: the foreign one 404, and it stays as it was.
     Deed(Thing, &'static [&'static str]),
-    /// Has a test of its own below.
+    /// Has a test of its own, below or in `sensorthings.rs`.
     Apart,
 }
 
@@ -171,6 +182,12 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("get", "/open311/v2/{document}", Check::Public),
     ("post", "/open311/v2/{document}", Check::Public),
     ("get", "/open311/v2/{list}/{document}", Check::Public),
+    ("get", "/sta/v1.1", Check::Everybody("names of sets, and what is served")),
+    ("get", "/sta/v1.1/{*path}", Check::Apart),
+    ("post", "/sta/v1.1/{*path}", Check::Apart),
+    ("patch", "/sta/v1.1/{*path}", Check::Apart),
+    ("put", "/sta/v1.1/{*path}", Check::Apart),
+    ("delete", "/sta/v1.1/{*path}", Check::Apart),
     ("get", "/api/v1/subscriptions", Check::List("")),
     ("post", "/api/v1/subscriptions", Check::Apart),
     ("put", "/api/v1/subscriptions/{id}", Check::Apart),
@@ -204,6 +221,16 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/reviews/{id}/tasks", Check::Deed(Thing::Case, &[])),
     ("get", "/api/v1/tasks", Check::List("area")),
     ("post", "/api/v1/tasks/{id}/done", Check::Apart),
+    ("get", "/tiles/{file}", Check::Public),
+    ("get", "/tiles/{layer}/{z}/{x}/{file}", Check::Public),
+    ("get", "/ogc", Check::Public),
+    ("get", "/ogc/api", Check::Public),
+    ("get", "/ogc/conformance", Check::Public),
+    ("get", "/ogc/collections", Check::Public),
+    ("get", "/ogc/collections/{collection}", Check::Public),
+    ("get", "/ogc/collections/{collection}/queryables", Check::Public),
+    ("get", "/ogc/collections/{collection}/items", Check::Public),
+    ("get", "/ogc/collections/{collection}/items/{id}", Check::Public),
     ("get", "/api/v1/log/checkpoint", Check::Public),
     ("get", "/api/v1/log/witnessed", Check::Public),
     ("get", "/api/v1/log/key", Check::Public),

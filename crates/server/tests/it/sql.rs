@@ -63,7 +63,8 @@ fn the_answer_comes_in_the_format_asked_for() {
     let city = city(&folder);
     let sql = "SELECT device, sum(value) AS s FROM readings GROUP BY device ORDER BY device";
     let send = |format: &str, accept: &str| {
-        let body = json!({"sql": sql, "format": format, "limit": 2}).to_string();
+        let body = json!({"sql": sql, "format": format, "limit": 2, "purpose": "statistics"});
+        let body = body.to_string();
         let headers = [("content-type", "application/json"), ("accept", accept)];
         city.send_with("POST", "/api/v1/sql", &city.admin, &headers, body.as_bytes()).unwrap()
     };

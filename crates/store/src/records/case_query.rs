@@ -33,6 +33,21 @@ pub enum CaseOrder {
     Due,
 }
 
+impl CaseOrder {
+    fn cursor(self, case: &Case) -> Cursor {
+        let key = match self {
+            Self::Filed => case.filed_at.0,
+            Self::Due => case.due_at.map_or(i64::MAX, |t| t.0),
+        };
+        Cursor { key, id: case.id.to_string() }
+    }
+
+    /// The cursor of a page that begins after this case.
+    pub fn after(self, case: &Case) -> String {
+        self.cursor(case).to_text()
+    }
+}
+
 /// Which cases to list. `areas` must be the caller's own or below.
 #[derive(Debug, Clone, Default)]
 pub struct CaseFilter {
@@ -131,13 +146,7 @@ impl Cases<'_> {
         }
         let rows = sql.all(db).await?;
         let items = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-        Ok(Page::cut(items, &filter.page, total, |case| Cursor {
-            key: match filter.order {
-                CaseOrder::Filed => case.filed_at.0,
-                CaseOrder::Due => case.due_at.map_or(i64::MAX, |t| t.0),
-            },
-            id: case.id.to_string(),
-        }))
+        Ok(Page::cut(items, &filter.page, total, |case| filter.order.cursor(case)))
     }
 
     /// Counts over the cases of these areas in a period: closed from `from` on and before `to`, or open

@@ -302,7 +302,7 @@ impl Citizens<'_> {
         proof::row(tx, Source::Contact, &said).await
     }
 
-    fn read_contact(&self, row: &QueryResult) -> Result<ContactRow> {
+    fn read_contact(self, row: &QueryResult) -> Result<ContactRow> {
         Ok(ContactRow {
             reporter: row.get("reporter")?,
             case: row.word("case_id", CaseId::parse)?,

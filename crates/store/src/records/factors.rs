@@ -50,7 +50,7 @@ impl Factors<'_> {
         Ok(sql.count(&self.0.read).await? > 0)
     }
 
-    fn read(&self, row: &QueryResult, user: &str) -> Result<FactorRow> {
+    fn read(self, row: &QueryResult, user: &str) -> Result<FactorRow> {
         Ok(FactorRow {
             secret: self.0.open_text(&place(user), row.get("secret")?)?,
             confirmed_at: row.time_if("confirmed_at")?,

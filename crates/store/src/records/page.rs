@@ -67,7 +67,7 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         format!("{}~{}", self.key, self.id)
     }
 

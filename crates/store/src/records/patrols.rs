@@ -130,7 +130,7 @@ impl Patrols<'_> {
             .collect()
     }
 
-    fn read(&self, row: &QueryResult, by: &str) -> Result<PatrolRow> {
+    fn read(self, row: &QueryResult, by: &str) -> Result<PatrolRow> {
         let key: String = row.get("key")?;
         let points = self.0.open_text(&patrol_place(by, &key), row.get("points")?)?;
         Ok(PatrolRow {

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     GRID_WORKERS,
     PROOF,
     LOCKS,
+    SENSOR_THINGS,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -366,3 +367,17 @@ CREATE TABLE break_glass (
 CREATE INDEX break_glass_user ON break_glass (user_name, until);
 CREATE INDEX case_contact_kept ON case_contact (at) WHERE erased_at IS NULL;
 "#;
+/// Entities of SensorThings, each link in both directions, and what was said of readings besides their
+/// value. Links may lead to numbers of the registry, so they refer to no table.
+const SENSOR_THINGS: &str = r"
+CREATE TABLE sensor_entity (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, area_path TEXT NOT NULL, name TEXT,
+    at INTEGER NOT NULL, made_by TEXT NOT NULL, made_at INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX sensor_entity_order ON sensor_entity (kind, at, id);
+CREATE INDEX sensor_entity_name ON sensor_entity (kind, name) WHERE name IS NOT NULL;
+CREATE TABLE sensor_link (
+    one_kind TEXT NOT NULL, one INTEGER NOT NULL, other_kind TEXT NOT NULL, at INTEGER NOT NULL,
+    other INTEGER NOT NULL, PRIMARY KEY (one_kind, one, other_kind, at, other)) WITHOUT ROWID;
+CREATE TABLE sensor_note (
+    observation INTEGER PRIMARY KEY, feature INTEGER, body TEXT NOT NULL);
+";

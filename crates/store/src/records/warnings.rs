@@ -34,7 +34,8 @@ pub enum WarningState {
 }
 
 impl WarningState {
-    const ALL: [Self; 5] =
+    /// All of them.
+    pub const ALL: [Self; 5] =
         [Self::Raised, Self::Confirmed, Self::Dismissed, Self::Filed, Self::Cleared];
 
     /// Its word: `raised`.
@@ -159,6 +160,17 @@ pub struct WarningRow {
     pub chattering: bool,
     /// What is said of it.
     pub facts: WarningFacts,
+}
+
+impl WarningRow {
+    fn cursor(&self) -> Cursor {
+        Cursor { key: self.raised_at.0, id: self.id.to_string() }
+    }
+
+    /// The cursor of a page of a list that begins after this one.
+    pub fn page_after(&self) -> String {
+        self.cursor().to_text()
+    }
 }
 
 /// An answer. Filing goes through [`super::cases::Cases::file`].
@@ -321,10 +333,7 @@ impl Warnings<'_> {
         page(&mut sql, &filter.page, "raised_at", "id", true)?;
         let rows = sql.all(&self.0.read).await?;
         let items = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-        Ok(Page::cut(items, &filter.page, total, |w| Cursor {
-            key: w.raised_at.0,
-            id: w.id.to_string(),
-        }))
+        Ok(Page::cut(items, &filter.page, total, WarningRow::cursor))
     }
 
     /// How many warnings are neither answered nor cleared in these areas, by severity 1 to 4.

@@ -12,6 +12,7 @@ mod notify;
 mod people;
 mod proof;
 mod scope;
+mod sensor_things;
 mod warnings;
 mod words;
 

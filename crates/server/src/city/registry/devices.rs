@@ -66,6 +66,8 @@ pub(crate) struct Devices {
     titles: HashMap<u32, Box<str>, FixedState>,
     /// Second and further streams, of the few devices that have them, and streams that came late.
     more: HashMap<u32, Vec<StreamId>, FixedState>,
+    /// How often a device came or its facts changed.
+    changes: u64,
 }
 
 /// One device, to be read.
@@ -78,6 +80,10 @@ pub(crate) struct Device<'a> {
 impl Devices {
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The device of that number.
@@ -115,6 +121,7 @@ impl Devices {
     /// Adds the next device.
     pub(crate) fn push(&mut self, spec: &DeviceSpec, areas: &AreaTree, at: Timestamp) -> DeviceId {
         let index = dense(self.rows.len());
+        self.changes += 1;
         self.names.push(&spec.name);
         let code = self.place(&spec.area, areas);
         let terms = self.terms_of(spec);
@@ -131,6 +138,7 @@ impl Devices {
 
     /// New facts about a device; its name stays.
     pub(crate) fn update(&mut self, id: DeviceId, spec: &DeviceSpec, areas: &AreaTree) {
+        self.changes += 1;
         self.unlink(id.0);
         let code = self.place(&spec.area, areas);
         let terms = self.terms_of(spec);

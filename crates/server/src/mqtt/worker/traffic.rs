@@ -8,8 +8,11 @@ use super::super::commit::{Job, Mail, Receipt};
 use super::super::packets::{Connect, Inbound};
 use super::super::peer::{Peer, Stage};
 use super::super::protocol::Ended;
-use super::super::{MqttSink, TakeError, Taken};
+use super::super::{Message, MqttSink, Papers, TakeError, Taken};
 use super::{Worker, find};
+
+/// Bytes of a CONNECT: who is not known yet is not given room for more.
+const GREETING_BYTES_MAX: usize = 16 * 1024;
 
 impl<S: MqttSink> Worker<S> {
     /// Gives everybody who waits a turn, as long as there is room.
@@ -108,11 +111,14 @@ impl<S: MqttSink> Worker<S> {
         bytes: &[u8],
     ) -> Result<usize, Ended> {
         let mut used = 0;
-        let bytes_max = usize::try_from(self.limits.packet_bytes_max).unwrap_or(usize::MAX);
+        let packet_bytes_max = usize::try_from(self.limits.packet_bytes_max).unwrap_or(usize::MAX);
         while peer.has_room(&self.limits) {
             let rest = &bytes[used..];
             let open = matches!(peer.stage, Stage::Open(_));
-            let len = match mqtt::next(rest, peer.protocol.is_v5(), bytes_max) {
+            let len = match mqtt::next(rest, peer.protocol.is_v5(), packet_bytes_max) {
+                Frame::Part(len) if !open && len > GREETING_BYTES_MAX => {
+                    return Err(Ended::Malformed);
+                }
                 Frame::Part(_) => {
                     peer.fresh = false;
                     return Ok(used);
@@ -169,21 +175,49 @@ impl<S: MqttSink> Worker<S> {
         };
         match (&peer.stage, inbound) {
             (Stage::Greeting, Inbound::Connect(connect)) => self.knock(place, peer, connect)?,
+            // The standard wants the connection ended; the library lets these pass.
+            (Stage::Open(_), Inbound::Publish { message, .. })
+                if message.topic.contains(['#', '+', '\0']) =>
+            {
+                return Err(Ended::Malformed);
+            }
             (Stage::Open(permit), Inbound::Publish { id, exactly_once, message }) => {
                 let receipt = Receipt { place, serial: peer.serial, id, exactly_once };
                 let permit = Arc::clone(permit);
                 peer.in_flight += 1;
-                self.messages += 1;
-                self.load.messages += 1;
-                self.load.message_bytes += message.payload.len();
-                // What came before it is begun before it.
-                self.hand_over();
-                self.begin(Job::Message(permit, message, receipt));
+                self.pass_on(permit, message, receipt);
             }
-            (Stage::Open(_), inbound) => peer.protocol.answer(&inbound, &mut self.answers)?,
+            (Stage::Open(_), inbound) => {
+                if matches!(inbound, Inbound::Disconnect { wants_will: false }) {
+                    peer.will = None;
+                }
+                peer.protocol.answer(&inbound, &mut self.answers)?;
+            }
             _ => return Err(Ended::Malformed),
         }
         Ok(len)
+    }
+
+    /// Sends a message on its own way to the disk.
+    fn pass_on(&mut self, permit: Arc<S::Permit>, message: Message, receipt: Receipt) {
+        self.messages += 1;
+        self.load.messages += 1;
+        self.load.message_bytes += message.payload.len();
+        // What came before it is begun before it.
+        self.hand_over();
+        self.begin(Job::Message(permit, message, receipt));
+    }
+
+    /// Takes the will of a client that went without a word as sent by it. When we stop, it did not go.
+    pub(super) fn send_will(&mut self, place: u32, ended: Ended) {
+        let Some(peer) = &mut self.peers[place as usize] else { return };
+        let (Some(will), Stage::Open(permit)) = (peer.will.take(), &peer.stage) else { return };
+        if ended != Ended::Stopping {
+            let permit = Arc::clone(permit);
+            let receipt = Receipt { place, serial: peer.serial, id: None, exactly_once: false };
+            peer.in_flight += 1;
+            self.pass_on(permit, *will, receipt);
+        }
     }
 
     /// Has name and token looked up.
@@ -191,8 +225,11 @@ impl<S: MqttSink> Worker<S> {
         if let Some(fault) = peer.protocol.fault_of(&connect) {
             return Err(peer.protocol.refuse(fault, &mut self.answers));
         }
-        peer.stage = Stage::Knocking { nameless: connect.client_id_empty };
-        let papers = (connect.user, connect.password);
+        peer.stage = Stage::Knocking { nameless: connect.client_id.is_empty() };
+        let device = peer.device.clone();
+        let papers = Papers { user: connect.user, password: connect.password, device };
+        peer.name = self.names.of(&papers, &connect.client_id);
+        peer.will = connect.will.map(Box::new);
         if let Some(others) = self.knocking.get_mut(&papers) {
             others.push((place, peer.serial));
             return Ok(());
@@ -200,8 +237,7 @@ impl<S: MqttSink> Worker<S> {
         self.knocking.insert(papers.clone(), vec![(place, peer.serial)]);
         let (sink, mailbox) = (Arc::clone(&self.sink), Arc::clone(&self.mailbox));
         self.runtime.spawn(async move {
-            let (user, password) = &papers;
-            let permit = sink.authenticate(user.as_deref(), password.as_deref()).await;
+            let permit = sink.authenticate(&papers).await;
             mailbox.post(Mail::Recognised(papers, permit));
         });
         Ok(())

@@ -1,0 +1,249 @@
+//! Changes and removals. What a client made changes in the records; the value of a reading is corrected or
+//! withdrawn as every reading is, in the journal and on record; devices are the registry's and stay.
+
+use chengmai_model::{StreamId, Timestamp, error};
+use chengmai_store::records::sensor_things::{EntityRow, NoteRow, Question};
+use chengmai_wire::corrections::CorrectionRow;
+use chengmai_wire::sensorthings::{
+    self as sta, Draft, Entity, Id, Kind, Link, Relation, Value, time_of,
+};
+use serde_json::{Map, Value as Json};
+
+use super::create::{BELOW, name_in, number, time_in};
+use super::read::View;
+use super::refused;
+use super::registry::{self, KIND, Key};
+use crate::api::corrections::correct_one;
+use crate::http::access::Permission;
+use crate::http::problem::{Answer, Problem};
+
+/// What cannot be without what.
+const REMOVED_WITH: [(&str, &str); 6] = [
+    BELOW[0],
+    BELOW[1],
+    BELOW[2],
+    ("Sensor", "Datastream"),
+    ("ObservedProperty", "Datastream"),
+    ("FeatureOfInterest", "Observation"),
+];
+
+/// How a change is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// What is named changes.
+    Merge,
+    /// What is named changes, what may be absent and is not named goes.
+    Replace,
+    /// Steps of a JSON Patch.
+    Steps,
+}
+
+impl View<'_> {
+    /// Changes an entity.
+    pub(super) async fn change(&self, entity: &Entity, how: Change, json: &Json) -> Answer<()> {
+        self.caller.need(Permission::DeviceManage)?;
+        let kind = entity.kind;
+        let before = Json::Object(entity.fields.clone());
+        let json = match how {
+            Change::Steps => sta::json_patch(before, json).map_err(refused)?,
+            Change::Merge | Change::Replace => json.clone(),
+        };
+        let change = sta::patch(kind, &json).map_err(refused)?;
+        let key = registry::key(&self.city.registry.read(), kind, &entity.id);
+        match key {
+            Some(Key::Stored(id)) => self.change_stored(entity, id, how, change).await,
+            Some(Key::Reading(stream, at)) => {
+                self.change_reading(entity, (stream, at), change).await
+            }
+            _ => Err(other_door(entity)),
+        }
+    }
+
+    async fn change_stored(
+        &self,
+        entity: &Entity,
+        id: i64,
+        how: Change,
+        change: Draft,
+    ) -> Answer<()> {
+        let kind = entity.kind;
+        self.own(kind, id).await?;
+        let mut before = entity.fields.clone();
+        if how != Change::Merge {
+            let stays = |name: &str| {
+                name.contains('@') || kind.field(name).is_some_and(|f| f.required || f.read_only)
+            };
+            before.retain(|name, _| stays(name));
+        }
+        let mut after = sta::merged(kind, &before, &change).map_err(refused)?;
+        after.retain(|name, _| kind.field(name).is_none_or(|field| !field.read_only));
+        if let Some(measured) = entity.fields.get(KIND) {
+            let fixed = ["unitOfMeasurement", "observationType"];
+            let other_property =
+                change.links.iter().any(|(way, _)| way.to == Kind::ObservedProperty);
+            if other_property
+                || fixed.iter().any(|name| after.get(*name) != entity.fields.get(*name))
+            {
+                let detail = format!("its readings are of the kind {measured}");
+                return Err(Problem::new(&error::STA_OTHER_DOOR, detail));
+            }
+        }
+        let links = self.links_of(entity, &change).await?;
+        let records = self.city.records.sensor_things();
+        let name = name_in(&after);
+        let at = time_in(kind, &after);
+        records.update(id, name.as_deref(), &Json::Object(after).to_string()).await?;
+        if let Some(at) = at {
+            records.set_time(kind.one(), id, Timestamp(at)).await?;
+        }
+        for (relation, others) in links {
+            if kind == Kind::Thing {
+                self.locate(id, &others).await?;
+            } else {
+                let end = (kind.one(), id, Timestamp(at.unwrap_or_default()));
+                records.relink(end, relation.to.one(), &others).await?;
+            }
+        }
+        if kind == Kind::Location {
+            let things = Kind::Location.way_to(Kind::Thing);
+            let things = match things {
+                Some(way) => self.neighbours(std::slice::from_ref(entity), way).await?,
+                None => Vec::new(),
+            };
+            for thing in things.iter().flatten() {
+                self.locate(number(thing)?, &[id]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The neighbours that a change names, by way; they must be there.
+    async fn links_of(
+        &self,
+        entity: &Entity,
+        change: &Draft,
+    ) -> Answer<Vec<(&'static Relation, Vec<i64>)>> {
+        let mut found: Vec<(&'static Relation, Vec<i64>)> = Vec::new();
+        for (relation, link) in &change.links {
+            let changes = !relation.many || relation.to == Kind::Location;
+            let Link::Known(id) = link else {
+                return Err(Problem::new(&error::STA_BODY, format!("{}: an id", relation.name)));
+            };
+            let other = self.find(relation.to, id).await?;
+            let other =
+                other.ok_or_else(|| Problem::not_found(format!("{}({id})", relation.to.one())))?;
+            if !changes {
+                // Those are changed themselves; a client that sends back what it read changes nothing.
+                let back = relation.to.way_to(entity.kind);
+                let is_there = match back {
+                    Some(way) => self.neighbours(&[other], way).await?,
+                    None => Vec::new(),
+                };
+                if is_there.iter().flatten().any(|one| one.id == entity.id) {
+                    continue;
+                }
+                let detail = format!("change the {} instead", relation.to.one());
+                return Err(Problem::new(&error::STA_BODY, detail));
+            }
+            let number = number(&other)?;
+            match found.iter_mut().find(|(known, _)| known == relation) {
+                Some((_, others)) if others.contains(&number) => {}
+                Some((_, others)) => others.push(number),
+                None => found.push((*relation, vec![number])),
+            }
+        }
+        Ok(found)
+    }
+
+    /// An entity that the caller may change: a centre above's may be seen, not changed.
+    async fn own(&self, kind: Kind, id: i64) -> Answer<EntityRow> {
+        let question = Question { id: Some(id), above: false, ..self.question(kind) };
+        let rows = self.city.records.sensor_things().list(&question).await?;
+        let above = || Problem::new(&error::FORBIDDEN, "it belongs to an area above yours");
+        rows.into_iter().next().ok_or_else(above)
+    }
+
+    async fn change_reading(
+        &self,
+        entity: &Entity,
+        (stream, at): (StreamId, Timestamp),
+        change: Draft,
+    ) -> Answer<()> {
+        let mut fields: Map<String, Json> = entity.fields.clone();
+        fields.extend(change.fields.clone());
+        let moment = fields.get("phenomenonTime").and_then(Json::as_str).and_then(time_of);
+        if time_in(Kind::Observation, &fields) != Some(at.0) {
+            return Err(Problem::new(
+                &error::STA_BODY,
+                "the time of a reading is what it is known by",
+            ));
+        }
+        let result = fields.remove("result").and_then(|result| result.as_f64());
+        let result =
+            result.ok_or_else(|| Problem::new(&error::STA_BODY, "the result is a number"))?;
+        if entity.fields.get("result").and_then(Json::as_f64).map(f64::to_bits)
+            != Some(result.to_bits())
+        {
+            self.correct(stream, at, Some(result)).await?;
+        }
+        if !matches!(moment, Some(Value::Span(..))) {
+            fields.remove("phenomenonTime");
+        }
+        if fields.get("resultTime").is_some_and(|said| said == at.to_rfc3339().as_str()) {
+            fields.remove("resultTime");
+        }
+        fields.retain(|_, value| !value.is_null());
+        let feature = change.links.iter().find(|(way, _)| way.to == Kind::FeatureOfInterest);
+        if fields.is_empty() && feature.is_none() {
+            return Ok(());
+        }
+        let observation = number(entity)?;
+        let records = self.city.records.sensor_things();
+        let feature = match feature {
+            Some((_, Link::Known(id))) => {
+                let found = self.find(Kind::FeatureOfInterest, id).await?;
+                let missing = || Problem::not_found(format!("FeatureOfInterest({id})"));
+                Some(number(&found.ok_or_else(missing)?)?)
+            }
+            Some(_) => return Err(Problem::new(&error::STA_BODY, "FeatureOfInterest: an id")),
+            None => records.notes(&[observation]).await?.first().and_then(|note| note.feature),
+        };
+        let body = Json::Object(fields).to_string();
+        Ok(records.note(&[NoteRow { observation, feature, body }]).await?)
+    }
+
+    /// The value of a reading as it should have been; without one there should have been none.
+    async fn correct(&self, stream: StreamId, at: Timestamp, new: Option<f64>) -> Answer<()> {
+        let (device, kind) = {
+            let registry = self.city.registry.read();
+            let entry = registry.stream(stream);
+            let device = registry.device(entry.device).name().to_owned();
+            (device, registry.kind(entry.kind).name.to_string())
+        };
+        let reason = "SensorThings".to_owned();
+        let row = CorrectionRow { line: 1, device, kind, at, old: None, new, reason };
+        correct_one(self.city, self.caller, row).await
+    }
+
+    /// Removes an entity and what cannot be without it.
+    pub(super) async fn remove(&self, entity: &Entity) -> Answer<()> {
+        self.caller.need(Permission::DeviceManage)?;
+        let key = registry::key(&self.city.registry.read(), entity.kind, &entity.id);
+        match key {
+            Some(Key::Stored(id)) => {
+                self.own(entity.kind, id).await?;
+                let records = self.city.records.sensor_things();
+                records.remove((entity.kind.one(), id), &REMOVED_WITH).await?;
+                Ok(())
+            }
+            Some(Key::Reading(stream, at)) => self.correct(stream, at, None).await,
+            _ => Err(other_door(entity)),
+        }
+    }
+}
+
+fn other_door(entity: &Entity) -> Problem {
+    let Entity { kind, id, .. } = entity;
+    let id: &Id = id;
+    Problem::new(&error::STA_OTHER_DOOR, format!("{}({id})", kind.one()))
+}

@@ -1,0 +1,270 @@
+//! New observations. Those of a kind of the packs are readings: through the registry's checks into the
+//! journal, answered when they are on disk. All others are kept in the records, where no indicator and no
+//! rule looks.
+//!
+//! What a reading cannot hold (a feature of its own, parameters, quality, a span of time) is kept beside
+//! it as a note.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chengmai_model::{Reading, StreamId, Timestamp, error};
+use chengmai_store::records::sensor_things::{NewEntity, NoteRow, Target};
+use chengmai_wire::Fault;
+use chengmai_wire::sensorthings::{Draft, Entity, Id, Kind, Link, Value, time_of};
+use serde_json::{Map, Value as Json};
+
+use super::create::{name_in, number, time_in};
+use super::read::View;
+use super::refused;
+use super::registry::{self, CITY, KIND, Key};
+use crate::api::readings::stopped;
+use crate::http::problem::{Answer, Problem};
+use crate::ingest::{check_scope, check_value, speaker};
+
+/// How long an answer waits for its readings to be seen as well.
+const SEEN_PATIENCE: Duration = Duration::from_millis(500);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Where the observations of a Datastream go.
+#[derive(Debug, Clone)]
+enum Home {
+    Journal(StreamId),
+    Records(Entity),
+}
+
+/// What is known of the Datastreams of a request.
+#[derive(Debug, Default)]
+struct Homes {
+    homes: BTreeMap<i64, Home>,
+    features: BTreeMap<i64, i64>,
+}
+
+/// What one draft becomes.
+#[derive(Debug)]
+enum Made {
+    Reading(Reading, Option<NoteRow>),
+    Entity(NewEntity),
+}
+
+impl View<'_> {
+    /// Makes observations whose neighbours are all there; for each its id, or why there is none.
+    pub(super) async fn observe(
+        &self,
+        drafts: Vec<Result<Draft, Fault>>,
+    ) -> Answer<Vec<Answer<Id>>> {
+        let mut homes = Homes::default();
+        let mut outcomes: Vec<Answer<Id>> = Vec::with_capacity(drafts.len());
+        let (mut readings, mut notes) = (Vec::new(), Vec::new());
+        let (mut entities, mut places) = (Vec::new(), Vec::new());
+        for draft in drafts {
+            let made = match draft.map_err(refused) {
+                Ok(draft) => self.made(draft, &mut homes).await,
+                Err(problem) => Err(problem),
+            };
+            outcomes.push(match made {
+                Ok(Made::Reading(reading, note)) => {
+                    let id = registry::reading(reading.stream, reading.at, reading.value).id;
+                    readings.push(reading);
+                    notes.extend(note);
+                    Ok(id)
+                }
+                Ok(Made::Entity(entity)) => {
+                    entities.push(entity);
+                    places.push(outcomes.len());
+                    Ok(Id::Number(0))
+                }
+                Err(problem) => Err(problem),
+            });
+        }
+        let records = self.city.records.sensor_things();
+        if !notes.is_empty() {
+            // First: a note without a reading is never shown, a reading without its note would be wrong.
+            records.note(&notes).await?;
+        }
+        if let Some(last) = readings.last().copied() {
+            let durable = self.city.make_durable(readings).await;
+            durable.map_err(|refusal| stopped(self.city, refusal))?;
+            self.seen(last).await?;
+        }
+        let ids = records.insert(&self.caller.user.name, self.now, &entities).await?;
+        for (place, id) in places.into_iter().zip(ids) {
+            outcomes[place] = Ok(Id::Number(id));
+        }
+        Ok(outcomes)
+    }
+
+    async fn made(&self, draft: Draft, homes: &mut Homes) -> Answer<Made> {
+        let link = |to: Kind| {
+            draft.links.iter().find_map(|(way, link)| match link {
+                Link::Known(id) if way.to == to => Some(id.clone()),
+                _ => None,
+            })
+        };
+        let datastream = link(Kind::Datastream);
+        let datastream =
+            datastream.ok_or_else(|| incomplete("an Observation needs a Datastream"))?;
+        let Id::Number(id) = datastream else {
+            return Err(Problem::not_found(format!("Datastream({datastream})")));
+        };
+        let feature = match link(Kind::FeatureOfInterest) {
+            Some(feature) => {
+                let found = self.find(Kind::FeatureOfInterest, &feature).await?;
+                let missing = || Problem::not_found(format!("FeatureOfInterest({feature})"));
+                Some(number(&found.ok_or_else(missing)?)?)
+            }
+            None => None,
+        };
+        match self.home(id, homes).await? {
+            Home::Journal(stream) => self.reading(stream, draft.fields, feature),
+            Home::Records(datastream) => {
+                let feature = match feature {
+                    Some(feature) => feature,
+                    None => self.usual_feature(&datastream, id, homes).await?,
+                };
+                self.entry(draft.fields, &datastream, feature).await
+            }
+        }
+    }
+
+    async fn home(&self, id: i64, homes: &mut Homes) -> Answer<Home> {
+        if let Some(home) = homes.homes.get(&id) {
+            return Ok(home.clone());
+        }
+        let found = self.find(Kind::Datastream, &Id::Number(id)).await?;
+        let entity = found.ok_or_else(|| Problem::not_found(format!("Datastream({id})")))?;
+        let stream =
+            || match registry::key(&self.city.registry.read(), Kind::Datastream, &entity.id) {
+                Some(Key::Stream(stream)) => Some(stream),
+                _ => registry::backing_stream(&self.city.registry.read_recursive(), id),
+            };
+        let mut behind = stream();
+        if behind.is_none() && entity.fields.contains_key(KIND) {
+            // The program ended between making the Datastream and registering its device.
+            self.bind(id).await?;
+            behind = stream();
+        }
+        let speaker = speaker(self.city, self.caller)?;
+        match behind {
+            Some(stream) => check_scope(&self.city.registry.read(), speaker, stream)?,
+            None if speaker.is_one_device() => {
+                return Err(Problem::new(&error::FORBIDDEN, "the token is another device's"));
+            }
+            None => {}
+        }
+        let home = behind.map_or_else(|| Home::Records(entity.clone()), Home::Journal);
+        homes.homes.insert(id, home.clone());
+        Ok(home)
+    }
+
+    fn reading(
+        &self,
+        stream: StreamId,
+        mut fields: Map<String, Json>,
+        feature: Option<i64>,
+    ) -> Answer<Made> {
+        let value = fields.remove("result").and_then(|result| result.as_f64());
+        let value = value.ok_or_else(|| incomplete("the result of this Datastream is a number"))?;
+        let at = time_in(Kind::Observation, &fields).map_or(self.now, Timestamp);
+        let said = fields.get("phenomenonTime").and_then(Json::as_str).and_then(time_of);
+        if !matches!(said, Some(Value::Span(..))) {
+            fields.remove("phenomenonTime");
+        }
+        if fields.get("resultTime").is_some_and(|said| said == at.to_rfc3339().as_str()) {
+            fields.remove("resultTime");
+        }
+        {
+            let registry = self.city.registry.read();
+            let kind = registry.kind(registry.stream(stream).kind);
+            check_value(kind.range, self.now, at, value)?;
+        }
+        let reading = Reading { stream, at, value };
+        if fields.is_empty() && feature.is_none() {
+            return Ok(Made::Reading(reading, None));
+        }
+        let Id::Number(observation) = registry::reading(stream, at, value).id else {
+            return Err(incomplete("of this stream only time and number are kept"));
+        };
+        let body = Json::Object(fields).to_string();
+        Ok(Made::Reading(reading, Some(NoteRow { observation, feature, body })))
+    }
+
+    async fn entry(
+        &self,
+        mut fields: Map<String, Json>,
+        datastream: &Entity,
+        feature: i64,
+    ) -> Answer<Made> {
+        let now = self.now.to_rfc3339();
+        fields.entry("phenomenonTime").or_insert_with(|| now.into());
+        fields.entry("resultTime").or_insert(Json::Null);
+        let at = time_in(Kind::Observation, &fields).unwrap_or(self.now.0);
+        Ok(Made::Entity(NewEntity {
+            kind: Kind::Observation.one(),
+            area: self.area_of_known(datastream).await?,
+            name: None,
+            at: Timestamp(at),
+            body: Json::Object(fields).to_string(),
+            links: vec![
+                (Kind::Datastream.one(), Target::Known(number(datastream)?)),
+                (Kind::FeatureOfInterest.one(), Target::Known(feature)),
+            ],
+        }))
+    }
+
+    /// What observations of a Datastream are about when none says so: the place of its Thing. It is made
+    /// once for each Location.
+    async fn usual_feature(&self, datastream: &Entity, id: i64, homes: &mut Homes) -> Answer<i64> {
+        if let Some(feature) = homes.features.get(&id) {
+            return Ok(*feature);
+        }
+        let location = self.location_of(datastream).await?;
+        let needed = || incomplete("the Thing has no Location; give a FeatureOfInterest");
+        let location = location.ok_or_else(needed)?;
+        let place = number(&location)?;
+        let feature = if place >= CITY { place } else { self.feature_at(place, &location).await? };
+        homes.features.insert(id, feature);
+        Ok(feature)
+    }
+
+    async fn feature_at(&self, place: i64, location: &Entity) -> Answer<i64> {
+        let records = self.city.records.sensor_things();
+        let (kind, end) = (Kind::FeatureOfInterest, [place]);
+        let ends = (Kind::Location.one(), &end[..]);
+        let known = records.linked(ends, kind.one(), &self.scope, true, 1).await?;
+        if let Some((_, feature)) = known.first() {
+            return Ok(feature.id);
+        }
+        let mut fields = location.fields.clone();
+        let shape = fields.remove("location").unwrap_or_default();
+        fields.insert("feature".to_owned(), shape);
+        let new = NewEntity {
+            kind: kind.one(),
+            area: self.area_of_known(location).await?,
+            name: name_in(&fields),
+            at: Timestamp(0),
+            body: Json::Object(fields).to_string(),
+            links: vec![(Kind::Location.one(), Target::Known(place))],
+        };
+        let ids = records.insert(&self.caller.user.name, self.now, &[new]).await?;
+        ids.first().copied().ok_or_else(|| Problem::new(&error::INTERNAL, "no feature"))
+    }
+
+    /// Waits until a reading can be asked for, since clients ask at once for what they made. It is on disk
+    /// already, so the answer does not depend on it.
+    async fn seen(&self, reading: Reading) -> Answer<()> {
+        let span = (reading.at.0, reading.at.0.saturating_add(1));
+        let look = async {
+            while self.readings(reading.stream, span, 1).await?.is_empty() {
+                tokio::time::sleep(LOOK).await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(SEEN_PATIENCE, look).await.unwrap_or(Ok(()))
+    }
+}
+
+fn incomplete(what: &str) -> Problem {
+    Problem::new(&error::STA_BODY, what)
+}
