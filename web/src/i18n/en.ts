@@ -337,7 +337,6 @@ const en: typeof zh = {
     remove: "Remove",
     remove_sure: "Remove user {name}? Records of what they did stay.",
     done_remove: "User {name} removed",
-    token: "Issue token",
     token_once: "The token is shown only once: store it now.",
   },
   grid: grid.en,

@@ -336,7 +336,6 @@ export default {
     remove: "删除",
     remove_sure: "确定删除用户 {name}？其办理记录会保留。",
     done_remove: "已删除用户 {name}",
-    token: "签发令牌",
     token_once: "令牌只显示这一次，请立即保存。",
   },
   grid: grid.zh,

@@ -172,7 +172,7 @@ impl Tokens<'_> {
         Ok(())
     }
 
-    /// Notes that a second factor was shown in this session.
+    /// Notes that whoever holds a token has shown a second factor.
     pub async fn make_strong(&self, hash: &str) -> Result<()> {
         let mut sql = Sql::new("UPDATE token SET strong = 1 WHERE hash = ");
         sql.value(hash).run(&self.0.write).await?;

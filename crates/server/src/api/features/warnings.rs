@@ -19,7 +19,7 @@ const PAGES_MAX: usize = 10;
 pub(super) fn queryables() -> Vec<Queryable> {
     vec![
         property("rule", Kind::Text, "规则", "rule"),
-        property("pack", Kind::Text, "行业包", "pack"),
+        property("pack", Kind::Text, "场景包", "pack"),
         property("severity", Kind::Integer, "级别", "severity, 1 to 4"),
         property("peak_severity", Kind::Integer, "最高级别", "worst severity it had"),
         words("state", "状态", "how it stands", &WarningState::ALL.map(WarningState::word)),
