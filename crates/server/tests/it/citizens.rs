@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::harness::{Browser, City, Folder, PASSWORD};
+use crate::browser::Browser;
+use crate::harness::{City, Folder, PASSWORD};
 
 /// With camera data: 29.56 N, 106.57 E, and the words `ZhangSanPhone`.
 const PHOTO: &[u8] = include_bytes!("../../../../tests/corpus/geo_report/photo.jpg");

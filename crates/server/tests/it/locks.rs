@@ -4,7 +4,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Browser, City, Folder, PASSWORD, PROGRAM, STRONG, now_ms, person, until};
+use crate::browser::{Browser, STRONG, person};
+use crate::harness::{City, Folder, PASSWORD, PROGRAM, now_ms, until};
 
 const TOWN: &str = "500103001";
 const GRID: &str = "500103001001001";

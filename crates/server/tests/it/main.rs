@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod areas;
+mod browser;
 mod case_kill;
 mod citizens;
 mod corrections;

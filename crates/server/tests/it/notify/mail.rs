@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::{TOWN, base64_decoded, deliveries, subscribe};
-use crate::harness::{Browser, City, Folder, STRONG, person, until};
+use crate::browser::{Browser, STRONG, person};
+use crate::harness::{City, Folder, until};
 
 /// A mail as it came.
 #[derive(Debug, Clone)]
