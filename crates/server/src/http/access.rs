@@ -185,12 +185,16 @@ impl Caller {
         Ok(self)
     }
 
-    /// All permissions of the caller in their own area.
+    /// All permissions of the caller in their own area, those that need a purpose among them.
     pub(crate) fn permissions(&self) -> Vec<Permission> {
         let is_wider = self.user.area.contains(&self.home);
         let own = What::in_area(if is_wider { &self.home } else { &self.user.area });
-        let all = Permission::ALL.iter().copied();
-        all.filter(|&permission| self.verdict(permission, own).is_allowed).collect()
+        let may = |&permission: &Permission| {
+            let purposes = std::iter::once(None).chain(PURPOSES.map(Some));
+            let mut asked = purposes.map(|purpose| What { purpose, ..own });
+            asked.any(|what| self.verdict(permission, what).is_allowed)
+        };
+        Permission::ALL.iter().copied().filter(may).collect()
     }
 
     /// What policies and the token say.
