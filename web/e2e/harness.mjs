@@ -50,8 +50,8 @@ export async function until(what, question, limitMs = 30_000) {
   }
 }
 
-/** A running city. With CHENGMAI_URL set, one that somebody else runs. */
-export async function startServer() {
+/** A running city, with more flags for its address. With CHENGMAI_URL set, one that somebody else runs. */
+export async function startServer(flagsFor = () => []) {
   if (process.env.CHENGMAI_URL) {
     return { url: process.env.CHENGMAI_URL, mine: false, log: () => "", stop: async () => {}, start: async () => {}, end: async () => {} };
   }
@@ -64,7 +64,7 @@ export async function startServer() {
   async function start() {
     child = spawn(
       BINARY,
-      ["serve", "--data", data, "--http", `127.0.0.1:${http}`, "--mqtt", `127.0.0.1:${mqtt}`, "--register-unknown"],
+      ["serve", "--data", data, "--http", `127.0.0.1:${http}`, "--mqtt", `127.0.0.1:${mqtt}`, "--register-unknown", ...flagsFor(url)],
       { cwd: ROOT, env: { ...process.env, CHENGMAI_ADMIN_PASSWORD: PASSWORD }, stdio: ["ignore", "pipe", "pipe"] },
     );
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
@@ -206,6 +206,8 @@ export async function openPage(browser, url, { width = 1366, height = 768, lang 
   const faults = [];
   const outside = [];
   page.on("console", (message) => {
+    // What another site's page says is its own.
+    if (!page.url().startsWith(url)) return;
     // The browser notes every refused request; "am I signed in?" answered with no is not a fault.
     if (message.type() === "error" && !message.location().url.endsWith("/api/v1/session")) faults.push(message.text());
   });

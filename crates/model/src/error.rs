@@ -40,6 +40,12 @@ impl ErrorCode {
     pub fn hint(&self) -> Text {
         Text::new(self.hint_zh, self.hint_en)
     }
+
+    /// All of it, for a terminal.
+    pub fn line(&self) -> String {
+        let Self { zh, en, hint_zh, hint_en, .. } = self;
+        format!("{} {zh} / {en}\n    fix 改法: {hint_zh} / {hint_en}\n   ", self.label())
+    }
 }
 
 macro_rules! catalogue {
@@ -108,6 +114,8 @@ catalogue! {
         "没有规则使用该类型的限值" / "no rule asks for set-points of this kind" ; "在场景包 rules.toml 中写 setpoint('red') 等条件后再导入限值" / "write a condition such as value >= setpoint('red') in a pack's rules.toml, then import the set-points"
     PACK_INVALID = 301 "pack_invalid" 400
         "场景包有误" / "the pack has faults" ; "运行 chengmai pack check 查看文件、行号与改法" / "run chengmai pack check for file, line and fix"
+    PACK_UNSIGNED = 302 "pack_unsigned" 400
+        "场景包没有可信的签名" / "the pack is not signed as it must be" ; "核对文件后由签名人运行 chengmai pack sign 重新签名" / "look at its files, then have a signer run chengmai pack sign"
     NOT_ALLOWED_NOW = 401 "not_allowed_now" 409
         "当前状态不允许该操作" / "this step is not allowed in the present state" ; "刷新后查看可用操作" / "reload and look at the actions offered"
     REASON_REQUIRED = 402 "reason_required" 422
@@ -238,6 +246,18 @@ catalogue! {
         "应急授权须覆盖本辖区的上级区域，写明理由，且不超过四小时" / "access in an emergency is to an area above your own, with a reason, for four hours at most" ; "选择上级区域，写明理由和时长" / "choose an area above your own, say why and how long"
     TOKEN_SCOPE = 513 "token_scope" 422
         "令牌范围无效" / "a token cannot be limited to that" ; "权限、区域、设备须在该账号范围之内" / "permissions, area and device must lie within the account's own"
+    PROVIDER_OFF = 514 "provider_off" 404
+        "本系统没有接入统一身份认证" / "this city has no identity provider" ; "用用户名和密码登录；接入方法见《账号与权限》" / "sign in with name and password; the guide on access says how one is connected"
+    PROVIDER_FAILED = 515 "provider_failed" 502
+        "统一身份认证平台没有正常应答" / "the identity provider did not answer as it should" ; "稍后再试，或用用户名和密码登录；管理员请核对 --oidc 各项设置" / "try again later, or sign in with name and password; administrators: check the --oidc settings"
+    PROVIDER_ANSWER = 516 "provider_answer" 401
+        "统一身份认证的结果不能采信" / "the answer of the identity provider cannot be taken" ; "请重新登录" / "sign in again"
+    NO_ACCOUNT = 517 "no_account" 403
+        "您在这里还没有账号，或账号尚未关联" / "you have no account here, or it is not linked yet" ; "有账号：先用密码登录，在“我的账号”中关联；没有账号：请管理员建立" / "if you have one: sign in with its password and link it under My account; if not: ask an administrator"
+    WEAK_SIGN_IN = 518 "weak_sign_in" 403
+        "您的账号须双因子，统一身份认证没有验证第二因子" / "your account needs a second factor, and the identity provider asked for none" ; "用密码和动态验证码登录" / "sign in with your password and a code"
+    LINKED_ALREADY = 519 "linked_already" 409
+        "这个身份或账号已关联到别处" / "this person or this account is linked to another one already" ; "先解除原来的关联；管理员可在“用户”中解除" / "take the other link away first; administrators can do so under Users"
     STOPPED = 601 "stopped" 503
         "磁盘写入失败，已停止接收读数" / "a disk write failed; readings are not taken any more" ; "磁盘已满：腾出空间后自动恢复；其他故障：修好磁盘后重启。已确认的读数都在" / "a full disk: make room, it goes on by itself; anything else: mend the disk and restart. All acknowledged readings are safe"
     OVERLOADED = 602 "overloaded" 429

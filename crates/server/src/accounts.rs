@@ -15,11 +15,14 @@ use crate::http::problem::{Answer, Problem};
 pub(crate) mod factor;
 mod locks;
 pub(crate) mod passwords;
+pub(crate) mod provider;
 mod sign_in;
 
 pub(crate) use locks::{EMERGENCY_MS_MAX, Locks, REVIEW_MS};
 use passwords::{check_strength, hash, verify};
-pub(crate) use sign_in::{SESSION_MS, TOKEN_DAYS_MAX, by_token, end_session, new_token, sign_in};
+pub(crate) use sign_in::{
+    SESSION_MS, TOKEN_DAYS_MAX, by_provider, by_token, end_session, link, new_token, sign_in,
+};
 
 /// Who acts when somebody with access to the data folder uses the command line.
 pub(crate) const COMMAND_LINE: &str = "command line";
@@ -178,6 +181,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text
     })
+}
+
+/// Every byte that is not a letter, a digit or one of `-._~` by its number (RFC 3986 §2.3).
+fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
 }
 
 pub(crate) fn hash_token(token: &str) -> String {

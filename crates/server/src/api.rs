@@ -30,6 +30,7 @@ pub(crate) mod moments;
 pub(crate) mod packs;
 pub(crate) mod patrols;
 pub(crate) mod proposals;
+pub(crate) mod provider;
 pub(crate) mod readings;
 pub(crate) mod reviews;
 pub(crate) mod rules;

@@ -176,11 +176,28 @@ pub(crate) enum PackWhat {
     Check {
         /// Folders of packs; none: the built-in ones
         folders: Vec<PathBuf>,
+        /// One of these must have signed each of them, separated by commas: name+identifier+base64
+        #[arg(long, value_delimiter = ',', value_name = "KEYS")]
+        signers: Vec<String>,
     },
     /// Run the scenarios of packs
     Test {
         /// Folders of packs; none: the built-in ones
         folders: Vec<PathBuf>,
+    },
+    /// Sign packs, so that a city that asks for it (serve --pack-signers) takes them and nothing else
+    ///
+    /// Example: chengmai pack sign packs/heat --key city-packs.key --name packs.city.example
+    Sign {
+        /// Folders of packs
+        #[arg(required = true)]
+        folders: Vec<PathBuf>,
+        /// File with the signer's key; made if absent. Keep it away from the city's machine
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Name of a new key
+        #[arg(long, default_value = "packs")]
+        name: String,
     },
     /// Start a new pack from a small working example
     New {

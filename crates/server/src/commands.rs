@@ -15,9 +15,14 @@ pub(crate) mod user;
 pub(crate) mod verify;
 pub(crate) mod witness;
 
-use std::io::Write as _;
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
+use chengmai_store::proof::Signer;
+
+use crate::city::layout::keep_secret;
 
 /// One line to the person at the terminal.
 pub(crate) fn say(line: impl AsRef<str>) {
@@ -29,6 +34,27 @@ pub(crate) fn say(line: impl AsRef<str>) {
 pub(crate) fn complain(error: &anyhow::Error) {
     // Nothing is left to do when even that cannot be said.
     let _ = writeln!(std::io::stderr(), "chengmai: {error:#}");
+}
+
+/// One's own key to sign with, made when there is none; and whether it was made now.
+pub(crate) fn own_key(path: &Path, name: &str) -> anyhow::Result<(Signer, bool)> {
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            let signer = Signer::parse(&text);
+            Ok((signer.with_context(|| format!("the key {}", path.display()))?, false))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            ensure!(
+                !name.contains(|c: char| c == '+' || c.is_whitespace()),
+                "--name {name}: no + and no spaces"
+            );
+            let signer = Signer::generate(name).context("the system gives no random numbers")?;
+            keep_secret(path, signer.secret_text().as_bytes())
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            Ok((signer, true))
+        }
+        Err(error) => bail!("cannot read {}: {error}", path.display()),
+    }
 }
 
 /// A runtime for commands that need one.

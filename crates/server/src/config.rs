@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use chengmai_store::proof::Verifier;
@@ -12,10 +13,12 @@ use serde::Deserialize;
 
 pub(crate) mod locks;
 pub(crate) mod notify;
+pub(crate) mod provider;
 pub(crate) mod tls;
 
 use locks::{LockFlags, LockSettings};
 use notify::{NotifyFlags, NotifySettings};
+use provider::{ProviderFlags, ProviderSettings};
 use tls::{TlsFiles, TlsFlags};
 
 /// Holds the password of the records' server where no file does.
@@ -53,6 +56,9 @@ pub(crate) struct ServeFlags {
     /// Folder with packs 场景包 to load besides the built-in ones (same id: yours wins)
     #[arg(long, env = "CHENGMAI_PACKS", value_name = "DIR")]
     packs: Option<PathBuf>,
+    /// Public keys, separated by commas, of which one must have signed each pack of that folder (chengmai pack sign)
+    #[arg(long, env = "CHENGMAI_PACK_SIGNERS", value_delimiter = ',', value_name = "KEYS")]
+    pack_signers: Option<Vec<String>>,
     /// Register devices and kinds on first sight instead of refusing them
     #[arg(long, env = "CHENGMAI_REGISTER_UNKNOWN", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     register_unknown: Option<bool>,
@@ -74,6 +80,8 @@ pub(crate) struct ServeFlags {
     witnesses: Option<Vec<String>>,
     #[command(flatten)]
     locks: LockFlags,
+    #[command(flatten)]
+    provider: ProviderFlags,
     /// TOML file with any of these settings (`http = "0.0.0.0:80"`)
     #[arg(long, env = "CHENGMAI_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -90,6 +98,7 @@ struct ConfigFile {
     mqtt: Option<String>,
     mqtt_broker: Option<String>,
     packs: Option<PathBuf>,
+    pack_signers: Option<Vec<String>>,
     register_unknown: Option<bool>,
     body_mib_max: Option<u32>,
     lateness: Option<String>,
@@ -110,6 +119,60 @@ struct ConfigFile {
     requests_per_second: Option<u32>,
     keep_contacts_days: Option<u32>,
     keep_patrols_days: Option<u32>,
+    oidc_issuer: Option<String>,
+    oidc_client: Option<String>,
+    oidc_secret_file: Option<PathBuf>,
+    oidc_name: Option<String>,
+    oidc_account_claim: Option<String>,
+}
+
+impl ConfigFile {
+    fn read(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the settings file {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("settings file {}", path.display()))
+    }
+
+    fn notify(&mut self) -> NotifyFlags {
+        NotifyFlags {
+            smtp_url: self.smtp_url.take(),
+            smtp_password_file: self.smtp_password_file.take(),
+            smtp_from: self.smtp_from.take(),
+            public_url: self.public_url.take(),
+            allow_webhook_to: self.allow_webhook_to.take(),
+            notify_retry: self.notify_retry.take(),
+        }
+    }
+
+    fn tls(&mut self) -> TlsFlags {
+        TlsFlags {
+            tls_cert: self.tls_cert.take(),
+            tls_key: self.tls_key.take(),
+            tls_client_ca: self.tls_client_ca.take(),
+            mqtts: self.mqtts.take(),
+        }
+    }
+
+    fn locks(&mut self) -> LockFlags {
+        LockFlags {
+            policies: self.policies.take(),
+            second_factor_for: self.second_factor_for.take(),
+            requests_per_second: self.requests_per_second.take(),
+            keep_contacts_days: self.keep_contacts_days.take(),
+            keep_patrols_days: self.keep_patrols_days.take(),
+        }
+    }
+
+    fn provider(&mut self) -> ProviderFlags {
+        ProviderFlags {
+            issuer: self.oidc_issuer.take(),
+            client: self.oidc_client.take(),
+            secret_file: self.oidc_secret_file.take(),
+            name: self.oidc_name.take(),
+            account_claim: self.oidc_account_claim.take(),
+        }
+    }
 }
 
 /// Settings of a running city, complete.
@@ -124,6 +187,8 @@ pub(crate) struct Config {
     pub(crate) mqtts: Option<SocketAddr>,
     pub(crate) mqtt_broker: Option<String>,
     pub(crate) packs: Option<PathBuf>,
+    /// Who may have signed them; none: nobody must.
+    pub(crate) pack_signers: Vec<Verifier>,
     pub(crate) register_unknown: bool,
     pub(crate) body_bytes_max: usize,
     pub(crate) lateness_ms: i64,
@@ -132,6 +197,8 @@ pub(crate) struct Config {
     /// Whose cosignatures on the proof log are taken.
     pub(crate) witnesses: Vec<Verifier>,
     pub(crate) locks: LockSettings,
+    /// Where people may sign in besides here.
+    pub(crate) provider: Option<Arc<ProviderSettings>>,
     /// The city is a made-up one: every page says so.
     pub(crate) simulated: bool,
 }
@@ -139,15 +206,11 @@ pub(crate) struct Config {
 impl ServeFlags {
     /// Flags over file over defaults. `data_default` is what a missing `--data` means.
     pub(crate) fn resolve(self, data_default: &str, simulated: bool) -> anyhow::Result<Config> {
-        let file: ConfigFile = match &self.config {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read the settings file {}", path.display()))?;
-                toml::from_str(&text)
-                    .with_context(|| format!("settings file {}", path.display()))?
-            }
-            None => ConfigFile::default(),
-        };
+        let mut file = ConfigFile::read(self.config.as_deref())?;
+        let notify = self.notify.or(file.notify()).resolve()?;
+        let (tls, mqtts) = self.tls.or(file.tls()).resolve()?;
+        let locks = self.locks.or(file.locks());
+        let provider = self.provider.or(file.provider());
         let mqtt = self.mqtt.or(file.mqtt).unwrap_or_else(|| "127.0.0.1:1883".to_owned());
         let mqtt = match mqtt.as_str() {
             "off" => None,
@@ -165,33 +228,14 @@ impl ServeFlags {
                 .records_password_file
                 .or(file.records_password_file),
         };
-        let notify = self.notify.or(NotifyFlags {
-            smtp_url: file.smtp_url,
-            smtp_password_file: file.smtp_password_file,
-            smtp_from: file.smtp_from,
-            public_url: file.public_url,
-            allow_webhook_to: file.allow_webhook_to,
-            notify_retry: file.notify_retry,
-        });
-        let tls = self.tls.or(TlsFlags {
-            tls_cert: file.tls_cert,
-            tls_key: file.tls_key,
-            tls_client_ca: file.tls_client_ca,
-            mqtts: file.mqtts,
-        });
-        let (tls, mqtts) = tls.resolve()?;
         let witnesses = self.witnesses.or(file.witnesses).unwrap_or_default();
-        let locks = self.locks.or(LockFlags {
-            policies: file.policies,
-            second_factor_for: file.second_factor_for,
-            requests_per_second: file.requests_per_second,
-            keep_contacts_days: file.keep_contacts_days,
-            keep_patrols_days: file.keep_patrols_days,
-        });
+        let pack_signers = self.pack_signers.or(file.pack_signers).unwrap_or_default();
         Ok(Config {
+            provider: provider.resolve(notify.public_url.as_deref())?.map(Arc::new),
             locks: locks.resolve()?,
-            witnesses: witnesses_of(&witnesses)?,
-            notify: notify.resolve()?,
+            witnesses: verifiers("--witnesses", &witnesses)?,
+            pack_signers: verifiers("--pack-signers", &pack_signers)?,
+            notify,
             records: records.place(&data)?,
             data,
             http: self.http.or(file.http).unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
@@ -231,10 +275,9 @@ impl RecordsFlags {
     }
 }
 
-fn witnesses_of(keys: &[String]) -> anyhow::Result<Vec<Verifier>> {
+pub(crate) fn verifiers(flag: &str, keys: &[String]) -> anyhow::Result<Vec<Verifier>> {
     let read = |key: &String| {
-        Verifier::parse(key)
-            .with_context(|| format!("--witnesses {key}: give name+identifier+base64"))
+        Verifier::parse(key).with_context(|| format!("{flag} {key}: give name+identifier+base64"))
     };
     keys.iter().map(read).collect()
 }
@@ -262,6 +305,8 @@ impl Config {
             snapshot_ms: i64::MAX,
             notify: NotifySettings::default(),
             witnesses: Vec::new(),
+            provider: None,
+            pack_signers: Vec::new(),
             locks: LockSettings::default(),
             simulated: true,
         }

@@ -7,11 +7,15 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use chengmai_engine::Catalog;
 use chengmai_model::city::City as Profile;
+use chengmai_model::error;
 use chengmai_model::pack::{self, Pack, PackFault};
+use chengmai_store::proof::Verifier;
 use rust_embed::RustEmbed;
 
 use crate::clock;
 use crate::config::Config;
+
+pub(crate) mod signed;
 
 /// The packs as they stand in the repository, inside the binary.
 #[derive(RustEmbed)]
@@ -26,15 +30,18 @@ const CITY_PACK_FILE: &str = "city.toml";
 
 /// The packs of a city; what a duty officer should know of the calendar is said in the log.
 pub(crate) fn load_for(config: &Config) -> anyhow::Result<Loaded> {
-    let loaded = load(config.packs.as_deref())?;
+    let loaded = load_signed(config.packs.as_deref(), &config.pack_signers)?;
     for note in loaded.profile.calendar.notes(loaded.profile.local_date(clock::now())) {
         tracing::info!("{}", note.en);
     }
     Ok(loaded)
 }
 
-/// All packs by folder name.
-fn find(folder: Option<&Path>) -> anyhow::Result<BTreeMap<String, PackFiles>> {
+/// All packs by folder name. With signers, those of a folder must be signed by one of them.
+fn find(
+    folder: Option<&Path>,
+    signers: &[Verifier],
+) -> anyhow::Result<BTreeMap<String, PackFiles>> {
     let mut found: BTreeMap<String, PackFiles> = BTreeMap::new();
     for path in BuiltIn::iter() {
         let Some((name, file)) = path.split_once('/') else { continue };
@@ -50,7 +57,13 @@ fn find(folder: Option<&Path>) -> anyhow::Result<BTreeMap<String, PackFiles>> {
         let path = entry?.path();
         if path.is_dir() {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            found.insert(name, read_folder(&path)?);
+            let files = read_folder(&path)?;
+            if !signers.is_empty() {
+                let signer = signed::signer_of(&name, &files, signers)
+                    .with_context(|| error::PACK_UNSIGNED.line())?;
+                tracing::info!(pack = name, signer, "the pack is signed");
+            }
+            found.insert(name, signed::without(files));
         }
     }
     Ok(found)
@@ -93,10 +106,15 @@ pub(crate) struct Loaded {
 /// # Errors
 /// Every fault of every pack, with file, line and fix.
 pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
+    load_signed(folder, &[])
+}
+
+/// The same, when one of these must have signed each pack of the folder.
+fn load_signed(folder: Option<&Path>, signers: &[Verifier]) -> anyhow::Result<Loaded> {
     let mut packs = Vec::new();
     let mut faults = Vec::new();
     let mut city_files: Option<PackFiles> = None;
-    for (name, files) in find(folder)? {
+    for (name, files) in find(folder, signers)? {
         if is_city(&files) {
             city_files = Some(files);
             continue;

@@ -33,6 +33,7 @@ pub mod citizens;
 pub mod corrections;
 pub mod deliveries;
 pub mod factors;
+pub mod identities;
 mod import;
 mod keys;
 pub mod notices;
@@ -215,6 +216,11 @@ impl Records {
     /// Sessions and API tokens.
     pub fn tokens(&self) -> tokens::Tokens<'_> {
         tokens::Tokens(self)
+    }
+
+    /// Identities 统一身份.
+    pub fn identities(&self) -> identities::Identities<'_> {
+        identities::Identities(self)
     }
 
     /// Second factors 双因子.

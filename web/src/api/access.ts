@@ -28,6 +28,12 @@ export interface Factor {
   recovery_left: number;
 }
 
+/** The identity provider, and since when one's own account is linked to it. */
+export interface Link {
+  name: string | null;
+  linked_at: Iso | null;
+}
+
 /** A second factor that was begun; shown once. */
 export interface Begun {
   secret: string;
@@ -81,6 +87,8 @@ export const tokensOf = (name: string | null): string => (name === null ? "/sess
 
 export const useFactor = () =>
   useQuery({ queryKey: ["factor"], queryFn: ({ signal }) => api.get<Factor>("/session/second-factor", {}, signal) });
+export const useLink = () =>
+  useQuery({ queryKey: ["link"], queryFn: ({ signal }) => api.get<Link>("/session/provider", {}, signal) });
 
 export const useEmergencies = (enabled: MaybeRefOrGetter<boolean>) =>
   useQuery({

@@ -1382,6 +1382,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/provider": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The identity provider, and since when one's own account is linked to it. */
+        get: operations["get_link"];
+        put?: never;
+        /** Begin to sign in through the city's identity provider: where to send the browser. 404 when there is none. */
+        post: operations["begin_sign_in"];
+        /** Take the link of one's own account away. */
+        delete: operations["remove_link"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/provider/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Back from the provider: a page of ours that goes on by itself, or says what went wrong. */
+        get: operations["come_back"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/provider/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to link one's own account: where to send the browser. */
+        post: operations["begin_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session/second-factor": {
         parameters: {
             query?: never;
@@ -1612,6 +1665,23 @@ export interface paths {
         post?: never;
         /** Remove an account; its sessions and tokens end. */
         delete: operations["delete_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/provider": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take the link of an account away: the person is another one now. */
+        delete: operations["reset_link"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2361,6 +2431,7 @@ export interface components {
          *       "agency": null,
          *       "area": "500103",
          *       "display_name": "值班员",
+         *       "linked": false,
          *       "name": "duty",
          *       "roles": [
          *         "duty_officer"
@@ -2372,6 +2443,8 @@ export interface components {
             agency?: string | null;
             area: string;
             display_name: string;
+            /** @description Whether it is linked to a person of the identity provider. */
+            linked: boolean;
             name: string;
             roles: string[];
             /** @description Whether a second factor is asked for. */
@@ -2691,6 +2764,16 @@ export interface components {
              */
             minutes: number;
             reason: string;
+        };
+        /**
+         * @description Where to go after signing in.
+         * @example {
+         *       "next": "/cases"
+         *     }
+         */
+        BeginSignIn: {
+            /** @description A page of ours; the overview when absent. */
+            next?: string | null;
         };
         /**
          * @description A secret for an authenticator, shown once.
@@ -3151,6 +3234,7 @@ export interface components {
          *         "en": "Chongqing",
          *         "zh": "重庆市"
          *       },
+         *       "provider": null,
          *       "root": "50",
          *       "sections": [
          *         {
@@ -3187,6 +3271,8 @@ export interface components {
          */
         CityJson: {
             name: components["schemas"]["TextJson"];
+            /** @description What people call the identity provider through which they may sign in; none: there is none. */
+            provider?: string | null;
             root: string;
             sections: components["schemas"]["Named"][];
             severities: components["schemas"]["SeverityJson"][];
@@ -3892,6 +3978,15 @@ export interface components {
             /** @description What is counted, of what. */
             meaning: components["schemas"]["TextJson"];
             name: components["schemas"]["TextJson"];
+        };
+        /**
+         * @description Where the browser goes now.
+         * @example {
+         *       "url": "https://id.city.example/auth?response_type=code&client_id=chengmai"
+         *     }
+         */
+        GoTo: {
+            url: string;
         };
         /** @description What ISA-18.2 asks for. */
         GoalJson: {
@@ -4632,6 +4727,8 @@ export interface components {
                 agency?: string | null;
                 area: string;
                 display_name: string;
+                /** @description Whether it is linked to a person of the identity provider. */
+                linked: boolean;
                 name: string;
                 roles: string[];
                 /** @description Whether a second factor is asked for. */
@@ -5773,6 +5870,18 @@ export interface components {
             responsible?: components["schemas"]["ResponsibleJson"] | null;
             /** @description At most three, the most likely first; empty until the city has learnt from its cases. */
             types: components["schemas"]["LikelyJson"][];
+        };
+        /**
+         * @description The provider, and whether one's own account is linked to it.
+         * @example {
+         *       "linked_at": "2026-11-22T03:04:05.678Z",
+         *       "name": "渝快政"
+         *     }
+         */
+        ProviderJson: {
+            linked_at?: string | null;
+            /** @description What people call it; none: the city has no provider. */
+            name?: string | null;
         };
         /** @description A share that says of what. */
         RateJson: {
@@ -9837,6 +9946,110 @@ export interface operations {
             };
         };
     };
+    get_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderJson"];
+                };
+            };
+        };
+    };
+    begin_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BeginSignIn"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoTo"];
+                };
+            };
+        };
+    };
+    remove_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description gone; sign in with the password */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    come_back: {
+        parameters: {
+            query?: {
+                /** @example cm_0123 */
+                state?: string;
+                /** @example abc */
+                code?: string;
+                /** @example access_denied */
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page; signed in, or linked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    begin_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoTo"];
+                };
+            };
+        };
+    };
     get_factor: {
         parameters: {
             query?: never;
@@ -10286,6 +10499,27 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    reset_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example duty */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description gone; its sessions ended */
             204: {
                 headers: {
                     [name: string]: unknown;

@@ -73,6 +73,8 @@ export interface User {
 /** An account as the administrator lists it. */
 export interface Account {
   second_factor: boolean;
+  /** It is linked to a person of the identity provider. */
+  linked: boolean;
   name: string;
   display_name: string;
   roles: string[];
@@ -97,6 +99,8 @@ export interface City {
   sections: { id: string; name: Text }[];
   severities: { severity: Severity; name: Text; color: string }[];
   simulated: boolean;
+  /** What people call the identity provider; null: there is none. */
+  provider: string | null;
   version: string;
 }
 

@@ -8,7 +8,7 @@ use chengmai_store::records::Records;
 use chengmai_store::records::users::UserRow;
 use totp_rs::{Algorithm, Secret, TOTP};
 
-use super::{hash_token, hex, note};
+use super::{hash_token, hex, note, percent_encoded};
 use crate::city::internal;
 use crate::clock;
 use crate::http::problem::{Answer, Problem};
@@ -70,18 +70,6 @@ pub(crate) async fn begin(records: &Records, user: &UserRow, city: &str) -> Answ
     let code = qrcode::QrCode::new(&uri).map_err(|e| internal(&e))?;
     let svg = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(200, 200).build();
     Ok(Begun { secret, uri, svg })
-}
-
-/// Percent-encoding for a part of a path.
-fn percent_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect()
 }
 
 /// Confirms by a code; recovery codes, shown once.

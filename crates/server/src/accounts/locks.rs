@@ -13,9 +13,11 @@ use chengmai_store::records::tokens::{TokenKind, TokenRow};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
+use super::provider::Provider;
 use crate::city::City;
 use crate::clock;
 use crate::config::locks::LockSettings;
+use crate::config::provider::ProviderSettings;
 use crate::http::problem::Answer;
 use crate::http::rate::Limiter;
 use crate::policy::Policies;
@@ -31,6 +33,8 @@ type SeenMap = HashMap<String, Timestamp, foldhash::fast::RandomState>;
 #[derive(Debug)]
 pub(crate) struct Locks {
     pub(crate) policies: Policies,
+    /// Where people may sign in besides here.
+    pub(crate) provider: Option<Arc<Provider>>,
     /// Roles whose people must have a second factor.
     second_factor_for: Vec<Role>,
     /// Sign-ins from one address, right or wrong.
@@ -51,12 +55,16 @@ impl Locks {
     ///
     /// # Errors
     /// When a policy cannot be taken.
-    pub(crate) fn new(settings: &LockSettings) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        settings: &LockSettings,
+        provider: Option<Arc<ProviderSettings>>,
+    ) -> anyhow::Result<Self> {
         let policies = Policies::load(settings.policies.as_deref())?;
         tracing::info!(policies = policies.len(), "policies are loaded");
         let per_second = settings.requests_per_second;
         Ok(Self {
             policies,
+            provider: provider.map(|settings| Arc::new(Provider::new(settings))),
             second_factor_for: settings.second_factor_for.clone(),
             addresses: Limiter::new(200, 1_000).saying(&error::LOCKED),
             guesses: Limiter::new(5, 3 * 60_000).saying(&error::LOCKED),
@@ -72,6 +80,11 @@ impl Locks {
     pub(crate) fn must_enrol(&self, roles: &[Role], token: &TokenRow) -> bool {
         let is_asked = roles.iter().any(|role| self.second_factor_for.contains(role));
         is_asked && token.kind == TokenKind::Session && !token.strong
+    }
+
+    /// Goes on when nobody signed in too often from this address.
+    pub(crate) fn try_address(&self, from: &str) -> Answer<()> {
+        self.addresses.take(from, clock::now())
     }
 
     /// Goes on when a signed-in person has not shown passwords or codes too often.

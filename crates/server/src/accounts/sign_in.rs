@@ -6,11 +6,13 @@
 
 use chengmai_model::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use chengmai_model::{Timestamp, error};
+use chengmai_store::records::identities::IdentityRow;
 use chengmai_store::records::tokens::{NewToken, TokenKind, TokenRow, TokenScope};
 use chengmai_store::records::users::UserRow;
 use chengmai_store::records::{Records, RecordsError};
 
 use super::passwords::{unknown_user_hash, verify};
+use super::provider::Person;
 use super::{factor, hash_token, note, random_token};
 use crate::city::City;
 use crate::clock;
@@ -98,6 +100,45 @@ pub(crate) async fn sign_in(
     city.records.users().note_success(name).await?;
     let token = open_session(city, name, from, factor.is_some(), "sign_in").await?;
     Ok((user, token))
+}
+
+/// Who came back from the identity provider: their account, and a new session of it.
+pub(crate) async fn by_provider(city: &City, person: &Person, from: &str) -> Answer<String> {
+    let records = &city.records;
+    let identities = records.identities();
+    let known = identities.account(&person.issuer, &person.subject).await?;
+    let name = match (known, &person.account) {
+        (Some(name), _) => name,
+        (None, Some(name)) if records.users().find(name).await?.is_some() => {
+            link(city, name, person).await?;
+            name.clone()
+        }
+        (None, told) => {
+            let told = told.as_deref().unwrap_or(&person.subject);
+            return Err(Problem::new(&error::NO_ACCOUNT, told));
+        }
+    };
+    // An account that asks for a second factor here is not opened by less elsewhere.
+    if !person.strong && records.factors().find_confirmed(&name).await? {
+        return Err(Problem::new(&error::WEAK_SIGN_IN, name));
+    }
+    open_session(city, &name, from, person.strong, "sign_in_provider").await
+}
+
+/// Gives an account the identity of whoever came back from the provider.
+pub(crate) async fn link(city: &City, name: &str, person: &Person) -> Answer<()> {
+    let now = clock::now();
+    let row = IdentityRow {
+        user: name.to_owned(),
+        issuer: person.issuer.clone(),
+        subject: person.subject.clone(),
+        at: now,
+    };
+    if !city.records.identities().link(&row).await? {
+        return Err(Problem::new(&error::LINKED_ALREADY, name));
+    }
+    note(&city.records, now, name, "provider_linked", name).await?;
+    Ok(())
 }
 
 /// A new session of an account that has shown who it is.

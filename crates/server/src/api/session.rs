@@ -156,7 +156,7 @@ pub(crate) async fn change_password(
 }
 
 /// Passwords, sessions and second factors are a person's matter: no token changes them.
-fn only_people(caller: &Caller) -> Answer<()> {
+pub(super) fn only_people(caller: &Caller) -> Answer<()> {
     if caller.token.kind == TokenKind::Session {
         return Ok(());
     }

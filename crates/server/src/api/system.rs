@@ -24,7 +24,7 @@ use crate::mqtt::MqttCounters;
     "time_zone": "Asia/Shanghai", "tiers": [{"id": "city", "name": {"zh": "市", "en": "City"}}],
     "sections": [{"id": "facility_operation", "name": {"zh": "设施运行", "en": "Facilities"}}],
     "severities": [{"severity": 4, "name": {"zh": "红色", "en": "Red"}, "color": "#D92D20"}],
-    "simulated": false, "version": "0.1.0"}))]
+    "simulated": false, "provider": null, "version": "0.1.0"}))]
 pub(crate) struct CityJson {
     name: TextJson,
     root: String,
@@ -34,6 +34,8 @@ pub(crate) struct CityJson {
     severities: Vec<SeverityJson>,
     /// True for the demo: everything in it is made up.
     simulated: bool,
+    /// What people call the identity provider through which they may sign in; none: there is none.
+    provider: Option<String>,
     version: &'static str,
 }
 
@@ -83,6 +85,7 @@ pub(crate) async fn get_city(State(city): State<Arc<City>>) -> Json<CityJson> {
             })
             .collect(),
         simulated: city.config.simulated,
+        provider: city.locks.provider.as_ref().map(|provider| provider.name().to_owned()),
         version: env!("CARGO_PKG_VERSION"),
     })
 }

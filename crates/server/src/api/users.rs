@@ -20,7 +20,7 @@ use crate::http::problem::{Answer, Problem};
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"name": "duty", "display_name": "值班员", "roles": ["duty_officer"],
-    "area": "500103", "agency": null, "second_factor": false}))]
+    "area": "500103", "agency": null, "second_factor": false, "linked": false}))]
 pub(crate) struct AccountJson {
     name: String,
     display_name: String,
@@ -29,6 +29,8 @@ pub(crate) struct AccountJson {
     agency: Option<String>,
     /// Whether a second factor is asked for.
     second_factor: bool,
+    /// Whether it is linked to a person of the identity provider.
+    linked: bool,
 }
 
 impl From<UserRow> for AccountJson {
@@ -40,6 +42,7 @@ impl From<UserRow> for AccountJson {
             area: user.area.code().to_owned(),
             agency: user.agency,
             second_factor: false,
+            linked: false,
         }
     }
 }
@@ -54,9 +57,10 @@ pub(crate) async fn list_users(
     caller.need(Permission::UserManage)?;
     let users = city.records.users().list(&[caller.scope_path(None)?]).await?;
     let strong = city.records.factors().confirmed().await?;
+    let linked = city.records.identities().linked().await?;
     let account = |user: UserRow| {
-        let second_factor = strong.contains(&user.name);
-        AccountJson { second_factor, ..AccountJson::from(user) }
+        let (second_factor, linked) = (strong.contains(&user.name), linked.contains(&user.name));
+        AccountJson { second_factor, linked, ..AccountJson::from(user) }
     };
     Ok(Json(Page::whole(users.into_iter().map(account).collect())))
 }

@@ -97,14 +97,15 @@ pub(crate) async fn prepare(config: Config) -> anyhow::Result<Prepared> {
     if let Some(old) = areas.of_last_run(&files, &loaded)? {
         tracing::info!("the areas changed: what began over the old ones is finished first");
         let tree = Arc::clone(&old.tree);
-        prepare_over(config.clone(), packs::load_for(&config)?, old).await?.start()?.stop().await;
+        let past = Box::pin(prepare_over(config.clone(), packs::load_for(&config)?, old));
+        past.await?.start()?.stop().await;
         areas::renew(&files, &loaded, &tree)?;
         areas = Areas::today(&files, &loaded)?;
     }
     let tree = Arc::clone(&areas.tree);
     let renewed = areas.before.is_some();
     tracing::info!(areas = tree.len(), packs = loaded.packs.len(), "areas and packs are loaded");
-    let mut prepared = prepare_over(config, loaded, areas).await?;
+    let mut prepared = Box::pin(prepare_over(config, loaded, areas)).await?;
     areas::first_run(&files, &tree)?;
     if renewed {
         prepared.leave_snapshot()?;
@@ -412,7 +413,7 @@ impl Prepared {
         let stop_reason = Arc::new(RwLock::new(None));
         let (proof, log_writer) = self.proof;
         let taking = Taking::start(Arc::clone(&proof), self.records.clone(), log_writer);
-        let locks = Arc::new(Locks::new(&self.config.locks)?);
+        let locks = Arc::new(Locks::new(&self.config.locks, self.config.provider.clone())?);
         let city = Arc::new(City {
             config: self.config,
             areas: self.areas,

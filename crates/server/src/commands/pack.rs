@@ -8,13 +8,16 @@ use chengmai_engine::scenario;
 use chengmai_model::city::City as Profile;
 use chengmai_model::pack::{self, Pack as Parsed};
 
-use super::say;
+use super::{own_key, say};
 use crate::cli::{Pack, PackWhat};
+use crate::config::verifiers;
+use crate::packs::signed;
 use crate::{clock, packs};
 
 pub(crate) fn run(pack: Pack) -> anyhow::Result<()> {
     match pack.what {
-        PackWhat::Check { folders } => {
+        PackWhat::Check { folders, signers } => {
+            check_signatures(&folders, &signers)?;
             let loaded = load(&folders)?;
             for pack in &loaded.asked {
                 say(format!("{} {}: sound", pack.head.id, pack.head.version));
@@ -29,7 +32,43 @@ pub(crate) fn run(pack: Pack) -> anyhow::Result<()> {
         }
         PackWhat::Test { folders } => test(&folders),
         PackWhat::New { folder } => new(&folder),
+        PackWhat::Sign { folders, key, name } => sign(&folders, &key, &name),
     }
+}
+
+/// A pack's name is its folder's.
+fn name_of(folder: &Path) -> anyhow::Result<String> {
+    let folder = folder.canonicalize().with_context(|| format!("no {}", folder.display()))?;
+    let name = folder.file_name().context("give the folder of a pack")?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
+fn check_signatures(folders: &[PathBuf], signers: &[String]) -> anyhow::Result<()> {
+    let signers = verifiers("--signers", signers)?;
+    for folder in folders.iter().filter(|_| !signers.is_empty()) {
+        let name = name_of(folder)?;
+        let signer = signed::signer_of(&name, &packs::read_folder(folder)?, &signers)?;
+        say(format!("{name}: signed by {signer}"));
+    }
+    Ok(())
+}
+
+/// Signs packs that are sound, and prints what a city needs to know the signer by.
+fn sign(folders: &[PathBuf], key: &Path, name: &str) -> anyhow::Result<()> {
+    load(folders)?;
+    let (signer, is_new) = own_key(key, name)?;
+    if is_new {
+        let public = signer.verifier().text();
+        say(format!("a new key; start the city with\n    --pack-signers {public}"));
+    }
+    for folder in folders {
+        let pack = name_of(folder)?;
+        let text = signed::sign(&pack, &packs::read_folder(folder)?, &signer);
+        let path = folder.join(signed::FILE);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        say(format!("{pack}: signed by {}", signer.verifier().name()));
+    }
+    Ok(())
 }
 
 /// What was asked for, and a catalog of it together with the built-in packs.
@@ -49,7 +88,7 @@ fn load(folders: &[PathBuf]) -> anyhow::Result<Loaded> {
     let (mut asked, mut cities, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for folder in folders {
         let name = folder.display().to_string();
-        let files = packs::read_folder(folder)?;
+        let files = signed::without(packs::read_folder(folder)?);
         let found = if packs::is_city(&files) {
             Profile::parse(&files).map(|city| cities.push(city))
         } else {

@@ -4,20 +4,23 @@
 //! What it is not: a part of the city. It trusts the log's key the first time it sees it, and never another.
 
 use std::fs;
-use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use chengmai_store::proof::note::{Note, from_base64};
-use chengmai_store::proof::{Hash, Signer, Verifier, tree};
+use chengmai_store::proof::{Hash, Verifier, tree};
 
 use super::import::{agent, post, write_whole};
-use super::say;
-use crate::city::layout::keep_secret;
+use super::{own_key, say};
 use crate::cli::{Target, Witness};
 use crate::clock;
 
 pub(crate) fn run(witness: &Witness) -> anyhow::Result<()> {
-    let signer = key(&witness.key, &witness.name)?.witness();
+    let (signer, is_new) = own_key(&witness.key, &witness.name)?;
+    let signer = signer.witness();
+    if is_new {
+        let public = signer.verifier().text();
+        say(format!("a new key; start the city with\n    --witnesses {public}"));
+    }
     let verifier = Verifier::parse(&get(&witness.to, "/api/v1/log/key")?)?;
     let note = get(&witness.to, "/api/v1/log/checkpoint")?;
     let note = Note::parse(&note)?;
@@ -69,26 +72,6 @@ fn continues(to: &Target, seen: &str, verifier: &Verifier, note: &Note) -> anyho
         old.size
     );
     Ok(())
-}
-
-/// The witness's key; made, and its public half printed, when there is none.
-fn key(path: &Path, name: &str) -> anyhow::Result<Signer> {
-    match fs::read_to_string(path) {
-        Ok(text) => Signer::parse(&text).with_context(|| format!("the key {}", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            ensure!(
-                !name.contains(|c: char| c == '+' || c.is_whitespace()),
-                "--name {name}: no + and no spaces"
-            );
-            let signer = Signer::generate(name).context("the system gives no random numbers")?;
-            keep_secret(path, signer.secret_text().as_bytes())
-                .with_context(|| format!("cannot write {}", path.display()))?;
-            let public = signer.witness().verifier().text();
-            say(format!("a new key; start the city with\n    --witnesses {public}"));
-            Ok(signer)
-        }
-        Err(error) => bail!("cannot read {}: {error}", path.display()),
-    }
 }
 
 fn get(to: &Target, path: &str) -> anyhow::Result<String> {

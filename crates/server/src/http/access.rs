@@ -362,7 +362,7 @@ pub(crate) fn credentials(parts: &Parts) -> Option<Shown> {
 }
 
 /// A browser says where a request comes from; with a cookie it must be our own pages.
-fn same_origin(parts: &Parts) -> Answer<()> {
+pub(crate) fn same_origin(parts: &Parts) -> Answer<()> {
     let text = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
     if let Some(site) = text(SEC_FETCH_SITE).filter(|site| !matches!(*site, "same-origin" | "none"))
     {

@@ -27,9 +27,9 @@ use crate::api::{
     agencies, alarms, areas, audit, backtests, case_import, case_steps, case_summary, cases,
     contacts, corrections, deliveries, device_summary, devices, emergencies, evaluation,
     evaluation_sheet, events, features, gateway, geo_report, indicator_windows, indicators, latest,
-    log, moments, packs, patrols, proposals, readings, reviews, rules, sensorthings, series,
-    session, setpoints, shelves, sql, stars, subscriptions, system, tasks, tiles, tokens, topics,
-    users, warnings, workload,
+    log, moments, packs, patrols, proposals, provider, readings, reviews, rules, sensorthings,
+    series, session, setpoints, shelves, sql, stars, subscriptions, system, tasks, tiles, tokens,
+    topics, users, warnings, workload,
 };
 use crate::city::City;
 use crate::pages::{self, advice, downloads, overview, receipt, report, stop_mail, track};
@@ -103,6 +103,10 @@ fn people() -> OpenApiRouter<Arc<City>> {
             session::confirm_factor,
             session::remove_factor
         ))
+        .routes(routes!(provider::begin_sign_in, provider::get_link, provider::remove_link))
+        .routes(routes!(provider::begin_link))
+        .routes(routes!(provider::come_back))
+        .routes(routes!(provider::reset_link))
         .routes(routes!(emergencies::list, emergencies::begin))
         .routes(routes!(emergencies::end))
         .routes(routes!(emergencies::review))

@@ -302,6 +302,26 @@ impl City {
         (answer.status().as_u16(), answer.headers().clone(), text)
     }
 
+    /// Status of any request.
+    pub(crate) fn status(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> u16 {
+        let mut request = ureq::http::Request::builder().method(method).uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = if body.is_empty() {
+            self.agent.run(request.body(()).unwrap())
+        } else {
+            self.agent.run(request.body(body.to_vec()).unwrap())
+        };
+        answer.unwrap().status().as_u16()
+    }
+
     /// Status and headers of an answer whose body is no text.
     pub(crate) fn head(&self, path: &str, token: &str) -> (u16, ureq::http::HeaderMap) {
         let request = self.agent.get(self.url(path));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::browser::{Browser, STRONG, person};
 use crate::harness::{City, Folder, PASSWORD, PROGRAM, now_ms, until};
+use crate::proof::said;
 
 const TOWN: &str = "500103001";
 const GRID: &str = "500103001001001";
@@ -67,6 +68,21 @@ fn a_second_factor_is_set_up_asked_for_and_taken_once() {
     assert_eq!(city.send("DELETE", reset, &city.admin, None, b"").0, 204);
     assert_eq!(browser.get("/api/v1/session").0, 401);
     assert!(Browser::open(&city, "duty", STRONG, None).is_ok());
+}
+
+#[test]
+fn an_account_goes_with_its_second_factor_and_the_proof_log_stays_whole() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    person(&city, "duty", &["duty_officer"], TOWN, None);
+    let browser = Browser::open(&city, "duty", STRONG, None).unwrap();
+    let path = "/api/v1/session/second-factor";
+    let (_, begun) = browser.ask("POST", path, &json!({"password": STRONG}));
+    let shown = code(begun["secret"].as_str().unwrap(), 0);
+    assert_eq!(browser.ask("PUT", path, &json!({"code": shown})).0, 200);
+    assert_eq!(city.send("DELETE", "/api/v1/users/duty", &city.admin, None, b"").0, 204);
+    city.stop();
+    assert!(said("verify", &[], Some(&folder.data())).contains(": 0 faults"));
 }
 
 #[test]
@@ -265,7 +281,7 @@ fn an_emergency_shows_more_lets_act_no_further_and_is_reviewed() {
 }
 
 /// A citizen's case with everything that is known of them.
-fn reported(city: &City) -> String {
+pub(crate) fn reported(city: &City) -> String {
     let form = format!(
         "type=dirty_road&area={TOWN}&words=%E8%B7%AF%E5%8F%A3%E5%BE%88%E8%84%8F&name=%E5%BC%A0&\
          phone=13800001234&email=zhang%40example.org"

@@ -60,7 +60,7 @@ fn run(command: &str, arguments: &[&str], data: Option<&Path>) -> Output {
 }
 
 /// What a command said that must succeed.
-fn said(command: &str, arguments: &[&str], data: Option<&Path>) -> String {
+pub(crate) fn said(command: &str, arguments: &[&str], data: Option<&Path>) -> String {
     let output = run(command, arguments, data);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));

@@ -15,7 +15,7 @@ use crate::harness::{City, Folder, now_ms, until};
 /// a report by Open311 needs a key of its own and answers 403 without. Of the proof log anybody sees hashes
 /// and signatures, which say nothing of what was decided. Of OGC API Features
 /// and tiles anybody sees documents and outlines of areas; who sees what of the rest is in `features.rs`.
-const PUBLIC: [(&str, &str); 39] = [
+pub(crate) const PUBLIC: [(&str, &str); 41] = [
     ("get", "/report"),
     ("post", "/report"),
     ("post", "/report/proposal"),
@@ -52,6 +52,8 @@ const PUBLIC: [(&str, &str); 39] = [
     ("get", "/api/v1/log/proof/inclusion"),
     ("get", "/api/v1/log/proof/consistency"),
     ("post", "/api/v1/session"),
+    ("post", "/api/v1/session/provider"),
+    ("get", "/api/v1/session/provider/callback"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
@@ -98,6 +100,11 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/session/second-factor", Check::OwnAccount),
     ("put", "/api/v1/session/second-factor", Check::OwnAccount),
     ("delete", "/api/v1/session/second-factor", Check::OwnAccount),
+    ("post", "/api/v1/session/provider", Check::Public),
+    ("get", "/api/v1/session/provider", Check::OwnAccount),
+    ("delete", "/api/v1/session/provider", Check::OwnAccount),
+    ("post", "/api/v1/session/provider/link", Check::OwnAccount),
+    ("get", "/api/v1/session/provider/callback", Check::Public),
     ("get", "/api/v1/emergencies", Check::List("")),
     ("post", "/api/v1/emergencies", Check::OwnAccount),
     ("delete", "/api/v1/emergencies/current", Check::OwnAccount),
@@ -110,6 +117,7 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("get", "/api/v1/users/{name}/tokens", Check::Thing(Thing::User)),
     ("delete", "/api/v1/users/{name}/tokens/{id}", Check::Apart),
     ("delete", "/api/v1/users/{name}/second-factor", Check::Deed(Thing::User, &[])),
+    ("delete", "/api/v1/users/{name}/provider", Check::Deed(Thing::User, &[])),
     ("post", "/api/v2/write", Check::Apart),
     ("post", "/api/v1/observations", Check::Apart),
     ("get", "/api/v1/readings/corrections", Check::List("area")),

@@ -48,11 +48,13 @@ pub enum Source {
     SecondFactor,
     /// Access in an emergency, and what a review said of it.
     BreakGlass,
+    /// Whose account it is at the identity provider, a leaf each time one is given or taken away.
+    Identity,
 }
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::CaseEvent,
         Self::Audit,
         Self::RuleChange,
@@ -66,6 +68,7 @@ impl Source {
         Self::Subscription,
         Self::SecondFactor,
         Self::BreakGlass,
+        Self::Identity,
     ];
 
     /// The name of its table, which is also its word in an entry.
@@ -84,6 +87,7 @@ impl Source {
             Self::Subscription => "subscription",
             Self::SecondFactor => "second_factor",
             Self::BreakGlass => "break_glass",
+            Self::Identity => "identity",
         }
     }
 

@@ -44,8 +44,11 @@ impl Cases<'_> {
     pub async fn scan(&self, scan: &CaseScan) -> Result<Page<Case>> {
         let mut sql = Sql::new("SELECT body, ");
         sql.add(FACTS_UNTIL).add(" AS place FROM \"case\" WHERE ");
-        sql.add(FACTS_UNTIL).add(" >= ").value(scan.from.0);
-        sql.add(" AND coalesce(reported_at, filed_at) < ").value(scan.end.0);
+        sql.add("coalesce(reported_at, filed_at) < ").value(scan.end.0);
+        if scan.cursor.is_none() {
+            // Later pages begin where the one before ended; of two beginnings the database may take the first.
+            sql.add(" AND ").add(FACTS_UNTIL).add(" >= ").value(scan.from.0);
+        }
         sql.within(area_column(&scan.areas), &scan.areas);
         let request = PageRequest { limit: LIMIT_MAX, cursor: scan.cursor.clone() };
         page(&mut sql, &request, FACTS_UNTIL, "id", false)?;

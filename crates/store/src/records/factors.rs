@@ -120,14 +120,20 @@ impl Factors<'_> {
     /// Takes it away; false when there was none.
     pub async fn delete(&self, user: &str) -> Result<bool> {
         let tx = self.0.begin().await?;
-        let mut sql = Sql::new("DELETE FROM second_factor WHERE user_name = ");
-        let is_gone = sql.value(user).run(&tx).await? > 0;
-        if is_gone {
-            changed(&tx, user).await?;
-        }
+        let is_gone = remove(&tx, user).await?;
         tx.commit().await?;
         Ok(is_gone)
     }
+}
+
+/// Takes an account's second factor away, with a leaf that says so.
+pub(super) async fn remove<C: ConnectionTrait>(db: &C, user: &str) -> Result<bool> {
+    let mut sql = Sql::new("DELETE FROM second_factor WHERE user_name = ");
+    let is_gone = sql.value(user).run(db).await? > 0;
+    if is_gone {
+        changed(db, user).await?;
+    }
+    Ok(is_gone)
 }
 
 /// Where its secret is sealed for.

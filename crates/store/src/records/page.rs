@@ -89,6 +89,9 @@ pub(super) fn page(
     let (beyond, order) = if descending { ("<", "DESC") } else { (">", "ASC") };
     if let Some(text) = &request.cursor {
         let cursor = Cursor::parse(text)?;
+        // Said twice: SQLite seeks in an index of an expression by the key alone, never by the pair, and would
+        // walk past all pages before this one.
+        sql.add(&format!(" AND {key} {beyond}= ")).value(cursor.key);
         sql.add(&format!(" AND ({key}, {id}) {beyond} (")).value(cursor.key);
         sql.add(", ").value(cursor.id).add(")");
     }

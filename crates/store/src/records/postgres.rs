@@ -14,6 +14,10 @@ use super::{BUSY_TIMEOUT_MS, RecordsError, Result};
 /// Holds the schema against a second process that starts at the same moment. Any number, but always this.
 const SCHEMA_LOCK: &str = "SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(4207849484)";
 
+/// A reader collects no more rows than about this many of a word that very many cases hold. Lists are counted to
+/// a third of it ([`super::page::TOTAL_MAX`]), and an index of words is only listed from where fewer were found.
+const FOUND_MAX: u64 = 3 * super::page::TOTAL_MAX;
+
 /// A setting, whether a value of it will do, and what to set.
 type Needed = (&'static str, fn(&str) -> bool, &'static str);
 
@@ -44,6 +48,7 @@ pub(super) async fn connect(
         options.application_name("chengmai").options([
             ("default_transaction_read_only", if read_only { "on" } else { "off" }.to_owned()),
             ("lock_timeout", BUSY_TIMEOUT_MS.to_string()),
+            ("gin_fuzzy_search_limit", if read_only { FOUND_MAX } else { 0 }.to_string()),
         ])
     });
     Ok(Database::connect(options).await?)

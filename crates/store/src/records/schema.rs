@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     PROOF,
     LOCKS,
     SENSOR_THINGS,
+    IDENTITIES,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -381,3 +382,11 @@ CREATE TABLE sensor_link (
 CREATE TABLE sensor_note (
     observation INTEGER PRIMARY KEY, feature INTEGER, body TEXT NOT NULL);
 ";
+
+/// Which person of the city's identity provider an account belongs to.
+const IDENTITIES: &str = r#"
+CREATE TABLE identity (
+    user_name TEXT PRIMARY KEY REFERENCES "user" (name) ON DELETE CASCADE, issuer TEXT NOT NULL,
+    subject TEXT NOT NULL, at INTEGER NOT NULL);
+CREATE UNIQUE INDEX identity_subject ON identity (issuer, subject);
+"#;

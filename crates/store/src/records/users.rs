@@ -5,7 +5,7 @@ use chengmai_model::{Actor, AreaPath, Role, Timestamp, error};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::sql::{Columns, Sql, to_json};
-use super::{Records, Result, proof};
+use super::{Records, Result, factors, identities, proof};
 use crate::proof::Source;
 
 /// An account.
@@ -114,8 +114,11 @@ impl Users<'_> {
 
     /// Removes an account with its tokens; false when there is none. What it did stays on record.
     pub async fn delete(&self, name: &str) -> Result<bool> {
-        let mut sql = Sql::new("DELETE FROM \"user\" WHERE name = ");
         let tx = self.0.begin().await?;
+        // With leaves of their own: what went along unsaid would look like a row that somebody took out.
+        factors::remove(&tx, name).await?;
+        identities::remove(&tx, name).await?;
+        let mut sql = Sql::new("DELETE FROM \"user\" WHERE name = ");
         let is_removed = sql.value(name).run(&tx).await? > 0;
         if is_removed {
             changed(&tx, name).await?;

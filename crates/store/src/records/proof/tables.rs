@@ -47,7 +47,7 @@ pub(super) enum Kind {
 
 use Kind::{Int, Later, Real, Text};
 
-pub(super) const TABLES: [Table; 13] = [
+pub(super) const TABLES: [Table; 14] = [
     Table {
         source: Source::CaseEvent,
         name: "case_event",
@@ -227,6 +227,13 @@ pub(super) const TABLES: [Table; 13] = [
             ("confirmed_at", Int),
             ("recovery", Text),
         ],
+        life: Life::Changes,
+    },
+    Table {
+        source: Source::Identity,
+        name: "identity",
+        keys: 1,
+        columns: &[("user_name", Text), ("issuer", Text), ("subject", Text), ("at", Int)],
         life: Life::Changes,
     },
     Table {

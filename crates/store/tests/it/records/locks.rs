@@ -2,6 +2,7 @@
 
 use chengmai_store::records::break_glass::{BreakGlassRow, Reviewed};
 use chengmai_store::records::citizens::NewContact;
+use chengmai_store::records::identities::IdentityRow;
 use chengmai_store::records::patrols::PatrolRow;
 use chengmai_store::records::tokens::TokenScope;
 use chengmai_store::seal::Keyring;
@@ -79,6 +80,39 @@ async fn a_second_factor_is_confirmed_once_and_takes_each_code_once() {
         let used = async |hash| factors.take_recovery("ann", hash).await.unwrap();
         assert!(used("h1").await && !used("h1").await && !used("h3").await && used("h2").await);
         assert!(factors.delete("ann").await.unwrap() && !factors.delete("ann").await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_has_one_identity_and_an_identity_one_account() {
+    on_both(async |records| {
+        let identities = records.identities();
+        for name in ["ann", "bob"] {
+            records.users().insert(&user(name, TOWN)).await.unwrap();
+        }
+        let row = |user: &str, subject: &str| IdentityRow {
+            user: user.into(),
+            issuer: "https://id.example".into(),
+            subject: subject.into(),
+            at: at(1),
+        };
+        assert!(identities.link(&row("ann", "77")).await.unwrap());
+        assert_eq!(identities.of("ann").await.unwrap(), Some(row("ann", "77")));
+        for taken in [row("ann", "78"), row("bob", "77"), row("ann", "77")] {
+            assert!(!identities.link(&taken).await.unwrap(), "{taken:?}");
+        }
+        let account =
+            async |subject| identities.account("https://id.example", subject).await.unwrap();
+        assert_eq!((account("77").await.as_deref(), account("78").await), (Some("ann"), None));
+        assert_eq!(identities.account("https://other.example", "77").await.unwrap(), None);
+        assert!(
+            identities.unlink("ann").await.unwrap() && !identities.unlink("ann").await.unwrap()
+        );
+        assert!(identities.link(&row("bob", "77")).await.unwrap(), "another person now");
+        assert!(records.users().delete("bob").await.unwrap());
+        assert_eq!(account("77").await, None);
+        assert!(identities.linked().await.unwrap().is_empty());
     })
     .await;
 }
