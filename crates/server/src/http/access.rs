@@ -79,6 +79,8 @@ pub(crate) enum Permission {
     EmergencyReview,
     /// Read who did what.
     AuditRead,
+    /// Draft what a person then approves.
+    Propose,
 }
 
 impl Permission {
@@ -105,6 +107,7 @@ impl Permission {
         Self::Emergency,
         Self::EmergencyReview,
         Self::AuditRead,
+        Self::Propose,
     ];
 
     /// The permission with that word.
@@ -136,6 +139,7 @@ impl Permission {
             Self::Emergency => "emergency",
             Self::EmergencyReview => "emergency_review",
             Self::AuditRead => "audit_read",
+            Self::Propose => "propose",
         }
     }
 }
@@ -362,7 +366,7 @@ pub(crate) fn credentials(parts: &Parts) -> Option<Shown> {
 }
 
 /// A browser says where a request comes from; with a cookie it must be our own pages.
-fn same_origin(parts: &Parts) -> Answer<()> {
+pub(crate) fn same_origin(parts: &Parts) -> Answer<()> {
     let text = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
     if let Some(site) = text(SEC_FETCH_SITE).filter(|site| !matches!(*site, "same-origin" | "none"))
     {

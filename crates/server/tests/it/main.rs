@@ -17,6 +17,7 @@ mod kill;
 mod life;
 mod locks;
 mod lookback;
+mod mcp;
 mod moves;
 mod mqtt;
 mod notify;

@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     PROOF,
     LOCKS,
     SENSOR_THINGS,
+    DRAFTS,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -380,4 +381,16 @@ CREATE TABLE sensor_link (
     other INTEGER NOT NULL, PRIMARY KEY (one_kind, one, other_kind, at, other)) WITHOUT ROWID;
 CREATE TABLE sensor_note (
     observation INTEGER PRIMARY KEY, feature INTEGER, body TEXT NOT NULL);
+";
+
+/// What programs would have done to cases, which people approve or decline.
+const DRAFTS: &str = r"
+CREATE TABLE draft (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, area_path TEXT NOT NULL, case_id TEXT, action TEXT,
+    body TEXT NOT NULL, reason TEXT NOT NULL, made_by TEXT NOT NULL, made_at INTEGER NOT NULL,
+    until INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'waiting'
+        CHECK (state IN ('waiting', 'approved', 'declined')),
+    decided_by TEXT, decided_at INTEGER, remark TEXT, outcome TEXT);
+CREATE INDEX draft_undone ON draft (until) WHERE outcome IS NULL;
+CREATE INDEX draft_area ON draft (area_path, id);
 ";
