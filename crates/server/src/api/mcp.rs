@@ -291,9 +291,8 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), tools::ALL.len());
-        let both = |text: &str| {
-            text.chars().any(|c| !c.is_ascii()) && text.chars().any(|c| c.is_ascii_alphabetic())
-        };
+        let both =
+            |text: &str| !text.is_ascii() && text.bytes().any(|byte| byte.is_ascii_alphabetic());
         for tool in tools::ALL {
             assert!(both(tool.title) && both(tool.about), "{}", tool.name);
             for argument in tool.arguments {

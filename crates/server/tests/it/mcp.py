@@ -47,7 +47,8 @@ async def ask(mode):
     said = {}
     async with create_mcp_http_client(headers={"Authorization": "Bearer " + token}) as http:
         async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
-            said["server"] = client.server_info.name
+            # Who takes a version for granted asked nobody for a name.
+            said["server"] = client.server_info and client.server_info.name
             said["version"] = client.protocol_version
             said["tools"] = [tool.name for tool in (await client.list_tools()).tools]
             warnings = await client.call_tool("list_warnings", {})
@@ -72,6 +73,8 @@ async def main():
     said = [await ask(mode) for mode in ("2026-07-28", "auto", "legacy")]
     versions = [one.pop("version") for one in said]
     assert versions == ["2026-07-28", "2026-07-28", "2025-11-25"], versions
+    servers = [one.pop("server") for one in said]
+    assert servers == [None, "chengmai", "chengmai"], servers
     assert said[0] == said[1] == said[2], said
     print(json.dumps(said[0]))
 

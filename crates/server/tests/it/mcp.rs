@@ -87,7 +87,6 @@ fn the_official_python_client_lists_and_calls_every_tool() {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(said["server"], "chengmai");
     assert_eq!(said["called"], said["tools"], "every tool was called: {said}");
     assert_eq!(said["foreign"], json!(["E-204", "E-204", "E-204"]));
     assert_eq!(said["leaks"], json!([]));
@@ -233,8 +232,9 @@ fn a_tool_sees_and_does_what_its_caller_may_and_no_more() {
     }
     assert_eq!(refused(&city, &duty, "list_cases", &json!({"limit": 5_000})), "E-495");
     assert_eq!(refused(&city, &duty, "list_cases", &json!({"from": "yesterday"})), "E-205");
-    let long = json!({"sql": "SELECT lpad('x', 300000, 'x') AS x FROM readings"});
-    assert_eq!(refused(&city, &duty, "query_history", &long), "E-496");
+    let words = "x".repeat(18_000);
+    let long = format!("SELECT '{words}' AS x FROM kinds");
+    assert_eq!(refused(&city, &duty, "query_history", &json!({"sql": long})), "E-496");
 }
 
 /// What waits, as a browser is shown it.

@@ -1,3 +1,5 @@
+//! What each version of the protocol is told, and what is refused, as messages; arguments by a table; any bytes.
+
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
@@ -194,7 +196,7 @@ fn what_is_too_large_or_too_deep_or_no_json_is_refused_unread() {
         ("\"[[[[[[[[[[[[[[[[[[[[[\"".to_owned(), -32_600),
     ] {
         let Posted::One(Err(no)) = decode(body.as_bytes(), &Headers::default()) else { panic!() };
-        assert_eq!((no.status, no.why.code()), (400, code), "{:.40}", body);
+        assert_eq!((no.status, no.why.code()), (400, code), "{body:.40}");
         assert!(refused(&no).get("id").is_none());
     }
 }
