@@ -9,6 +9,7 @@ mod certificate;
 mod city;
 mod files;
 mod maps;
+mod mcp;
 mod mqtt;
 mod mutate;
 mod proof;
@@ -42,7 +43,7 @@ const fn target(name: &'static str, made: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -
 }
 
 /// All of them.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     target("line-protocol", Vec::new, text::line_protocol),
     target("observations-json", Vec::new, text::observations_json),
     target("observations-ndjson", Vec::new, text::observations_ndjson),
@@ -58,6 +59,7 @@ pub const TARGETS: [Target; 19] = [
     target("cql2", Vec::new, maps::filter),
     target("features", Vec::new, maps::query),
     target("sensorthings", Vec::new, sensorthings::request),
+    target("mcp", Vec::new, mcp::message),
     target("journal", files::journal_made, files::journal),
     target("snapshot", files::snapshot_made, files::snapshot),
     target("engine", city::made, city::restore),

@@ -35,6 +35,8 @@ const OWSLIB: &str = "0.35.0";
 const PYOGRIO: &str = "0.13.0";
 /// The version of the SensorThings client that talks to us in a test.
 const FROST: &str = "1.1.53";
+/// The version of the official client of Model Context Protocol that asks us in a test.
+const MCP: &str = "2.3.0";
 /// The versions of the clients that send readings over TLS in a test.
 const PAHO: &str = "2.2.0";
 const REQUESTS: &str = "2.34.2";
@@ -134,6 +136,7 @@ fn python() -> Result<PathBuf> {
         ("OWSLib", OWSLIB),
         ("pyogrio", PYOGRIO),
         ("frost-sta-client", FROST),
+        ("mcp", MCP),
         ("paho-mqtt", PAHO),
         ("requests", REQUESTS),
     ];

@@ -1,7 +1,7 @@
 //! Numbered errors. Each has a stable number, what and how to mend it, in Chinese and English, so
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
-//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 46x SensorThings, 47x features and tiles, 48x the doors), 5xx access,
+//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 46x SensorThings, 47x features and tiles, 48x the doors, 49x assistants), 5xx access,
 //! 6xx the program's own state, 70x questions in SQL, 72x alarm quality, 74x rules and reviews.
 
 use crate::Text;
@@ -220,6 +220,26 @@ catalogue! {
         "没有这个图层或瓦片" / "there is no such layer or tile" ; "图层与级别见 /tiles/{layer}.json" / "layers and their zooms are in /tiles/{layer}.json"
     DEVICE_ACCOUNT = 480 "device_account" 403
         "证书中的名称不是只发送读数的账号" / "the certificate names no account that only sends readings" ; "请管理员建立同名账号，且只给 ingest 一种角色" / "ask an administrator for an account of that name whose only role is ingest"
+    MCP_TOKEN = 490 "mcp_token" 401
+        "助手须用自己的令牌连接" / "an assistant comes with a token of its own" ; "在“我的账号”或“用户”页建立令牌，放在 Authorization: Bearer 里；登录会话不能用" / "make a token and send it as `Authorization: Bearer`; a session of a browser is not taken here"
+    FOREIGN_HOST = 491 "foreign_host" 403
+        "请求所用的主机名不是本城的" / "the request names a host that is not this city's" ; "用 IP 地址、localhost，或 --public-url 中的主机名" / "use an IP address, localhost, or the host of --public-url"
+    MCP_MESSAGE = 492 "mcp_message" 400
+        "不是合规的 JSON-RPC 消息" / "this is no JSON-RPC message as the protocol has it" ; "每个请求一条消息，写明 jsonrpc、id、method；批量只在 2025-03-26 版中有" / "one message a request, with jsonrpc, id and method; batches exist in version 2025-03-26 only"
+    MCP_VERSION = 493 "mcp_version" 400
+        "不支持这个 MCP 协议版本" / "this version of MCP is not spoken here" ; "可用版本列在 error.data.supported" / "those spoken are in error.data.supported"
+    MCP_HEADERS = 494 "mcp_headers" 400
+        "请求头与消息内容不一致" / "the headers do not say what the message says" ; "MCP-Protocol-Version、Mcp-Method、Mcp-Name 须与消息一致" / "MCP-Protocol-Version, Mcp-Method and Mcp-Name must be those of the message"
+    MCP_ARGUMENT = 495 "mcp_argument" 400
+        "没有这个方法或工具，或参数不对" / "there is no such method or tool, or an argument does not fit" ; "工具及其参数列在 tools/list" / "tools and their arguments are in tools/list"
+    MCP_ANSWER = 496 "mcp_answer" 422
+        "答案太长，助手读不完" / "the answer is longer than an assistant can read" ; "缩小区域或时间，减小 limit，或用 SQL 汇总" / "ask for a smaller area or time, a smaller limit, or sum it up in SQL"
+    DRAFT_ENDED = 497 "draft_ended" 409
+        "这条拟办已经办结、退回或失效" / "this draft was approved, declined or has lapsed" ; "刷新列表" / "load the list again"
+    DRAFTS_FULL = 498 "drafts_full" 429
+        "等待审批的拟办太多" / "too many drafts wait already" ; "等有人审批，或缩小范围" / "wait until somebody has decided on some"
+    DRAFT_BY_PERSON = 499 "draft_by_person" 403
+        "拟办只能由登录的人审批" / "only a person who is signed in decides on drafts" ; "请登录网页审批" / "sign in to the screens to decide"
     SIGN_IN = 501 "sign_in" 401
         "请先登录" / "sign in first" ; "登录或携带有效令牌" / "sign in, or send a valid token"
     BAD_CREDENTIALS = 502 "bad_credentials" 401

@@ -32,6 +32,7 @@ pub mod cases;
 pub mod citizens;
 pub mod corrections;
 pub mod deliveries;
+pub mod drafts;
 pub mod factors;
 pub mod identities;
 mod import;
@@ -231,6 +232,11 @@ impl Records {
     /// Access in an emergency 应急授权.
     pub fn break_glass(&self) -> break_glass::BreakGlass<'_> {
         break_glass::BreakGlass(self)
+    }
+
+    /// Drafts 拟办.
+    pub fn drafts(&self) -> drafts::Drafts<'_> {
+        drafts::Drafts(self)
     }
 
     /// Agencies 责任单位.

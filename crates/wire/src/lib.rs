@@ -14,6 +14,7 @@ pub mod features;
 pub mod gateway;
 pub mod geo_report;
 pub mod line_protocol;
+pub mod mcp;
 pub mod mqtt;
 pub mod observations;
 pub mod sensorthings;

@@ -514,6 +514,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What programs propose in the caller's area, or what became of it: at most 200. */
+        get: operations["list_drafts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/drafts/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve a draft: it is done at once, in the caller's own name and with the caller's own permissions. When it
+         *     cannot be done it waits on, and the answer says why.
+         */
+        post: operations["approve_draft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/drafts/{id}/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Decline a draft; the reason goes back to whoever made it. */
+        post: operations["decline_draft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/emergencies": {
         parameters: {
             query?: never;
@@ -1888,6 +1942,27 @@ export interface paths {
         get: operations["healthz"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * One message of JSON-RPC 2.0 from the program of an assistant, as Model Context Protocol has them: versions
+         *     2026-07-28, 2025-11-25, 2025-06-18, 2025-03-26. A request is answered with JSON, never with a stream; a
+         *     notification with 202. Only a bearer token is taken.
+         */
+        post: operations["post_message"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3700,6 +3775,70 @@ export interface components {
             evidence: string;
         };
         /**
+         * @description What a program proposes, and how it stands.
+         * @example {
+         *       "action": "dispatch",
+         *       "action_name": {
+         *         "en": "Dispatch",
+         *         "zh": "派遣"
+         *       },
+         *       "area": "500103",
+         *       "area_name": "渝中区",
+         *       "body": {
+         *         "agency": "street_cleaning-500103",
+         *         "seen": 1
+         *       },
+         *       "case": "500103-20261121-00001",
+         *       "decided_at": null,
+         *       "decided_by": null,
+         *       "id": 7,
+         *       "made_at": "2026-11-21T03:04:05.678Z",
+         *       "made_by": "assistant",
+         *       "may_approve": true,
+         *       "outcome": null,
+         *       "path": "重庆市 / 渝中区",
+         *       "reason": "三小时内两人报同一处",
+         *       "remark": null,
+         *       "state": "waiting",
+         *       "title": {
+         *         "en": "Dirty road",
+         *         "zh": "道路不洁"
+         *       },
+         *       "until": "2026-11-22T03:04:05.678Z"
+         *     }
+         */
+        DraftJson: {
+            /** @description A step of a case, or `new_case`. */
+            action: string;
+            action_name: components["schemas"]["TextJson"];
+            area: string;
+            area_name: string;
+            /** @description What would be said along with it, as the route of a person's deed takes it. */
+            body: Record<string, never>;
+            /** @description The case whose step it is. */
+            case?: string | null;
+            decided_at?: string | null;
+            decided_by?: string | null;
+            /** Format: int64 */
+            id: number;
+            made_at: string;
+            /** @description The account whose program it was. */
+            made_by: string;
+            /** @description Whether the caller could do it now. */
+            may_approve: boolean;
+            /** @description The case to which it was done. */
+            outcome?: string | null;
+            path: string;
+            /** @description Why, in the program's words. */
+            reason: string;
+            remark?: string | null;
+            /** @description waiting, approved, declined, lapsed. */
+            state: string;
+            title?: components["schemas"]["TextJson"] | null;
+            /** @description When it lapses. */
+            until: string;
+        };
+        /**
          * @description An access in an emergency.
          * @example {
          *       "area": "500103",
@@ -5065,6 +5204,49 @@ export interface components {
                 /** @description online, offline, fault, never. */
                 status: string;
                 streams: components["schemas"]["StreamJson"][];
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_DraftJson: {
+            /** @description The rows. */
+            items: {
+                /** @description A step of a case, or `new_case`. */
+                action: string;
+                action_name: components["schemas"]["TextJson"];
+                area: string;
+                area_name: string;
+                /** @description What would be said along with it, as the route of a person's deed takes it. */
+                body: Record<string, never>;
+                /** @description The case whose step it is. */
+                case?: string | null;
+                decided_at?: string | null;
+                decided_by?: string | null;
+                /** Format: int64 */
+                id: number;
+                made_at: string;
+                /** @description The account whose program it was. */
+                made_by: string;
+                /** @description Whether the caller could do it now. */
+                may_approve: boolean;
+                /** @description The case to which it was done. */
+                outcome?: string | null;
+                path: string;
+                /** @description Why, in the program's words. */
+                reason: string;
+                remark?: string | null;
+                /** @description waiting, approved, declined, lapsed. */
+                state: string;
+                title?: components["schemas"]["TextJson"] | null;
+                /** @description When it lapses. */
+                until: string;
             }[];
             /** @description Give this as `cursor` to go on; null at the end. */
             next_cursor?: string | null;
@@ -8529,6 +8711,78 @@ export interface operations {
             };
         };
     };
+    list_drafts: {
+        parameters: {
+            query?: {
+                /** @description Only in this area and below. */
+                area?: string;
+                /** @description waiting (default, the oldest first) or ended (the newest first). */
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DraftJson"];
+                };
+            };
+        };
+    };
+    approve_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 7 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftJson"];
+                };
+            };
+        };
+    };
+    decline_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 7 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftJson"];
+                };
+            };
+        };
+    };
     list: {
         parameters: {
             query?: never;
@@ -10855,6 +11109,77 @@ export interface operations {
                 content: {
                     /** @example ok */
                     "text/plain": string;
+                };
+            };
+        };
+    };
+    post_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "id": 1,
+                 *       "jsonrpc": "2.0",
+                 *       "method": "tools/call",
+                 *       "params": {
+                 *         "arguments": {
+                 *           "area": "500103",
+                 *           "limit": 5
+                 *         },
+                 *         "name": "list_warnings"
+                 *       }
+                 *     }
+                 */
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "jsonrpc": "2.0",
+                     *       "result": {
+                     *         "content": [
+                     *           {
+                     *             "text": "{\"items\":[]}",
+                     *             "type": "text"
+                     *           }
+                     *         ],
+                     *         "isError": false,
+                     *         "structuredContent": {
+                     *           "items": []
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": unknown;
+                };
+            };
+            /** @description a notification was taken */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no message, or of no version spoken here */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };

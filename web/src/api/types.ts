@@ -41,6 +41,7 @@ export type Permission =
   | "user_manage"
   | "notify_manage"
   | "log_witness"
+  | "propose"
   | "report"
   | "personal_read"
   | "personal_erase"

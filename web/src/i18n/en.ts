@@ -2,6 +2,7 @@
 import alarm from "./alarm.en";
 import * as cases from "./case.en";
 import device from "./device";
+import draft from "./draft";
 import { evaluation, learning, topics } from "./evaluation.en";
 import { review, rule } from "./lookback.en";
 import grid from "./grid";
@@ -121,6 +122,7 @@ const en: typeof zh = {
     device_manage: "manage devices",
     notify_manage: "notifications",
     log_witness: "witness the proof log",
+    propose: "propose, for a person to approve",
     user_manage: "manage users",
     rule_manage: "manage rules",
     review_write: "write reviews",
@@ -291,6 +293,7 @@ const en: typeof zh = {
   action: cases.action,
   photo: cases.photo,
   device: device.en.device,
+  draft: draft.en,
   setpoint: device.en.setpoint,
   correction: device.en.correction,
   rating: {

@@ -2,6 +2,7 @@
 import alarm from "./alarm.zh";
 import * as cases from "./case.zh";
 import device from "./device";
+import draft from "./draft";
 import { evaluation, learning, topics } from "./evaluation.zh";
 import { review, rule } from "./lookback.zh";
 import grid from "./grid";
@@ -120,6 +121,7 @@ export default {
     device_manage: "设备管理",
     notify_manage: "消息通知管理",
     log_witness: "见证存证日志",
+    propose: "提交拟办",
     user_manage: "用户管理",
     rule_manage: "规则管理",
     review_write: "复盘",
@@ -290,6 +292,7 @@ export default {
   action: cases.action,
   photo: cases.photo,
   device: device.zh.device,
+  draft: draft.zh,
   setpoint: device.zh.setpoint,
   correction: device.zh.correction,
   rating: {

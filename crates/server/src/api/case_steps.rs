@@ -11,7 +11,7 @@ use chengmai_model::case::{
     Case, CaseEvent, CaseId, CaseSource, CaseState, Command, CommandKind, EventLevel, Level, Photo,
     ReportForm, Stage,
 };
-use chengmai_model::{Actor, AreaPath, Role, Severity, Timestamp, error};
+use chengmai_model::{Actor, AreaId, AreaPath, Role, Severity, Timestamp, error};
 use chengmai_store::records::cases::RequestKey;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -61,21 +61,37 @@ pub(crate) async fn file_case(
     detail(&city, &caller, &case).await
 }
 
+impl NewCase {
+    /// The area that is named, or that the position lies in.
+    pub(super) fn place(&self, city: &City, caller: &Caller) -> Answer<AreaId> {
+        match (&self.area, self.position) {
+            (Some(code), _) if !code.is_empty() => caller.scope(Some(code)),
+            (_, Some(position)) => {
+                let found = city.areas.locate(position).filter(|&a| caller.sees(a));
+                found.ok_or_else(|| Problem::not_found(format!("area at {position:?}")))
+            }
+            _ => Err(Problem::new(&error::BAD_BODY, "give area or position")),
+        }
+    }
+
+    /// The type, if one was given.
+    pub(super) fn type_id(&self) -> Option<&str> {
+        self.r#type.as_deref().filter(|id| !id.is_empty())
+    }
+
+    /// The row of the type's standard.
+    pub(super) const fn row(&self) -> Option<usize> {
+        self.row
+    }
+}
+
 async fn open_case(
     city: &City,
     caller: &Caller,
     new: NewCase,
     key: Option<&RequestKey>,
 ) -> Answer<Case> {
-    let area = match (&new.area, new.position) {
-        (Some(code), _) if !code.is_empty() => caller.scope(Some(code))?,
-        (_, Some(position)) => {
-            let found = city.areas.locate(position).filter(|&a| caller.sees(a));
-            found.ok_or_else(|| Problem::not_found(format!("area at {position:?}")))?
-        }
-        _ => return Err(Problem::new(&error::BAD_BODY, "give area or position")),
-    };
-    let area = AreaPath::of(&city.areas, area);
+    let area = AreaPath::of(&city.areas, new.place(city, caller)?);
     let now = clock::now();
     let draft = CaseId::draft(&area, city.profile.local_date(now));
     let events = first_event(city, caller, new, area, now)?;

@@ -360,6 +360,13 @@ pub(crate) struct CaseDetail {
     children: Vec<String>,
 }
 
+impl CaseDetail {
+    /// The case's number.
+    pub(super) fn id(&self) -> &str {
+        &self.case.id
+    }
+}
+
 /// The case with that id, if the caller may see it.
 pub(crate) async fn visible(city: &City, caller: &Caller, id: &str) -> Answer<Case> {
     let missing = || Problem::not_found(format!("case {id}"));

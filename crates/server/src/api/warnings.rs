@@ -281,6 +281,13 @@ pub(crate) struct ReasonBody {
     reason: String,
 }
 
+impl ReasonBody {
+    /// The reason, without space around it.
+    pub(super) fn text(&self) -> &str {
+        self.reason.trim()
+    }
+}
+
 /// It is nothing; the reason stays on record.
 #[utoipa::path(post, path = "/api/v1/warnings/{id}/dismiss", tag = "warnings",
     params(("id" = String, Path, example = "W-00c0ffee00c0ffee")), request_body = ReasonBody,
@@ -292,10 +299,10 @@ pub(crate) async fn dismiss_warning(
     JsonBody(body): JsonBody<ReasonBody>,
 ) -> Answer<Json<WarningJson>> {
     caller.need(Permission::WarningDecide)?;
-    if body.reason.trim().is_empty() {
+    if body.text().is_empty() {
         return Err(Problem::new(&error::REASON_REQUIRED, "reason"));
     }
-    answer(&city, &caller, &id, WarningAnswer::Dismiss, Some(body.reason.trim())).await
+    answer(&city, &caller, &id, WarningAnswer::Dismiss, Some(body.text())).await
 }
 
 async fn answer(

@@ -79,6 +79,8 @@ pub(crate) enum Permission {
     EmergencyReview,
     /// Read who did what.
     AuditRead,
+    /// Draft what a person then approves.
+    Propose,
 }
 
 impl Permission {
@@ -105,6 +107,7 @@ impl Permission {
         Self::Emergency,
         Self::EmergencyReview,
         Self::AuditRead,
+        Self::Propose,
     ];
 
     /// The permission with that word.
@@ -136,6 +139,7 @@ impl Permission {
             Self::Emergency => "emergency",
             Self::EmergencyReview => "emergency_review",
             Self::AuditRead => "audit_read",
+            Self::Propose => "propose",
         }
     }
 }

@@ -42,7 +42,8 @@ const ONLY_TLS: &str = "max-age=31536000";
 
 /// Adds what is missing to an answer.
 pub(crate) async fn don(State(city): State<Arc<City>>, request: Request, next: Next) -> Response {
-    let is_api = request.uri().path().starts_with("/api/");
+    let path = request.uri().path();
+    let is_api = path.starts_with("/api/") || path == "/mcp";
     let mut answer = next.run(request).await;
     let headers = answer.headers_mut();
     for (name, value) in ALWAYS {

@@ -79,6 +79,14 @@ impl<T> KeyedBody<T> {
     }
 }
 
+impl<T: DeserializeOwned> KeyedBody<T> {
+    /// A body that was kept, under a key of ours.
+    pub(crate) fn under(key: String, text: &str) -> Answer<Self> {
+        let asked = hex(&Sha256::digest(text));
+        Ok(Self { body: json(text.as_bytes())?, key: Some((key, asked)) })
+    }
+}
+
 impl<T: DeserializeOwned> FromRequest<Arc<City>> for KeyedBody<T> {
     type Rejection = Problem;
 

@@ -81,6 +81,24 @@ impl Problem {
     pub(crate) fn bad_query(what: impl Into<String>) -> Self {
         Self::new(&error::BAD_QUERY, what)
     }
+
+    /// The body that says it.
+    pub(crate) fn body(self) -> ProblemBody {
+        ProblemBody {
+            r#type: "about:blank",
+            title: self.code.en,
+            status: self.status().as_u16(),
+            code: self.code.label(),
+            detail: self.detail,
+            text: self.code.text().into(),
+            hint: self.code.hint().into(),
+            place: self.place,
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::BAD_REQUEST)
+    }
 }
 
 impl From<crate::city::registry::Refused> for Problem {
@@ -91,21 +109,11 @@ impl From<crate::city::registry::Refused> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let body = ProblemBody {
-            r#type: "about:blank",
-            title: self.code.en,
-            status: status.as_u16(),
-            code: self.code.label(),
-            detail: self.detail,
-            text: self.code.text().into(),
-            hint: self.code.hint().into(),
-            place: self.place,
-        };
-        let mut response = (status, Json(body)).into_response();
+        let (status, code) = (self.status(), self.code);
+        let mut response = (status, Json(self.body())).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        if self.code.number == error::OVERLOADED.number {
+        if code.number == error::OVERLOADED.number {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

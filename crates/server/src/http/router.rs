@@ -25,9 +25,9 @@ use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, audit, backtests, case_import, case_steps, case_summary, cases,
-    contacts, corrections, deliveries, device_summary, devices, emergencies, evaluation,
+    contacts, corrections, deliveries, device_summary, devices, drafts, emergencies, evaluation,
     evaluation_sheet, events, features, gateway, geo_report, indicator_windows, indicators, latest,
-    log, moments, packs, patrols, proposals, provider, readings, reviews, rules, sensorthings,
+    log, mcp, moments, packs, patrols, proposals, provider, readings, reviews, rules, sensorthings,
     series, session, setpoints, shelves, sql, stars, subscriptions, system, tasks, tiles, tokens,
     topics, users, warnings, workload,
 };
@@ -78,6 +78,9 @@ fn decisions() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(proposals::propose))
         .routes(routes!(proposals::get_routing))
         .routes(routes!(proposals::train_routing))
+        .routes(routes!(drafts::list_drafts))
+        .routes(routes!(drafts::approve_draft))
+        .routes(routes!(drafts::decline_draft))
         .routes(routes!(topics::list_topics))
         .routes(routes!(patrols::list_patrols, patrols::keep_patrol))
         .routes(routes!(patrols::delete_patrol))
@@ -211,10 +214,11 @@ fn maps() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(tiles::get_map_tile))
 }
 
-/// Devices and readings in the words of a standard.
+/// The city in the words of a standard: devices and readings, and all of it for assistants.
 fn standards() -> OpenApiRouter<Arc<City>> {
     use sensorthings as sta;
-    OpenApiRouter::new().routes(routes!(sta::get_root)).routes(routes!(
+    let router = OpenApiRouter::new().routes(routes!(mcp::post_message));
+    router.routes(routes!(sta::get_root)).routes(routes!(
         sta::get_resource,
         sta::post_resource,
         sta::patch_resource,

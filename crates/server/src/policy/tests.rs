@@ -54,6 +54,7 @@ fn table() -> [(Role, &'static [Permission]); 9] {
                 P::LogWitness,
                 P::EmergencyReview,
                 P::AuditRead,
+                P::Propose,
             ],
         ),
         (
@@ -69,10 +70,11 @@ fn table() -> [(Role, &'static [Permission]); 9] {
                 P::NotifyManage,
                 P::PersonalErase,
                 P::Emergency,
+                P::Propose,
             ],
         ),
-        (Role::AgencyStaff, &[P::Read, P::CaseHandle]),
-        (Role::GridWorker, &[P::Read, P::CaseDecide, P::CaseCheck]),
+        (Role::AgencyStaff, &[P::Read, P::CaseHandle, P::Propose]),
+        (Role::GridWorker, &[P::Read, P::CaseDecide, P::CaseCheck, P::Propose]),
         (
             Role::Supervisor,
             &[
@@ -84,6 +86,7 @@ fn table() -> [(Role, &'static [Permission]); 9] {
                 P::Emergency,
                 P::EmergencyReview,
                 P::AuditRead,
+                P::Propose,
             ],
         ),
         (Role::Engineer, &[P::Read, P::Ingest, P::DeviceManage, P::RuleManage, P::Sql]),

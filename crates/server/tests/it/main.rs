@@ -18,6 +18,7 @@ mod life;
 mod locks;
 mod lookback;
 mod matrix;
+mod mcp;
 mod moves;
 mod mqtt;
 mod notify;

@@ -73,7 +73,7 @@ enum Check {
     Thing(Thing),
     /// A deed on a thing: the foreign one 404, and it stays as it was.
     Deed(Thing, &'static [&'static str]),
-    /// Has a test of its own, below or in `sensorthings.rs`.
+    /// Has a test of its own, below, in `sensorthings.rs` or in `mcp.rs`.
     Apart,
 }
 
@@ -163,6 +163,10 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("post", "/api/v1/cases/import", Check::Apart),
     ("get", "/api/v1/cases/{id}", Check::Thing(Thing::Case)),
     ("post", "/api/v1/cases/{id}/{action}", Check::Deed(Thing::Case, &["dispatch", "start", "finish", "return", "check_pass", "check_fail", "close", "hand_up", "hand_down", "hand_sideways"])),
+    ("get", "/api/v1/drafts", Check::List("area")),
+    ("post", "/api/v1/drafts/{id}/approve", Check::Apart),
+    ("post", "/api/v1/drafts/{id}/decline", Check::Apart),
+    ("post", "/mcp", Check::Apart),
     ("post", "/api/v1/proposals", Check::Apart),
     ("get", "/api/v1/routing", Check::Everybody("how often proposals were right, and counts")),
     ("post", "/api/v1/routing/train", Check::Apart),

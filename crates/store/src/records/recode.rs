@@ -16,14 +16,15 @@ use super::{Records, Result, proof};
 use crate::proof::Source;
 
 /// Tables whose rows lie in an area and are nothing but what is so now.
-const TABLES: [&str; 6] = ["agency", "\"user\"", "warning", "task", "subscription", "delivery"];
+const TABLES: [&str; 7] =
+    ["agency", "\"user\"", "warning", "task", "subscription", "delivery", "draft"];
 /// Cases taken together.
 const TOGETHER: u64 = 256;
 
 /// How much was given new paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Recoded {
-    /// Rows of accounts, agencies, warnings, tasks, subscriptions and messages.
+    /// Rows of accounts, agencies, warnings, tasks, subscriptions, messages and drafts.
     pub rows: u64,
     /// Cases.
     pub cases: u64,

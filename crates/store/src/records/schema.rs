@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     LOCKS,
     SENSOR_THINGS,
     IDENTITIES,
+    DRAFTS,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -390,3 +391,14 @@ CREATE TABLE identity (
     subject TEXT NOT NULL, at INTEGER NOT NULL);
 CREATE UNIQUE INDEX identity_subject ON identity (issuer, subject);
 "#;
+/// What programs would have done to cases, which people approve or decline.
+const DRAFTS: &str = r"
+CREATE TABLE draft (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, area_path TEXT NOT NULL, case_id TEXT, action TEXT,
+    body TEXT NOT NULL, reason TEXT NOT NULL, made_by TEXT NOT NULL, made_at INTEGER NOT NULL,
+    until INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'waiting'
+        CHECK (state IN ('waiting', 'approved', 'declined')),
+    decided_by TEXT, decided_at INTEGER, remark TEXT, outcome TEXT);
+CREATE INDEX draft_undone ON draft (until) WHERE outcome IS NULL;
+CREATE INDEX draft_area ON draft (area_path, id);
+";

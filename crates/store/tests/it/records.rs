@@ -5,6 +5,7 @@
 mod case_scan;
 mod cases;
 mod database;
+mod drafts;
 mod grid;
 mod locks;
 mod look_back;
