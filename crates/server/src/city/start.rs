@@ -21,6 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
 use super::agencies::{self, Agencies};
+use super::alerts::AlertKey;
 use super::archive::{Archive, ArchiveWork, KindKeeps};
 use super::areas::{self, Areas};
 use super::book::Book;
@@ -32,6 +33,7 @@ use super::layout::{AreaFiles, DataFolder};
 use super::marks::Mark;
 use super::near;
 use super::notify::{Outlet, Telling};
+use super::outside;
 use super::past::Past;
 use super::photos::{Photos, unused};
 use super::proof::{OpenLog, Taking, open_log};
@@ -84,6 +86,7 @@ pub(crate) struct Prepared {
     decisions: tokio::task::JoinHandle<()>,
     book: Arc<Book>,
     outlet: Outlet,
+    alert_key: AlertKey,
     proof: OpenLog,
     started_at: Timestamp,
 }
@@ -142,6 +145,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
     let (started_at, areas) = (clock::now(), Arc::clone(&given.tree));
     let folder = Arc::new(DataFolder::open(&config.data)?);
     let outlet = Outlet::new(&config.notify, folder.link_key()?)?;
+    let alert_key = folder.alert_key()?;
     let (records, proof) = open_records(&config, &loaded, &given, &folder, started_at).await?;
     let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies, &areas)?);
@@ -204,6 +208,7 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
         decisions,
         book,
         outlet,
+        alert_key,
         proof,
         started_at,
     })
@@ -433,6 +438,7 @@ impl Prepared {
             photos: Photos::new(brain.folder.photos()),
             triage: Arc::clone(self.book.near.triage()),
             outlet: self.outlet,
+            alert_key: self.alert_key,
             proof,
             locks,
             report_rate: ReportRates::default(),
@@ -449,6 +455,7 @@ impl Prepared {
         });
         tokio::spawn(unused::watch(Arc::downgrade(&city)));
         tokio::spawn(retention::watch(Arc::downgrade(&city)));
+        tokio::spawn(outside::watch(Arc::downgrade(&city)));
         let sequencer = Sequencer {
             writer: Writer::new(self.journal),
             full: false,

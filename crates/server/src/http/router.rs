@@ -24,8 +24,8 @@ use super::armour;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, alarms, areas, audit, backtests, case_import, case_steps, case_summary, cases,
-    contacts, corrections, deliveries, device_summary, devices, emergencies, evaluation,
+    agencies, alarms, areas, audit, backtests, cap, case_import, case_steps, case_summary, cases,
+    catalog, contacts, corrections, deliveries, device_summary, devices, emergencies, evaluation,
     evaluation_sheet, events, features, gateway, geo_report, indicator_windows, indicators, latest,
     log, moments, packs, patrols, proposals, readings, reviews, rules, sensorthings, series,
     session, setpoints, shelves, sql, stars, subscriptions, system, tasks, tiles, tokens, topics,
@@ -207,16 +207,25 @@ fn maps() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(tiles::get_map_tile))
 }
 
-/// Devices and readings in the words of a standard.
+/// Devices, readings, alerts and the catalogue in the words of a standard.
 fn standards() -> OpenApiRouter<Arc<City>> {
     use sensorthings as sta;
-    OpenApiRouter::new().routes(routes!(sta::get_root)).routes(routes!(
-        sta::get_resource,
-        sta::post_resource,
-        sta::patch_resource,
-        sta::put_resource,
-        sta::delete_resource
-    ))
+    OpenApiRouter::new()
+        .routes(routes!(sta::get_root))
+        .routes(routes!(
+            sta::get_resource,
+            sta::post_resource,
+            sta::patch_resource,
+            sta::put_resource,
+            sta::delete_resource
+        ))
+        .routes(routes!(cap::get_feed))
+        .routes(routes!(cap::get_alert))
+        .routes(routes!(cap::post_alert))
+        .routes(routes!(cap::get_key))
+        .routes(routes!(catalog::get_catalog))
+        .routes(routes!(catalog::get_json_ld))
+        .routes(routes!(catalog::get_turtle))
 }
 
 /// Citizens: their pages, and apps that speak Open311.

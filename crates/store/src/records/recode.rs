@@ -16,7 +16,17 @@ use super::{Records, Result, proof};
 use crate::proof::Source;
 
 /// Tables whose rows lie in an area and are nothing but what is so now.
-const TABLES: [&str; 6] = ["agency", "\"user\"", "warning", "task", "subscription", "delivery"];
+const TABLES: [&str; 9] = [
+    "agency",
+    "\"user\"",
+    "warning",
+    "alert",
+    "outside_message",
+    "outside_level",
+    "task",
+    "subscription",
+    "delivery",
+];
 /// Cases taken together.
 const TOGETHER: u64 = 256;
 
