@@ -123,7 +123,6 @@ pub(crate) struct City {
     pub(crate) photos: photos::Photos,
     pub(crate) proof: Arc<proof::ProofLog>,
     pub(crate) outlet: notify::Outlet,
-    pub(crate) alert_key: alerts::AlertKey,
     pub(crate) locks: Arc<Locks>,
     pub(crate) report_rate: ReportRates,
     pub(crate) hub: Arc<Hub>,

@@ -146,8 +146,8 @@ async fn alert(city: &City, caller: &Caller, identifier: &str) -> Answer<Respons
 #[utoipa::path(get, path = "/cap/v1.2/key.pem", tag = "cap", security(()),
     responses((status = 200, description = "a key of the curve P-256", body = String,
         content_type = "application/x-pem-file", example = "-----BEGIN PUBLIC KEY-----")))]
-pub(crate) async fn get_key(State(city): State<Arc<City>>) -> Response {
-    ([(header::CONTENT_TYPE, "application/x-pem-file")], city.alert_key.public_pem())
+pub(crate) async fn get_alert_key(State(city): State<Arc<City>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/x-pem-file")], city.outlet.alert_key.public_pem())
         .into_response()
 }
 

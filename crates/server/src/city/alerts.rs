@@ -81,7 +81,8 @@ impl City {
         }
         let sender = self.alert_sender();
         let xml = cap::alert(&self.alert(row, &sender), &self.profile.zone());
-        let text = self.alert_key.sign(&xml, &sender).map_err(|error| super::internal(&error))?;
+        let text =
+            self.outlet.alert_key.sign(&xml, &sender).map_err(|error| super::internal(&error))?;
         let kept = self.records.alerts().keep_text(&row.id, &text).await?;
         kept.ok_or_else(|| Problem::not_found(format!("alert {}", row.id)))
     }

@@ -21,7 +21,6 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
 use super::agencies::{self, Agencies};
-use super::alerts::AlertKey;
 use super::archive::{Archive, ArchiveWork, KindKeeps};
 use super::areas::{self, Areas};
 use super::book::Book;
@@ -86,7 +85,6 @@ pub(crate) struct Prepared {
     decisions: tokio::task::JoinHandle<()>,
     book: Arc<Book>,
     outlet: Outlet,
-    alert_key: AlertKey,
     proof: OpenLog,
     started_at: Timestamp,
 }
@@ -144,8 +142,7 @@ async fn open_records(
 async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::Result<Prepared> {
     let (started_at, areas) = (clock::now(), Arc::clone(&given.tree));
     let folder = Arc::new(DataFolder::open(&config.data)?);
-    let outlet = Outlet::new(&config.notify, folder.link_key()?)?;
-    let alert_key = folder.alert_key()?;
+    let outlet = Outlet::new(&config.notify, folder.link_key()?, folder.alert_key()?)?;
     let (records, proof) = open_records(&config, &loaded, &given, &folder, started_at).await?;
     let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies, &areas)?);
@@ -208,7 +205,6 @@ async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::R
         decisions,
         book,
         outlet,
-        alert_key,
         proof,
         started_at,
     })
@@ -438,7 +434,6 @@ impl Prepared {
             photos: Photos::new(brain.folder.photos()),
             triage: Arc::clone(self.book.near.triage()),
             outlet: self.outlet,
-            alert_key: self.alert_key,
             proof,
             locks,
             report_rate: ReportRates::default(),

@@ -222,7 +222,7 @@ fn standards() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(cap::get_feed))
         .routes(routes!(cap::get_alert))
         .routes(routes!(cap::post_alert))
-        .routes(routes!(cap::get_key))
+        .routes(routes!(cap::get_alert_key))
         .routes(routes!(catalog::get_catalog))
         .routes(routes!(catalog::get_json_ld))
         .routes(routes!(catalog::get_turtle))

@@ -344,9 +344,12 @@ fn an_alert_reaches_the_area_of_its_account_and_names_it_by_code_or_shape() {
     }
     let away = shaped("<circle>10,10 5</circle>");
     assert_eq!(send(&city, &met, &away).1["code"], "E-485");
-    // A district's account ends what lies in it, and nothing else.
-    let both = theirs("Cancel", "end", "s53", "");
-    assert_eq!(send(&city, &town, &both).0, 200);
+    // A district's account ends what lies in it, and nothing else. The circle's message took the western
+    // district over from the polygon's, so both are called off.
+    for (name, shape) in [("x", 53), ("y", 30)] {
+        let cancel = theirs("Cancel", name, &format!("s{shape}"), "");
+        assert_eq!(send(&city, &town, &cancel).0, 200, "{shape}");
+    }
     until("the other district's stands", || {
         let found = from_outside(&city);
         let has = |code: &str| found.iter().any(|(_, area)| area == code);
