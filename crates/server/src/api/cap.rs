@@ -58,7 +58,7 @@ pub(crate) async fn get_feed(
 ) -> Response {
     match caller(visitor) {
         Ok(caller) => feed(&city, &caller, &headers, query).await.into_response(),
-        Err(asked) => asked,
+        Err(asked) => *asked,
     }
 }
 
@@ -130,7 +130,7 @@ pub(crate) async fn get_alert(
 ) -> Response {
     match caller(visitor) {
         Ok(caller) => alert(&city, &caller, &identifier).await.into_response(),
-        Err(asked) => asked,
+        Err(asked) => *asked,
     }
 }
 
@@ -216,11 +216,11 @@ fn refused(city: &City, fault: &Fault) -> Problem {
 }
 
 /// Somebody with an account; others are asked who they are, which feed readers wait for.
-fn caller(visitor: Visitor) -> Result<Caller, Response> {
+fn caller(visitor: Visitor) -> Result<Caller, Box<Response>> {
     visitor.0.ok_or_else(|| {
         let mut response = Problem::new(&error::SIGN_IN, "cap").into_response();
         response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
-        response
+        Box::new(response)
     })
 }
 

@@ -26,7 +26,7 @@ const SOON_SEVERITY_MAX: u8 = 2;
 const DIVISION_DIGITS: usize = 6;
 
 /// The key that alerts are signed with.
-pub(crate) struct AlertKey(EcdsaKeyPair);
+pub(crate) struct AlertKey(Box<EcdsaKeyPair>);
 
 /// A key is printed nowhere.
 impl std::fmt::Debug for AlertKey {
@@ -48,7 +48,7 @@ impl AlertKey {
     pub(crate) fn new(secret: &[u8]) -> anyhow::Result<Self> {
         let random = SystemRandom::new();
         let read = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, secret, &random);
-        read.map(Self).ok().context("is no key of the curve P-256")
+        read.map(|pair| Self(Box::new(pair))).ok().context("is no key of the curve P-256")
     }
 
     /// Its public half as programs read it.

@@ -1,5 +1,7 @@
 //! Alerts byte for byte; whether others read and verify them is in `crates/server/tests/it/cap.rs`.
 
+use std::fmt::Write as _;
+
 use chengmai_model::{Severity, Timestamp};
 use jiff::tz::TimeZone;
 
@@ -200,9 +202,9 @@ fn read(xml: &str) -> String {
     );
     for info in &message.infos {
         let (severity, over) = (info.severity.number(), info.is_over);
-        text += &format!(" [{} {} {severity} over={over}", info.language, info.event);
+        write!(text, " [{} {} {severity} over={over}", info.language, info.event).unwrap();
         for area in &info.areas {
-            text += &format!(" {:?} {:?} {:?}", area.codes, area.polygons, area.circles);
+            write!(text, " {:?} {:?} {:?}", area.codes, area.polygons, area.circles).unwrap();
         }
         text.push(']');
     }
