@@ -5,6 +5,7 @@
 //! a [`Trait`], a number for what the decoder made of the bytes; bytes with a new one are kept for
 //! the length of a run and spoiled further. No part of the product; no clock here.
 
+mod cap;
 mod certificate;
 mod city;
 mod files;
@@ -43,7 +44,7 @@ const fn target(name: &'static str, made: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -
 }
 
 /// All of them.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     target("line-protocol", Vec::new, text::line_protocol),
     target("observations-json", Vec::new, text::observations_json),
     target("observations-ndjson", Vec::new, text::observations_ndjson),
@@ -58,6 +59,7 @@ pub const TARGETS: [Target; 20] = [
     target("geo-report", Vec::new, text::geo_report),
     target("cql2", Vec::new, maps::filter),
     target("features", Vec::new, maps::query),
+    target("cap", cap::made, cap::message),
     target("sensorthings", Vec::new, sensorthings::request),
     target("mcp", Vec::new, mcp::message),
     target("journal", files::journal_made, files::journal),

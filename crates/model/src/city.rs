@@ -57,12 +57,29 @@ pub struct City {
     pub areas: AreaFiles,
     /// How its alarms are screened.
     pub alarms: CityAlarms,
+    /// Who publishes its data.
+    pub publisher: Publisher,
     /// Its working time (`calendar.toml`); without the file Monday to Friday in the city's zone.
     pub calendar: Calendar,
     /// How its areas, agencies and posts are judged (`ratings.toml`).
     pub ratings: Ratings,
     /// Who answers for what (`responsibility.toml`), before the leads of the case types.
     pub responsibilities: Responsibilities,
+}
+
+/// Who publishes a city's data, and on which terms (`[publisher]`); what is absent is not said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publisher {
+    /// The body that answers for the data; the city's name when absent.
+    #[serde(default)]
+    pub name: Option<Text>,
+    /// Where to ask: an address that begins with `mailto:` or `https:`.
+    #[serde(default)]
+    pub contact: Option<String>,
+    /// The address of the licence that the data is given under.
+    #[serde(default)]
+    pub licence: Option<String>,
 }
 
 /// How alarms are screened in this city (`[alarms]`); what is absent has the program's default.
@@ -230,7 +247,7 @@ impl City {
     }
 
     /// The city's zone; UTC when its name is not known.
-    fn zone(&self) -> jiff::tz::TimeZone {
+    pub fn zone(&self) -> jiff::tz::TimeZone {
         jiff::tz::TimeZone::get(&self.time_zone).unwrap_or(jiff::tz::TimeZone::UTC)
     }
 
@@ -282,6 +299,7 @@ impl Default for City {
                 source: String::new(),
             },
             alarms: CityAlarms::default(),
+            publisher: Publisher::default(),
             calendar: Calendar::default(),
             ratings: Ratings::default(),
             responsibilities: Responsibilities::default(),

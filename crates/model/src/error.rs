@@ -1,7 +1,7 @@
 //! Numbered errors. Each has a stable number, what and how to mend it, in Chinese and English, so
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
-//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 46x SensorThings, 47x features and tiles, 48x the doors, 49x assistants), 5xx access,
+//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 46x SensorThings, 47x features and tiles, 48x the doors and alerts, 49x assistants), 5xx access,
 //! 6xx the program's own state, 70x questions in SQL, 72x alarm quality, 74x rules and reviews.
 
 use crate::Text;
@@ -220,6 +220,18 @@ catalogue! {
         "没有这个图层或瓦片" / "there is no such layer or tile" ; "图层与级别见 /tiles/{layer}.json" / "layers and their zooms are in /tiles/{layer}.json"
     DEVICE_ACCOUNT = 480 "device_account" 403
         "证书中的名称不是只发送读数的账号" / "the certificate names no account that only sends readings" ; "请管理员建立同名账号，且只给 ingest 一种角色" / "ask an administrator for an account of that name whose only role is ingest"
+    ALERT_XML = 481 "alert_xml" 400
+        "不是可读取的 CAP 1.2 报文" / "this is no CAP 1.2 message that can be read" ; "按所标位置更正；须为 UTF-8，不得含 DTD、实体或处理指令" / "mend it at the place named; UTF-8 only, without a DTD, entities or processing instructions"
+    ALERT_FIELD = 482 "alert_field" 422
+        "报文的某一项缺失或无效" / "an element of the message is missing or not valid" ; "按所标的元素更正；各项取值见 CAP 1.2" / "mend the element named; what it may hold is in CAP 1.2"
+    ALERT_TOO_LARGE = 483 "alert_too_large" 413
+        "报文过大" / "the message is too large" ; "至多 256 KiB、5000 个元素、10000 个坐标点；拆成多条或简化边界" / "at most 256 KiB, 5,000 elements and 10,000 points: split it, or simplify outlines"
+    ALERT_KIND = 484 "alert_kind" 422
+        "不接收这种报文" / "messages of this sort are not taken" ; "只接收状态为 Actual、Exercise 或 Test 的 Alert、Update、Cancel" / "only Alert, Update and Cancel with the status Actual, Exercise or Test"
+    ALERT_AREA = 485 "alert_area" 422
+        "报文所指区域不在本市或不在您的辖区" / "the message names no area of this city, or one outside yours" ; "以 geocode 给出区划代码，或以 polygon、circle 给出范围" / "give an area code as geocode, or a polygon or circle"
+    ALERT_REFERENCE = 486 "alert_reference" 409
+        "所引用的报文未曾收到" / "the message refers to none that was taken" ; "先发送被引用的报文；references 为“发送者,标识,时间”" / "send the message it refers to first; references are `sender,identifier,sent`"
     MCP_TOKEN = 490 "mcp_token" 401
         "助手须用自己的令牌连接" / "an assistant comes with a token of its own" ; "在“我的账号”或“用户”页建立令牌，放在 Authorization: Bearer 里；登录会话不能用" / "make a token and send it as `Authorization: Bearer`; a session of a browser is not taken here"
     FOREIGN_HOST = 491 "foreign_host" 403

@@ -32,6 +32,9 @@ pub struct PackHead {
     /// Packs it needs: `street >= 1`.
     #[serde(default)]
     pub needs: Vec<String>,
+    /// What its warnings are about, in the words of CAP 1.2: `Infra`. None: `Other`.
+    #[serde(default)]
+    pub alerts: Vec<String>,
 }
 
 /// What a device measures (`kinds.toml`, `[[kind]]`).

@@ -24,6 +24,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) mod agencies;
+pub(crate) mod alerts;
 pub(crate) mod archive;
 pub(crate) mod areas;
 pub(crate) mod backtests;
@@ -40,6 +41,7 @@ pub(crate) mod marks;
 pub(crate) mod near;
 pub(crate) mod notify;
 pub(crate) mod outlines;
+pub(crate) mod outside;
 pub(crate) mod past;
 pub(crate) mod photos;
 pub(crate) mod points;

@@ -23,6 +23,7 @@ use sea_orm::{
 
 pub mod agencies;
 pub mod alarm_load;
+pub mod alerts;
 mod append;
 pub mod audit;
 pub mod break_glass;
@@ -38,6 +39,7 @@ pub mod identities;
 mod import;
 mod keys;
 pub mod notices;
+pub mod outside;
 mod page;
 pub mod patrols;
 mod place;
@@ -207,6 +209,16 @@ impl Records {
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
         Ok(self.read.ping().await?)
+    }
+
+    /// Alerts 对外预警.
+    pub fn alerts(&self) -> alerts::Alerts<'_> {
+        alerts::Alerts(self)
+    }
+
+    /// Alerts from outside 外来预警.
+    pub fn outside(&self) -> outside::Outside<'_> {
+        outside::Outside(self)
     }
 
     /// Accounts.

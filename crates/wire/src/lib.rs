@@ -5,9 +5,11 @@
 //! reason) and never panics, whatever the bytes are.
 
 pub mod areas;
+pub mod cap;
 pub mod certificate;
 pub mod corrections;
 pub mod cql2;
+pub mod dcat;
 pub mod devices;
 pub mod error;
 pub mod features;

@@ -1931,6 +1931,134 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cap/v1.2/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * An alert of somebody else: a weather service, a neighbour.
+         * @description CAP 1.2 as XML. It becomes a warning in each area of ours that it names by a code, or by a polygon or
+         *     circle, as bad as it says, until it expires or is called off. It is on disk before it is answered; sent
+         *     again, it changes nothing.
+         */
+        post: operations["post_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cap/v1.2/alerts/{identifier}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alert: CAP 1.2 with an enveloped XML signature, the same bytes for ever. */
+        get: operations["get_alert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cap/v1.2/feed.atom": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alerts the caller sees, newest first, as Atom.
+         * @description A message for each warning that was answered as real while its cause stood; an update when its severity
+         *     changed; a cancel when it was over. Follow the link `next` for older ones.
+         */
+        get: operations["get_feed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cap/v1.2/key.pem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public key by which alerts are verified (PEM). */
+        get: operations["get_alert_key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/catalog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The catalogue, as JSON-LD or, when Turtle is preferred, as Turtle. */
+        get: operations["get_catalog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/catalog.jsonld": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The catalogue as JSON-LD that carries its context. */
+        get: operations["get_json_ld"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/catalog.ttl": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The catalogue as Turtle. */
+        get: operations["get_turtle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -4449,6 +4577,26 @@ export interface components {
             kind: string;
             name: components["schemas"]["TextJson"];
             symbol: string;
+        };
+        /**
+         * @description What an alert of somebody else says of an area.
+         * @example {
+         *       "area": "500103",
+         *       "device": "cap:500103:0c0ffee0",
+         *       "level": 3,
+         *       "until": "2026-11-21T10:00:00.000Z"
+         *     }
+         */
+        LevelJson: {
+            area: string;
+            /** @description The device whose reading it is. */
+            device: string;
+            /**
+             * Format: int32
+             * @description 1 minor to 4 extreme, 0 over.
+             */
+            level: number;
+            until?: string | null;
         };
         /** @description Levels of an indicator. */
         LevelsJson: {
@@ -7276,6 +7424,25 @@ export interface components {
             refused: components["schemas"]["RefusedLine"][];
             /** Format: int64 */
             refused_total: number;
+        };
+        /**
+         * @description What became of an alert of somebody else.
+         * @example {
+         *       "known": false,
+         *       "levels": [
+         *         {
+         *           "area": "500103",
+         *           "device": "cap:500103:0c0ffee0",
+         *           "level": 3,
+         *           "until": null
+         *         }
+         *       ]
+         *     }
+         */
+        TakenJson: {
+            /** @description It was taken before and changes nothing. */
+            known: boolean;
+            levels: components["schemas"]["LevelJson"][];
         };
         /**
          * @description A task.
@@ -11088,6 +11255,166 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    post_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example <alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">...</alert> */
+                "application/cap+xml": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TakenJson"];
+                };
+            };
+        };
+    };
+    get_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example W-00c0ffee00c0ffee-001 */
+                identifier: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description an alert */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example <alert><identifier>W-00c0ffee00c0ffee-001</identifier></alert> */
+                    "application/cap+xml": string;
+                };
+            };
+        };
+    };
+    get_feed: {
+        parameters: {
+            query?: {
+                /** @description Only in this area and below. */
+                area?: string;
+                /** @description Language of the titles: zh or en. */
+                lang?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a feed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example <feed><entry><id>urn:chengmai:alert:W-00c0ffee00c0ffee-001</id></entry></feed> */
+                    "application/atom+xml": string;
+                };
+            };
+        };
+    };
+    get_alert_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a key of the curve P-256 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example -----BEGIN PUBLIC KEY----- */
+                    "application/x-pem-file": string;
+                };
+            };
+        };
+    };
+    get_catalog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description DCAT 3 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {"@graph": []} */
+                    "application/ld+json": string;
+                };
+            };
+        };
+    };
+    get_json_ld: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description DCAT 3 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {"@graph": []} */
+                    "application/ld+json": string;
+                };
+            };
+        };
+    };
+    get_turtle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description DCAT 3 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example <catalog> a dcat:Catalog . */
+                    "text/turtle": string;
                 };
             };
         };

@@ -6,8 +6,8 @@
 use serde::Deserialize;
 
 use super::{
-    AgencyKind, AreaFiles, City, CityAlarms, CityHead, EnglishName, Section, SeverityName,
-    TierName, calendar, responsibility,
+    AgencyKind, AreaFiles, City, CityAlarms, CityHead, EnglishName, Publisher, Section,
+    SeverityName, TierName, calendar, responsibility,
 };
 use crate::area::{Overlay, Recoded};
 use crate::pack::PackFault;
@@ -35,7 +35,11 @@ const CITY_FILE: Shape = Shape {
         may("english", Of::Tables(&ENGLISH)),
         must("areas", Of::Table(&AREAS)),
         may("alarms", Of::Table(&ALARMS)),
+        may("publisher", Of::Table(&PUBLISHER)),
     ],
+};
+const PUBLISHER: Shape = Shape {
+    keys: &[may("name", Of::Table(&TEXT)), may("contact", Of::Line), may("licence", Of::Line)],
 };
 const ALARMS: Shape = Shape {
     keys: &[
@@ -115,6 +119,8 @@ struct CityFile {
     areas: AreaFiles,
     #[serde(default)]
     alarms: CityAlarms,
+    #[serde(default)]
+    publisher: Publisher,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +163,7 @@ pub(super) fn read(files: &[(String, String)]) -> Result<City, Vec<PackFault>> {
                 english: city.english,
                 areas: city.areas,
                 alarms: city.alarms,
+                publisher: city.publisher,
                 calendar,
                 ratings,
                 responsibilities,
@@ -169,6 +176,7 @@ pub(super) fn read(files: &[(String, String)]) -> Result<City, Vec<PackFault>> {
 fn check(city: &CityFile, document: &Document<'_>, faults: &mut Faults) {
     check_tiers(city, document, faults);
     check_severities(city, document, faults);
+    check_publisher(city, document, faults);
     let ids = |list: &'static str, key: &'static str, ids: Vec<&str>, faults: &mut Faults| {
         for (index, id) in ids.iter().enumerate() {
             if ids[..index].contains(id) {
@@ -224,6 +232,31 @@ fn zone(
         );
     }
     zone
+}
+
+/// What stands there goes out as an address, to be followed by programs.
+fn check_publisher(city: &CityFile, document: &Document<'_>, faults: &mut Faults) {
+    let is_address = |text: &str| {
+        let rest = text.strip_prefix("mailto:").or_else(|| text.strip_prefix("https://"));
+        rest.is_some_and(|rest| {
+            let plain = |b: u8| b.is_ascii_graphic() && !b"<>\"{}|\\^`".contains(&b);
+            !rest.is_empty() && rest.bytes().all(plain)
+        })
+    };
+    let publisher = &city.publisher;
+    for (key, value) in [("contact", &publisher.contact), ("licence", &publisher.licence)] {
+        if let Some(text) = value.as_deref().filter(|text| !is_address(text)) {
+            faults.add(
+                FILE,
+                document.line("publisher", 0, key),
+                (format!("`{text}` 不是地址"), format!("`{text}` is no address")),
+                (
+                    "以 `mailto:` 或 `https://` 开头，不含空格",
+                    "begin it with `mailto:` or `https://`, without blanks",
+                ),
+            );
+        }
+    }
 }
 
 /// Top down, codes longer from tier to tier, the root's length that of the first.
@@ -337,6 +370,23 @@ tier = "district"
 
     fn line_of(part: &str) -> u32 {
         u32::try_from(GOOD.lines().position(|l| l.contains(part)).unwrap() + 1).unwrap()
+    }
+
+    #[test]
+    fn a_publisher_is_reached_by_addresses_only() {
+        let with = |lines: &str| read_text(&format!("{GOOD}\n[publisher]\n{lines}"));
+        let city = with(
+            "name = { zh = \"数据局\", en = \"Data office\" }\ncontact = \"mailto:data@example.org\"\n\
+             licence = \"https://example.org/open\"\n",
+        );
+        let publisher = city.unwrap().publisher;
+        assert_eq!(publisher.name.unwrap().en, "Data office");
+        assert_eq!(publisher.contact.as_deref(), Some("mailto:data@example.org"));
+        for bad in ["data@example.org", "https://", "https://a b", "javascript:x", "mailto:<a>"] {
+            let faults = with(&format!("contact = \"{bad}\"\n")).unwrap_err();
+            assert_eq!(faults.len(), 1, "{bad}");
+            assert_eq!(faults[0].line, u32::try_from(GOOD.lines().count() + 2).unwrap(), "{bad}");
+        }
     }
 
     #[test]

@@ -93,8 +93,25 @@ const HEAD: Shape = Shape {
         must("section", Of::Id),
         must("track", Of::Table(&TEXT)),
         may("needs", Of::List(&Of::Line)),
+        may("alerts", Of::List(&ALERT_CATEGORY)),
     ],
 };
+
+/// The categories of CAP 1.2.
+const ALERT_CATEGORY: Of = Of::Choice(&[
+    "Geo",
+    "Met",
+    "Safety",
+    "Security",
+    "Rescue",
+    "Fire",
+    "Health",
+    "Env",
+    "Transport",
+    "Infra",
+    "CBRNE",
+    "Other",
+]);
 
 /// `kinds.toml`.
 pub(super) const KINDS: Shape = Shape { keys: &[must("kind", Of::Tables(&KIND))] };

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use chengmai_store::proof::Signer;
 use chengmai_store::seal::Keyring;
 
+use super::alerts::AlertKey;
 use crate::accounts::hex;
 
 /// Bytes of the key of tracking links.
@@ -88,6 +89,22 @@ impl DataFolder {
         getrandom::fill(&mut key).context("the operating system gives no random numbers")?;
         keep_secret(&path, &key).with_context(failed)?;
         Ok(key)
+    }
+
+    /// The key that alerts are signed with (PKCS #8); made once, for this program's eyes only.
+    pub(crate) fn alert_key(&self) -> anyhow::Result<AlertKey> {
+        let path = self.root.join("alerts.key");
+        let failed = || format!("cannot keep the key of alerts in {}", path.display());
+        let secret = match fs::read(&path) {
+            Ok(secret) => secret,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let secret = AlertKey::generate()?;
+                keep_secret(&path, &secret).with_context(failed)?;
+                secret
+            }
+            Err(error) => return Err(error).with_context(failed),
+        };
+        AlertKey::new(&secret).with_context(|| format!("the key of alerts {}", path.display()))
     }
 
     /// The keys that personal data is sealed with; the first is made here, for this program's eyes only.

@@ -25,6 +25,7 @@ mod receivers;
 pub(crate) mod send;
 
 use super::City;
+use super::alerts::AlertKey;
 use crate::accounts::{hash_token, hex};
 use crate::clock;
 use crate::config::notify::NotifySettings;
@@ -60,6 +61,8 @@ const LINK_DIGITS: usize = 32;
 pub(crate) struct Outlet {
     pub(crate) sender: Sender,
     pub(crate) mailer: Option<Mailer>,
+    /// Signs what is told as CAP.
+    pub(crate) alert_key: AlertKey,
     key: Vec<u8>,
 }
 
@@ -71,10 +74,15 @@ impl std::fmt::Debug for Outlet {
 }
 
 impl Outlet {
-    /// From the settings and the key of tracking links.
-    pub(crate) fn new(settings: &NotifySettings, key: Vec<u8>) -> anyhow::Result<Self> {
+    /// From the settings, the key of tracking links and that of alerts.
+    pub(crate) fn new(
+        settings: &NotifySettings,
+        key: Vec<u8>,
+        alert_key: AlertKey,
+    ) -> anyhow::Result<Self> {
         let mailer = settings.smtp.as_ref().map(Mailer::new).transpose()?;
-        Ok(Self { sender: Sender::new(Guard::new(settings.allowed.clone())), mailer, key })
+        let sender = Sender::new(Guard::new(settings.allowed.clone()));
+        Ok(Self { sender, mailer, alert_key, key })
     }
 
     /// The secret of a reporter's tracking link. It follows from the key in the data folder, so that a

@@ -142,12 +142,12 @@ async fn open_records(
 async fn prepare_over(config: Config, loaded: Loaded, given: Areas) -> anyhow::Result<Prepared> {
     let (started_at, areas) = (clock::now(), Arc::clone(&given.tree));
     let folder = Arc::new(DataFolder::open(&config.data)?);
-    let outlet = Outlet::new(&config.notify, folder.link_key()?)?;
-    let (records, proof) = open_records(&config, &loaded, &given, &folder, started_at).await?;
+    let outlet = Outlet::new(&config.notify, folder.link_key()?, folder.alert_key()?)?;
+    let (records, proof) =
+        Box::pin(open_records(&config, &loaded, &given, &folder, started_at)).await?;
     let agencies = Arc::new(agencies::sync(&records, &loaded, &areas).await?);
     let case_rules = Arc::new(case_rules(&loaded, &agencies, &areas)?);
-    let book = Arc::new(Book::new(Triage::open(folder.models())));
-    let counters = Arc::new(Counters::default());
+    let (book, counters) = (Arc::new(Book::new(Triage::open(folder.models()))), Arc::default());
     let hub = Arc::new(Hub::new(u64::try_from(started_at.0).unwrap_or(0) << 20));
     let mut rules = Replayed::new(loaded.packs.clone(), records.rules().changes().await?);
     let (mut opened, engine, registry) = restore(&config, &loaded, &given, &folder, &mut rules)?;
@@ -450,6 +450,7 @@ impl Prepared {
         });
         tokio::spawn(unused::watch(Arc::downgrade(&city)));
         tokio::spawn(retention::watch(Arc::downgrade(&city)));
+        tokio::spawn(super::outside::watch(Arc::downgrade(&city)));
         let sequencer = Sequencer {
             writer: Writer::new(self.journal),
             full: false,

@@ -24,12 +24,12 @@ use super::armour;
 use super::assets;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
-    agencies, alarms, areas, audit, backtests, case_import, case_steps, case_summary, cases,
-    contacts, corrections, deliveries, device_summary, devices, drafts, emergencies, evaluation,
-    evaluation_sheet, events, features, gateway, geo_report, indicator_windows, indicators, latest,
-    log, mcp, moments, packs, patrols, proposals, provider, readings, reviews, rules, sensorthings,
-    series, session, setpoints, shelves, sql, stars, subscriptions, system, tasks, tiles, tokens,
-    topics, users, warnings, workload,
+    agencies, alarms, areas, audit, backtests, cap, case_import, case_steps, case_summary, cases,
+    catalog, contacts, corrections, deliveries, device_summary, devices, drafts, emergencies,
+    evaluation, evaluation_sheet, events, features, gateway, geo_report, indicator_windows,
+    indicators, latest, log, mcp, moments, packs, patrols, proposals, provider, readings, reviews,
+    rules, sensorthings, series, session, setpoints, shelves, sql, stars, subscriptions, system,
+    tasks, tiles, tokens, topics, users, warnings, workload,
 };
 use crate::city::City;
 use crate::pages::{self, advice, downloads, overview, receipt, report, stop_mail, track};
@@ -214,17 +214,26 @@ fn maps() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(tiles::get_map_tile))
 }
 
-/// The city in the words of a standard: devices and readings, and all of it for assistants.
+/// The city in the words of standards: devices and readings, alerts, the catalogue, and all of it for assistants.
 fn standards() -> OpenApiRouter<Arc<City>> {
     use sensorthings as sta;
-    let router = OpenApiRouter::new().routes(routes!(mcp::post_message));
-    router.routes(routes!(sta::get_root)).routes(routes!(
-        sta::get_resource,
-        sta::post_resource,
-        sta::patch_resource,
-        sta::put_resource,
-        sta::delete_resource
-    ))
+    OpenApiRouter::new()
+        .routes(routes!(mcp::post_message))
+        .routes(routes!(sta::get_root))
+        .routes(routes!(
+            sta::get_resource,
+            sta::post_resource,
+            sta::patch_resource,
+            sta::put_resource,
+            sta::delete_resource
+        ))
+        .routes(routes!(cap::get_feed))
+        .routes(routes!(cap::get_alert))
+        .routes(routes!(cap::post_alert))
+        .routes(routes!(cap::get_alert_key))
+        .routes(routes!(catalog::get_catalog))
+        .routes(routes!(catalog::get_json_ld))
+        .routes(routes!(catalog::get_turtle))
 }
 
 /// Citizens: their pages, and apps that speak Open311.

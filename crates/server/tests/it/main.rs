@@ -4,7 +4,9 @@
 
 mod areas;
 mod browser;
+mod cap;
 mod case_kill;
+mod catalogue;
 mod citizens;
 mod corrections;
 mod demo;

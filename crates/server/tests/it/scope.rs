@@ -13,9 +13,10 @@ use crate::harness::{City, Folder, now_ms, until};
 /// Routes that anybody may ask. Those of citizens show only cases that citizens reported, by cell and
 /// without personal data (`citizens.rs`); a tracking page shows one of them to whoever has its secret;
 /// a report by Open311 needs a key of its own and answers 403 without. Of the proof log anybody sees hashes
-/// and signatures, which say nothing of what was decided. Of OGC API Features
+/// and signatures, which say nothing of what was decided. Of the catalogue anybody
+/// sees that data sets exist, and where; of alerts the key that verifies them. Of OGC API Features
 /// and tiles anybody sees documents and outlines of areas; who sees what of the rest is in `features.rs`.
-pub(crate) const PUBLIC: [(&str, &str); 41] = [
+pub(crate) const PUBLIC: [(&str, &str); 45] = [
     ("get", "/report"),
     ("post", "/report"),
     ("post", "/report/proposal"),
@@ -44,6 +45,10 @@ pub(crate) const PUBLIC: [(&str, &str); 41] = [
     ("get", "/ogc/collections/{collection}/queryables"),
     ("get", "/ogc/collections/{collection}/items"),
     ("get", "/ogc/collections/{collection}/items/{id}"),
+    ("get", "/cap/v1.2/key.pem"),
+    ("get", "/catalog"),
+    ("get", "/catalog.jsonld"),
+    ("get", "/catalog.ttl"),
     ("get", "/api/v1/city"),
     ("get", "/api/v1/log/checkpoint"),
     ("get", "/api/v1/log/witnessed"),
@@ -73,7 +78,7 @@ enum Check {
     Thing(Thing),
     /// A deed on a thing: the foreign one 404, and it stays as it was.
     Deed(Thing, &'static [&'static str]),
-    /// Has a test of its own, below, in `sensorthings.rs` or in `mcp.rs`.
+    /// Has a test of its own, below, in `sensorthings.rs`, `cap.rs` or `mcp.rs`.
     Apart,
 }
 
@@ -243,6 +248,13 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("get", "/ogc/collections/{collection}/queryables", Check::Public),
     ("get", "/ogc/collections/{collection}/items", Check::Public),
     ("get", "/ogc/collections/{collection}/items/{id}", Check::Public),
+    ("get", "/cap/v1.2/feed.atom", Check::Apart),
+    ("get", "/cap/v1.2/alerts/{identifier}", Check::Apart),
+    ("post", "/cap/v1.2/alerts", Check::Apart),
+    ("get", "/cap/v1.2/key.pem", Check::Public),
+    ("get", "/catalog", Check::Public),
+    ("get", "/catalog.jsonld", Check::Public),
+    ("get", "/catalog.ttl", Check::Public),
     ("get", "/api/v1/log/checkpoint", Check::Public),
     ("get", "/api/v1/log/witnessed", Check::Public),
     ("get", "/api/v1/log/key", Check::Public),

@@ -102,6 +102,12 @@ impl Cases<'_> {
         Ok(case)
     }
 
+    /// When the first of all was filed.
+    pub async fn first(&self) -> Result<Option<Timestamp>> {
+        let row = Sql::new("SELECT min(filed_at) AS at FROM \"case\"").one(&self.0.read).await?;
+        row.map_or(Ok(None), |row| row.time_if("at"))
+    }
+
     /// The case with that number.
     pub async fn find(&self, id: &CaseId) -> Result<Option<Case>> {
         find(&self.0.read, "id", &id.to_string()).await

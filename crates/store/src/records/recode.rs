@@ -16,8 +16,18 @@ use super::{Records, Result, proof};
 use crate::proof::Source;
 
 /// Tables whose rows lie in an area and are nothing but what is so now.
-const TABLES: [&str; 7] =
-    ["agency", "\"user\"", "warning", "task", "subscription", "delivery", "draft"];
+const TABLES: [&str; 10] = [
+    "agency",
+    "\"user\"",
+    "warning",
+    "alert",
+    "outside_message",
+    "outside_level",
+    "task",
+    "subscription",
+    "delivery",
+    "draft",
+];
 /// Cases taken together.
 const TOGETHER: u64 = 256;
 

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     SENSOR_THINGS,
     IDENTITIES,
     DRAFTS,
+    ALERTS,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -401,4 +402,26 @@ CREATE TABLE draft (
     decided_by TEXT, decided_at INTEGER, remark TEXT, outcome TEXT);
 CREATE INDEX draft_undone ON draft (until) WHERE outcome IS NULL;
 CREATE INDEX draft_area ON draft (area_path, id);
+";
+
+/// What the outside is told of warnings, message by message; what others told, and how bad each thing is.
+const ALERTS: &str = r"
+CREATE TABLE alert (
+    id TEXT PRIMARY KEY, warning TEXT NOT NULL REFERENCES warning (id), number INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('alert', 'update', 'cancel')), sent INTEGER NOT NULL,
+    area_path TEXT NOT NULL, body TEXT NOT NULL, text TEXT, UNIQUE (warning, number));
+CREATE INDEX alert_order ON alert (sent, id, area_path);
+CREATE INDEX alert_area ON alert (area_path);
+
+CREATE TABLE outside_message (
+    sender TEXT NOT NULL, identifier TEXT NOT NULL, thread TEXT NOT NULL, sent INTEGER NOT NULL,
+    taken_at INTEGER NOT NULL, made_by TEXT NOT NULL, area_path TEXT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (sender, identifier)) WITHOUT ROWID;
+CREATE TABLE outside_level (
+    device TEXT PRIMARY KEY, sender TEXT NOT NULL, thread TEXT NOT NULL, title TEXT NOT NULL,
+    area_path TEXT NOT NULL, level INTEGER NOT NULL, until INTEGER, is_real INTEGER NOT NULL,
+    told INTEGER NOT NULL);
+CREATE INDEX outside_level_thread ON outside_level (sender, thread);
+CREATE INDEX outside_level_until ON outside_level (until) WHERE level > 0;
+CREATE INDEX outside_level_untold ON outside_level (device) WHERE told = 0;
 ";

@@ -13,10 +13,10 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use serde::{Deserialize, Serialize};
 
 use super::audit::{self, AuditRow};
-use super::notices;
 use super::page::{Cursor, page};
 use super::sql::{Columns, Sql};
 use super::{Page, PageRequest, Records, Result};
+use super::{alerts, notices};
 
 /// How a warning stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,6 +240,7 @@ impl Warnings<'_> {
                 let row = find(&tx, step.id).await?;
                 if let Some(row) = &row {
                     notices::warning(&tx, row).await?;
+                    alerts::note(&tx, row, row.changed_at).await?;
                 }
                 changed.extend(row);
             }
@@ -295,6 +296,12 @@ impl Warnings<'_> {
         sql.add(" AND cleared_at IS NULL AND answer_due < ").value(now.0);
         sql.add(" ORDER BY answer_due, id LIMIT ").value(i64::from(limit));
         sql.all(&self.0.read).await?.iter().map(read).collect()
+    }
+
+    /// When the first of all was raised.
+    pub async fn first(&self) -> Result<Option<Timestamp>> {
+        let row = Sql::new("SELECT min(raised_at) AS at FROM warning").one(&self.0.read).await?;
+        row.map_or(Ok(None), |row| row.time_if("at"))
     }
 
     /// The warning with that id.
@@ -372,6 +379,9 @@ pub(super) async fn set_answer<C: ConnectionTrait>(
     sql.add(", note = coalesce(").value(answered.note).add(", note), case_id = ");
     sql.value(case.map(ToString::to_string)).add(" WHERE id = ").value(id.to_string());
     sql.run(db).await?;
+    if let Some(row) = find(db, id).await? {
+        alerts::note(db, &row, answered.now).await?;
+    }
     let line = AuditRow {
         at: answered.now,
         who: answered.by.to_owned(),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
+mod alerts;
 mod case_scan;
 mod cases;
 mod database;
@@ -31,8 +32,10 @@ use chengmai_model::warning::{Held, WarningId, WarningStep};
 use chengmai_model::{Actor, AreaPath, Role, Severity, ShelfId, Text, Tier, Timestamp};
 use chengmai_store::records::agencies::AgencyRow;
 use chengmai_store::records::alarm_load::TallyRow;
+use chengmai_store::records::alerts::AlertRow;
 use chengmai_store::records::audit::AuditRow;
 use chengmai_store::records::cases::{CaseFilter, CaseOrder, CaseStateFilter};
+use chengmai_store::records::outside::{self, NewOutside, Taken};
 use chengmai_store::records::tokens::{NewToken, TokenKind};
 use chengmai_store::records::users::UserRow;
 use chengmai_store::records::warnings::{

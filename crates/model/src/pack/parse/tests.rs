@@ -113,10 +113,13 @@ fn check(file: &str, from: &str, to: &str, expected: &str) {
 
 #[test]
 fn a_file_with_every_key_reads_through_shape_and_struct_alike() {
-    let pack = parse(&files()).unwrap();
+    let mut files = files();
+    files[0].1.push_str("alerts = [\"Infra\"]\n");
+    let pack = parse(&files).unwrap();
     assert_eq!(pack.rules[0].files_at.map(crate::Severity::number), Some(4));
     assert_eq!(pack.indicators[0].levels.as_ref().unwrap().red, Some(50.0));
     assert_eq!(pack.case_types[0].helpers, ["fire_rescue"]);
+    assert_eq!(pack.head.alerts, ["Infra"]);
     assert_eq!(pack.scenarios[0].file, "a.txt");
     assert_eq!(pack.readme_text().zh, "# 燃气");
 }
