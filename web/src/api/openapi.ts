@@ -4249,7 +4249,7 @@ export interface components {
         /**
          * @description Where the browser goes now.
          * @example {
-         *       "url": "https://id.city.example/auth?response_type=code&client_id=chengmai"
+         *       "url": "id.city.example/auth?response_type=code&client_id=chengmai"
          *     }
          */
         GoTo: {

@@ -204,6 +204,7 @@ pub(crate) async fn approve_draft(
     Path(id): Path<i64>,
 ) -> Answer<Json<DraftJson>> {
     caller.need(Permission::Read)?;
+    by_person(&caller, caller.own_area())?;
     let row = visible(&city, &caller, id).await?;
     by_person(&caller, &row.draft.area)?;
     let (drafts, by, now) = (city.records.drafts(), &caller.user.name, clock::now());
@@ -248,6 +249,7 @@ pub(crate) async fn decline_draft(
     JsonBody(body): JsonBody<ReasonBody>,
 ) -> Answer<Json<DraftJson>> {
     caller.need(Permission::Read)?;
+    by_person(&caller, caller.own_area())?;
     let row = visible(&city, &caller, id).await?;
     by_person(&caller, &row.draft.area)?;
     let remark: String = body.text().chars().take(REMARK_LEN_MAX).collect();

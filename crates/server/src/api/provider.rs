@@ -40,7 +40,7 @@ pub(crate) struct BeginSignIn {
 
 /// Where the browser goes now.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"url": "https://id.city.example/auth?response_type=code&client_id=chengmai"}))]
+#[schema(example = json!({"url": "id.city.example/auth?response_type=code&client_id=chengmai"}))]
 pub(crate) struct GoTo {
     url: String,
 }

@@ -189,10 +189,14 @@ impl Caller {
         Ok(self)
     }
 
+    /// Where the caller acts: in an emergency they look further.
+    pub(crate) fn own_area(&self) -> &AreaPath {
+        if self.user.area.contains(&self.home) { &self.home } else { &self.user.area }
+    }
+
     /// All permissions of the caller in their own area, those that need a purpose among them.
     pub(crate) fn permissions(&self) -> Vec<Permission> {
-        let is_wider = self.user.area.contains(&self.home);
-        let own = What::in_area(if is_wider { &self.home } else { &self.user.area });
+        let own = What::in_area(self.own_area());
         let may = |&permission: &Permission| {
             let purposes = std::iter::once(None).chain(PURPOSES.map(Some));
             let mut asked = purposes.map(|purpose| What { purpose, ..own });

@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,7 +18,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -31,7 +32,7 @@ use crate::tls::{HANDSHAKE, Tls, name_of};
 pub(crate) mod body;
 pub(crate) mod crowd;
 
-use body::{Activity, Paced, Watched};
+use body::{Activity, Left, Paced, Watched};
 use crowd::Crowd;
 
 /// From the connection, or the end of the handshake, to the whole head of the first request.
@@ -152,11 +153,19 @@ async fn talk<I>(
         let open = Activity::begin(&begun);
         let (mut parts, body) = request.into_parts();
         guest.introduce(&mut parts);
-        let request = Request::from_parts(parts, Body::new(Paced::new(body)));
-        let answer = router.clone().call(request);
+        let (is_left, is_plain) = (Left::default(), parts.version <= Version::HTTP_11);
+        let body = Paced::new(body, Arc::clone(&is_left));
+        let answer = router.clone().call(Request::from_parts(parts, Body::new(body)));
         async move {
             let answer: Result<Response<Body>, Infallible> = answer.await;
-            answer.map(|answer| answer.map(|body| Watched::new(body, open)))
+            answer.map(|mut answer| {
+                // Said, so that no client sends its next request into a connection that ends.
+                if is_plain && is_left.load(Ordering::Relaxed) {
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(header::CONNECTION, close);
+                }
+                answer.map(|body| Watched::new(body, open))
+            })
         }
     });
     let builder = builder();

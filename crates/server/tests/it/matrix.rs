@@ -26,6 +26,8 @@ const ROLES: [&str; 9] = [
 const OWN: &str = "/api/v1/session";
 /// The procedure of a case's type says who takes which step (tests of the procedure).
 const STEP: &str = "/api/v1/cases/{id}/{action}";
+/// Assistants come with a token of a program, never with a session.
+const ASSISTANTS: &str = "/mcp";
 /// Asked for last: it widens what somebody sees.
 const LAST: &str = "/api/v1/emergencies";
 
@@ -104,7 +106,7 @@ fn routes(city: &City) -> Vec<Route> {
         .flat_map(|(path, methods)| methods.as_object().unwrap().iter().map(move |m| (path, m)))
         .filter(|(path, (method, _))| {
             let asks = !PUBLIC.contains(&(method.as_str(), path.as_str()));
-            asks && !path.starts_with(OWN) && path.as_str() != STEP
+            asks && !path.starts_with(OWN) && ![STEP, ASSISTANTS].contains(&path.as_str())
         })
         .map(|(path, (method, operation))| route(&document, &case, method, path, operation))
         .collect();

@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -53,11 +53,15 @@ pub(super) struct Paced<B: Inner = Incoming> {
     began: Instant,
     bytes: u64,
     alarm: Option<Pin<Box<Sleep>>>,
+    is_left: Left,
 }
 
+/// Whether more of a body was left unread than is read over, so that the connection is over with the answer.
+pub(super) type Left = Arc<AtomicBool>;
+
 impl<B: Inner> Paced<B> {
-    pub(super) fn new(inner: B) -> Self {
-        Self { inner: Some(inner), began: Instant::now(), bytes: 0, alarm: None }
+    pub(super) fn new(inner: B, is_left: Left) -> Self {
+        Self { inner: Some(inner), began: Instant::now(), bytes: 0, alarm: None, is_left }
     }
 
     /// When it has to have come on.
@@ -110,6 +114,9 @@ impl<B: Inner> Drop for Paced<B> {
         let (Some(mut rest), Ok(runtime)) = (rest, tokio::runtime::Handle::try_current()) else {
             return;
         };
+        if rest.size_hint().upper().is_none_or(|most| most > UNWANTED_BYTES_MAX as u64) {
+            self.is_left.store(true, Ordering::Relaxed);
+        }
         runtime.spawn(timeout(UNWANTED_PATIENCE, async move {
             let mut left = UNWANTED_BYTES_MAX;
             while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut rest).poll_frame(cx)).await {
@@ -219,7 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_stands_still_is_cut_off_when_its_time_is_over() {
-        let mut body = Paced::new(Pieces(vec![1], false));
+        let mut body = Paced::new(Pieces(vec![1], false), Left::default());
         assert!(next(&mut body).await.unwrap().is_ok());
         body.began = Instant::now().checked_sub(PATIENCE).unwrap();
         let fault = next(&mut body).await.unwrap().unwrap_err();
@@ -228,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_buy_time_and_a_body_that_is_there_needs_none() {
-        let mut body = Paced::new(Pieces(vec![9_000, 80_000], true));
+        let mut body = Paced::new(Pieces(vec![9_000, 80_000], true), Left::default());
         assert_eq!(body.deadline() - body.began, PATIENCE);
         body.began = Instant::now().checked_sub(2 * PATIENCE).unwrap();
         assert!(next(&mut body).await.unwrap().is_ok() && next(&mut body).await.unwrap().is_ok());
