@@ -962,7 +962,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/log/tile/entries/{*name}": {
+    "/api/v1/log/tile/entries/{name}": {
         parameters: {
             query?: never;
             header?: never;
@@ -979,7 +979,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/log/tile/{*name}": {
+    "/api/v1/log/tile/{name}": {
         parameters: {
             query?: never;
             header?: never;
@@ -2482,7 +2482,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/sta/v1.1/{*path}": {
+    "/sta/v1.1/{path}": {
         parameters: {
             query?: never;
             header?: never;

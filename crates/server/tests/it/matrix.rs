@@ -69,8 +69,8 @@ fn route(document: &Value, case: &str, method: &str, path: &str, operation: &Val
         match parameter["in"].as_str() {
             Some("path") => {
                 let value = value_of(parameter);
-                asked = asked.replace(&format!("{{*{name}}}"), "Things");
-                asked = asked.replace(&format!("{{{name}}}"), &value);
+                let value = if path.starts_with("/sta/") { "Things" } else { &value };
+                asked = asked.replace(&format!("{{{name}}}"), value);
             }
             Some("query") if name == "purpose" => query.push_str("&purpose=review"),
             Some("query") if parameter["required"] == true => {
