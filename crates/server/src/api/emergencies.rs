@@ -44,13 +44,13 @@ pub(crate) struct EmergencyJson {
     /// When it was given back early.
     ended_at: Option<String>,
     review_due: String,
-    review: Option<ReviewJson>,
+    review: Option<EmergencyReviewJson>,
 }
 
 /// What a review said.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"at": "2026-11-22T03:04:05Z", "by": "supervisor", "was_right": true, "remark": "属实"}))]
-pub(crate) struct ReviewJson {
+pub(crate) struct EmergencyReviewJson {
     at: String,
     by: String,
     was_right: bool,
@@ -69,7 +69,7 @@ fn json_of(city: &City, row: BreakGlassRow) -> EmergencyJson {
         until: row.until.to_rfc3339(),
         ended_at: row.ended_at.map(Timestamp::to_rfc3339),
         review_due: row.at.plus_ms(REVIEW_MS).to_rfc3339(),
-        review: row.review.map(|said| ReviewJson {
+        review: row.review.map(|said| EmergencyReviewJson {
             at: said.at.to_rfc3339(),
             by: said.by,
             was_right: said.was_right,

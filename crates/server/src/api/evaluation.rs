@@ -89,7 +89,7 @@ pub(crate) struct ScorePartJson {
 
 /// A grade of a composite.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct GradeJson {
+pub(crate) struct ScoreGradeJson {
     id: String,
     name: TextJson,
     color: String,
@@ -102,7 +102,7 @@ pub(crate) struct ScoreJson {
     total: Option<f64>,
     /// Share of the full points that could be measured, in percent.
     known: f64,
-    grade: Option<GradeJson>,
+    grade: Option<ScoreGradeJson>,
     parts: Vec<ScorePartJson>,
 }
 
@@ -118,7 +118,7 @@ impl ScoreJson {
         Self {
             total: score.total,
             known: score.known,
-            grade: score.grade.map(|grade| GradeJson {
+            grade: score.grade.map(|grade| ScoreGradeJson {
                 id: grade.id.clone(),
                 name: (&grade.name).into(),
                 color: grade.color.clone(),

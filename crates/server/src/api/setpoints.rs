@@ -28,14 +28,14 @@ use crate::ingest;
 /// A level for each severity, in the unit of the kind.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"blue": null, "yellow": 15.0, "orange": 27.0, "red": 40.0}))]
-pub(crate) struct LevelsJson {
+pub(crate) struct SetLevelsJson {
     blue: Option<f64>,
     yellow: Option<f64>,
     orange: Option<f64>,
     red: Option<f64>,
 }
 
-impl From<Levels> for LevelsJson {
+impl From<Levels> for SetLevelsJson {
     fn from([blue, yellow, orange, red]: Levels) -> Self {
         Self { blue, yellow, orange, red }
     }

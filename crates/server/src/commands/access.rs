@@ -86,10 +86,7 @@ async fn tell(asked: &Explain) -> anyhow::Result<()> {
 
 /// The class that is named, or the usual one of what is done.
 fn class_of(word: Option<&str>, action: Permission) -> anyhow::Result<Class> {
-    let is_personal = matches!(action, Permission::PersonalRead | Permission::PersonalErase);
-    let Some(word) = word else {
-        return Ok(if is_personal { Class::Personal } else { Class::Internal });
-    };
+    let Some(word) = word else { return Ok(action.class()) };
     let class = Class::ALL.into_iter().find(|class| class.word() == word);
     class.with_context(|| format!("--class {word}: public, internal, sensitive or personal"))
 }

@@ -1,8 +1,7 @@
 //! `chengmai backup` and `chengmai restore`: a copy of a data folder while the city runs, with a hash of every
 //! file in it; and a data folder from such a copy, checked by the same hashes after it was written.
 //!
-//! What it is not: a copy of a server's database; PostgreSQL has means of its own, and the list says so.
-//! Invariant: what is copied later knows at least what was copied before it. So the proof log comes before the
+//! Records on a server are copied into a file like any other's, and put back into either. Invariant: what is copied later knows at least what was copied before it. So the proof log comes before the
 //! records that it stands for, and the journal, from which a start takes what the others lack, ends last.
 
 use std::collections::BTreeMap;
@@ -37,7 +36,7 @@ const PIECE: usize = 1 << 20;
 struct List {
     version: String,
     made_at: String,
-    /// False when they are on a server, and must be copied and put back by its own means.
+    /// False when they were on a server and an older program made the copy: they are put back by its own means.
     holds_records: bool,
     files: Vec<Listed>,
 }
@@ -63,14 +62,8 @@ pub(crate) fn run(backup: &Backup) -> anyhow::Result<()> {
     RealDisk.create_dir(to).with_context(|| format!("cannot make {}", to.display()))?;
     let mut copy = Copy { from, to, files: BTreeMap::new() };
     copy.proof()?;
-    let place = backup.records.place(from)?;
-    let holds_records = matches!(place, Place::File(_));
-    if holds_records {
-        runtime()?.block_on(Records::copy(place, &to.join(RECORDS)))?;
-        copy.list(RECORDS)?;
-    } else {
-        say("the records are on a server: copy them with pg_dump, after this");
-    }
+    runtime()?.block_on(Records::copy(backup.records.place(from)?, &to.join(RECORDS)))?;
+    copy.list(RECORDS)?;
     copy.journal()?;
     copy.folder("snapshots")?;
     copy.history()?;
@@ -84,7 +77,7 @@ pub(crate) fn run(backup: &Backup) -> anyhow::Result<()> {
     let list = List {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made_at: clock::now().to_rfc3339(),
-        holds_records,
+        holds_records: true,
         files: copy.files.into_values().collect(),
     };
     let mut file = File::create_new(to.join(LIST))?;
@@ -125,8 +118,17 @@ pub(crate) fn restore(restore: &Restore) -> anyhow::Result<()> {
         list.made_at,
         to.display()
     ));
-    if !list.holds_records {
-        say("the records were on a server: put them back there before the city is started");
+    let place = restore.records.place(to)?;
+    match (&place, list.holds_records) {
+        (_, false) => say("the records were on a server: put them back there before the city is started"),
+        (Place::File(_), true) => {}
+        (Place::Server(_), true) => {
+            let file = to.join(RECORDS);
+            runtime()?.block_on(Records::put(&file, &place))?;
+            fs::remove_file(&file)?;
+            RealDisk.sync_dir(to)?;
+            say(format!("the records are in {place} and were read back"));
+        }
     }
     say(format!("now check every decision: chengmai verify --data {}", to.display()));
     Ok(())

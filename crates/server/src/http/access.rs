@@ -25,7 +25,7 @@ use super::rate::sender;
 use crate::accounts::{self, Locks};
 use crate::city::City;
 use crate::clock;
-use crate::policy::{PURPOSES, Verdict, What, Who};
+use crate::policy::{Class, PURPOSES, Verdict, What, Who};
 
 /// Name of the session cookie.
 pub(crate) const COOKIE: &str = "chengmai_session";
@@ -115,6 +115,20 @@ impl Permission {
         Self::ALL.iter().copied().find(|permission| permission.word() == word)
     }
 
+    /// The class of what is done with it, unless the handler knows better.
+    pub(crate) const fn class(self) -> Class {
+        match self {
+            Self::UserManage
+            | Self::NotifyManage
+            | Self::LogWitness
+            | Self::Emergency
+            | Self::EmergencyReview
+            | Self::AuditRead => Class::Sensitive,
+            Self::PersonalRead | Self::PersonalErase => Class::Personal,
+            _ => Class::Internal,
+        }
+    }
+
     /// The word shown to clients.
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -196,9 +210,10 @@ impl Caller {
 
     /// All permissions of the caller in their own area, those that need a purpose among them.
     pub(crate) fn permissions(&self) -> Vec<Permission> {
-        let own = What::in_area(self.own_area());
+        let own = self.own_area();
         let may = |&permission: &Permission| {
             let purposes = std::iter::once(None).chain(PURPOSES.map(Some));
+            let own = What { class: permission.class(), ..What::in_area(own) };
             let mut asked = purposes.map(|purpose| What { purpose, ..own });
             asked.any(|what| self.verdict(permission, what).is_allowed)
         };
@@ -230,7 +245,8 @@ impl Caller {
         if permission != Permission::Ingest {
             self.locks.callers.take(&self.user.name, clock::now())?;
         }
-        self.need_for(permission, What::in_area(&self.user.area))
+        let what = What { class: permission.class(), ..What::in_area(&self.user.area) };
+        self.need_for(permission, what)
     }
 
     /// Goes on only with the permission for this thing: its area, class, agency, and what it is for.

@@ -22,6 +22,7 @@ use utoipa_axum::routes;
 
 use super::armour;
 use super::assets;
+use super::document;
 use super::problem::{Problem, ProblemBody};
 use crate::api::{
     agencies, alarms, areas, audit, backtests, cap, case_import, case_steps, case_summary, cases,
@@ -260,11 +261,7 @@ fn citizens() -> OpenApiRouter<Arc<City>> {
 
 /// The OpenAPI document as JSON.
 pub(crate) fn openapi_json() -> String {
-    let document = routes().into_openapi();
-    let json = document.to_pretty_json();
-    let json = json.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"));
-    // The router's star for "all that follows" means nothing to a reader of the document.
-    json.replace("/{*", "/{")
+    document::json(routes().into_openapi())
 }
 
 /// Everything the HTTP listener serves.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
+use chengmai_model::text::for_a_sheet;
 use serde_json::json;
 
 use super::escape;
@@ -78,7 +79,7 @@ fn csv(asked: &Asked) -> Answer<String> {
                 degrees(1),
                 case.joined.to_string(),
                 // A sheet must not take words for a formula.
-                case.words.as_deref().map(harmless).unwrap_or_default(),
+                case.words.as_deref().map(for_a_sheet).unwrap_or_default().into_owned(),
                 case.simulated.to_string(),
             ])
         })
@@ -86,11 +87,6 @@ fn csv(asked: &Asked) -> Answer<String> {
     written.map_err(|error| internal(&error))?;
     let bytes = writer.into_inner().map_err(|error| internal(&error))?;
     String::from_utf8(bytes).map_err(|error| internal(&error))
-}
-
-fn harmless(words: &str) -> String {
-    let starts = words.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if starts { format!("'{words}") } else { words.to_owned() }
 }
 
 fn geojson(asked: &Asked) -> String {

@@ -8,6 +8,7 @@ mod cap;
 mod case_kill;
 mod catalogue;
 mod citizens;
+mod contract;
 mod corrections;
 mod demo;
 mod evaluation;

@@ -33,6 +33,8 @@ const LAST: &str = "/api/v1/emergencies";
 
 /// One route of the document, with what it takes to ask it.
 struct Route {
+    /// The class of what it answers, as the document says it.
+    class: String,
     method: String,
     path: String,
     asked: String,
@@ -93,7 +95,8 @@ fn route(document: &Value, case: &str, method: &str, path: &str, operation: &Val
             (Some(kind.clone()), text)
         }
     };
-    Route { method: method.to_uppercase(), path: path.to_owned(), asked, kind, body }
+    let class = operation["x-data-class"].as_str().unwrap().to_owned();
+    Route { class, method: method.to_uppercase(), path: path.to_owned(), asked, kind, body }
 }
 
 /// All routes that ask who is there, those that widen somebody's sight last.
@@ -123,25 +126,27 @@ fn may(browser: &Browser<'_>, route: &Route) -> bool {
     status != 403
 }
 
+fn browsers<'a>(city: &'a City, roles: &[&str]) -> Vec<Browser<'a>> {
+    let open = |role: &&str| {
+        let agency = (*role == "agency_staff").then_some("gas_company-500103");
+        let name = format!("some-{role}");
+        person(city, &name, &[role], "50", agency);
+        Browser::open(city, &name, STRONG, None).unwrap()
+    };
+    roles.iter().map(open).collect()
+}
+
 /// The table as the guide shows it.
 fn table(city: &City) -> String {
-    let browsers: Vec<Browser<'_>> = ROLES
-        .iter()
-        .map(|role| {
-            let agency = (*role == "agency_staff").then_some("gas_company-500103");
-            let name = format!("some-{role}");
-            person(city, &name, &[role], "50", agency);
-            Browser::open(city, &name, STRONG, None).unwrap()
-        })
-        .collect();
-    let mut table = format!("| route | {} |\n", ROLES.join(" | "));
-    writeln!(table, "| --- |{}", " :-: |".repeat(ROLES.len())).unwrap();
+    let browsers = browsers(city, &ROLES);
+    let mut table = format!("| route | class | {} |\n", ROLES.join(" | "));
+    writeln!(table, "| --- | --- |{}", " :-: |".repeat(ROLES.len())).unwrap();
     for route in routes(city) {
         let marks: String = browsers
             .iter()
             .map(|browser| if may(browser, &route) { " ● |" } else { " – |" })
             .collect();
-        writeln!(table, "| {} `{}` |{marks}", route.method, route.path).unwrap();
+        writeln!(table, "| {} `{}` | {} |{marks}", route.method, route.path, route.class).unwrap();
     }
     table
 }
@@ -160,5 +165,51 @@ fn each_role_may_do_at_each_route_what_the_guide_says() {
         let changed: Vec<&str> =
             table.lines().filter(|line| !told.lines().any(|t| t == *line)).collect();
         panic!("{GUIDE} says otherwise; as it is now: {}\n{}", fresh.display(), changed.join("\n"));
+    }
+}
+
+#[test]
+fn what_nobody_needs_an_account_for_is_public_or_their_own() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    let (_, document) = city.get("/api/openapi.json", "");
+    for (method, path) in PUBLIC {
+        let class = document["paths"][path][method]["x-data-class"].as_str().unwrap();
+        // Of these anybody gets outlines of areas; who gets the rest is in `features.rs` and `tiles.rs`.
+        let by_layer = path.ends_with("/items")
+            || path.ends_with("/items/{id}")
+            || path.starts_with("/tiles/{layer}");
+        assert!(matches!(class, "public" | "own") || by_layer, "{method} {path}: {class}");
+    }
+}
+
+#[test]
+fn a_city_that_forbids_a_class_closes_the_routes_of_that_class_and_no_other() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(GUIDE);
+    let guide = std::fs::read_to_string(&guide).unwrap();
+    for class in ["sensitive", "personal"] {
+        let folder = Folder::new();
+        let policies = folder.path().join("policies");
+        std::fs::create_dir_all(&policies).unwrap();
+        let forbids = format!(
+            "@id(\"nobody\") forbid (principal, action, resource) when {{ resource.class == \"{class}\" }} \
+             unless {{ principal in Role::\"admin\" }};"
+        );
+        std::fs::write(policies.join("own.cedar"), forbids).unwrap();
+        let city = City::start(&folder, &["--policies", policies.to_str().unwrap()]);
+        let mut closed = 0;
+        let roles = ["duty_officer", "supervisor"];
+        for (role, browser) in roles.iter().zip(browsers(&city, &roles)) {
+            let column = ROLES.iter().position(|known| known == role).unwrap();
+            for route in routes(&city) {
+                let line = format!("| {} `{}` | {} |", route.method, route.path, route.class);
+                let told = guide.lines().find_map(|row| row.strip_prefix(&line)).unwrap();
+                let usual = told.split('|').nth(column).unwrap().trim() == "●";
+                let is_of_it = route.class == class;
+                assert_eq!(may(&browser, &route), usual && !is_of_it, "{role}: {line}");
+                closed += u32::from(usual && is_of_it);
+            }
+        }
+        assert!(closed > 1, "{class}: nothing was closed");
     }
 }

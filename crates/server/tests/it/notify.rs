@@ -389,3 +389,42 @@ fn messages_go_nowhere_inside_unless_the_operator_says_so() {
     assert_eq!(answer["code"], "E-435", "no mail server: {answer}");
     assert_eq!(receiver.taken().len(), 0);
 }
+
+#[test]
+fn a_receiver_that_sends_elsewhere_is_not_followed() {
+    let folder = Folder::new();
+    let inside = Receiver::start(&[]);
+    // Also the operator's own machines are reached only where he said that messages go.
+    let city = City::start(&folder, &HERE);
+    let elsewhere =
+        |status: &str| format!("{status}\r\nlocation: {}\r\ncontent-length: 0", inside.url());
+    let answers = ["301 Moved", "302 Found", "307 Again", "308 For ever"].map(elsewhere);
+    let sly = Receiver::start(&answers.each_ref().map(String::as_str));
+    subscribe(&city, &city.admin, json!({"address": sly.url()}));
+    file(&city, GRID, "x");
+    sly.wait(5);
+    until("it counts as sent once it was taken", || {
+        let sent = deliveries(&city, &city.admin, "?state=sent");
+        (sent.len() == 1 && sent[0]["attempts"] == 5).then_some(())
+    });
+    assert_eq!(inside.taken().len(), 0, "nobody was sent there");
+}
+
+#[test]
+fn an_address_is_judged_at_every_connection_and_not_only_when_it_was_given() {
+    let folder = Folder::new();
+    let receiver = Receiver::start(&[]);
+    {
+        let city = City::start(&folder, &HERE);
+        subscribe(&city, &city.admin, json!({"address": receiver.url()}));
+        city.kill();
+    }
+    // What was allowed then leads inside now, as a name does that was given another address since.
+    let city = City::start(&folder, &["--notify-retry", "1ms"]);
+    file(&city, GRID, "x");
+    let dead = until("it is given up", || {
+        deliveries(&city, &city.admin, "?state=dead").into_iter().next()
+    });
+    assert_eq!(dead["fault"], "the address is private, local or reserved", "{dead}");
+    assert_eq!(receiver.taken().len(), 0);
+}

@@ -1,9 +1,10 @@
 //! The lists and maps of the screens, each asked many times with other areas, agencies and words.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use chengmai_model::case::{CaseState, Light};
-use chengmai_model::{Actor, Role};
+use chengmai_model::{Actor, Role, Timestamp};
 use chengmai_store::records::cases::{CaseFilter, CaseOrder, CaseStateFilter};
 use chengmai_store::records::{PageRequest, Records};
 
@@ -40,14 +41,23 @@ const QUESTIONS: [Question; 22] = [
     }),
     ("of an agency in the city", |n| CaseFilter { agency: Some(city::agency(n)), ..of(1, 0) }),
     ("in an agency's hands, soonest due", |n| {
-        due(CaseFilter { held_by: Some((staff(n), city::filed_at(990_000))), ..of(1, 0) })
+        due(CaseFilter { held_by: Some((staff(n), late())), ..of(1, 0) })
     }),
     ("of a type in a town", |n| CaseFilter { type_id: Some(city::kind(n)), ..of(3, n) }),
     ("with a frequent word in the city", |n| words(&city::kind(n)[..6], of(1, 0))),
     ("with a rare word in the city", |n| words(&format!("lamp {} near", n * 77), of(1, 0))),
 ];
 
-pub(crate) async fn measure(records: &Records) {
+/// How many cases there are.
+static CASES: AtomicU64 = AtomicU64::new(0);
+
+/// When all but the newest hundredth were filed.
+fn late() -> Timestamp {
+    city::filed_at(CASES.load(Ordering::Relaxed) / 100 * 99)
+}
+
+pub(crate) async fn measure(records: &Records, cases: u64) {
+    CASES.store(cases, Ordering::Relaxed);
     println!("lists, page of 100 with its total, asked {TIMES} times each:");
     for (name, filter) in QUESTIONS {
         let mut took = Vec::new();
@@ -83,9 +93,8 @@ fn map(filter: CaseFilter) -> CaseFilter {
     CaseFilter { page: PageRequest { limit: 1_000, cursor: None }, ..filter }
 }
 
-/// At a moment a day after the newest but one hundredth was filed.
 fn light(light: Light, filter: CaseFilter) -> CaseFilter {
-    CaseFilter { light: Some((light, city::filed_at(990_000))), ..filter }
+    CaseFilter { light: Some((light, late())), ..filter }
 }
 
 fn words(words: &str, filter: CaseFilter) -> CaseFilter {

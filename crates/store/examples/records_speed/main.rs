@@ -3,9 +3,8 @@
 //! `cargo run --release -p chengmai-store --example records_speed -- --cases 1000000 --backend sqlite`
 //! (or `postgres`: a server of its own, from Debian's programs, ended with the program).
 //!
-//! Cases are made up. As many as `--import` says (at most a million by default) go through the import;
-//! the rest are copies of these, made inside the database and labelled `generated` in what is printed.
-//! Not part of the program.
+//! Cases are made up and all go through the import. With `--at FILE` or `--at postgres://...` the store stays,
+//! and the next run measures it again: what was imported is not imported twice. Not part of the program.
 #![expect(clippy::print_stdout, reason = "a measurement prints its numbers")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a measurement stops where it fails")]
 
@@ -22,7 +21,6 @@ use chengmai_engine::case::{CaseRules, decide};
 use chengmai_model::Timestamp;
 use chengmai_model::calendar::Calendar;
 use chengmai_model::case::{Case, Command, CommandKind};
-use chengmai_model::time::DAY_MS;
 use chengmai_store::records::cases::{CaseFilter, CaseStateFilter};
 use chengmai_store::records::{PageRequest, Place, Records};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
@@ -37,23 +35,26 @@ const STEPS_FOR: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 struct Wanted {
     cases: u64,
-    import: u64,
     postgres: bool,
+    at: Option<Place>,
 }
 
 fn main() {
-    let mut wanted = Wanted { cases: 1_000_000, import: 1_000_000, postgres: false };
+    let mut wanted = Wanted { cases: 1_000_000, postgres: false, at: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().unwrap_or_else(|| panic!("{word} wants a value"));
         match word.as_str() {
             "--cases" => wanted.cases = value.parse().unwrap(),
-            "--import" => wanted.import = value.parse().unwrap(),
             "--backend" => wanted.postgres = value == "postgres",
-            _ => panic!("{word}: only --cases, --import and --backend are known"),
+            "--at" if value.starts_with("postgres") => {
+                wanted.postgres = true;
+                wanted.at = Some(Place::parse(&value, None).unwrap());
+            }
+            "--at" => wanted.at = Some(Place::from(&PathBuf::from(value))),
+            _ => panic!("{word}: only --cases, --backend and --at are known"),
         }
     }
-    wanted.import = wanted.import.min(wanted.cases);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(measure(&wanted));
 }
@@ -61,22 +62,19 @@ fn main() {
 async fn measure(wanted: &Wanted) {
     let folder = tempfile::tempdir().unwrap();
     let file: PathBuf = folder.path().join("records.db");
-    let place = if wanted.postgres {
-        postgres::database().await.expect("PostgreSQL is installed")
-    } else {
-        Place::from(&file)
+    let place = match &wanted.at {
+        Some(place) => place.clone(),
+        None if wanted.postgres => postgres::database().await.expect("PostgreSQL is installed"),
+        None => Place::from(&file),
     };
     let records = Records::open(place.clone()).await.unwrap();
     println!("{}", if wanted.postgres { "PostgreSQL" } else { "SQLite" });
-    import(&records, wanted.import).await;
+    import(&records, wanted.cases).await;
     let other = beside(&place).await;
-    if wanted.cases > wanted.import {
-        generate(&other, wanted).await;
-    }
     settle(&other, wanted.postgres).await;
     println!("store: {}", size(&other, wanted.postgres).await);
-    lists::measure(&records).await;
-    evaluation::measure(&records, wanted.import).await;
+    lists::measure(&records, wanted.cases).await;
+    evaluation::measure(&records, wanted.cases).await;
     steps(&records).await;
     other.close().await.unwrap();
     records.close().await.unwrap();
@@ -86,19 +84,18 @@ async fn measure(wanted: &Wanted) {
 async fn import(records: &Records, count: u64) {
     let start = Instant::now();
     let mut told = start;
-    let mut first = 0;
+    let (mut first, mut added) = (0, 0);
     while first < count {
         let next = (first + IMPORTED_TOGETHER).min(count);
         let drafts: Vec<_> = (first..next).map(|n| city::draft(n, count)).collect();
-        let imported = records.cases().import(&drafts).await.unwrap();
-        assert_eq!(imported.added, next - first, "all are new");
+        added += records.cases().import(&drafts).await.unwrap().added;
         first = next;
         if told.elapsed() > Duration::from_secs(20) {
             told = Instant::now();
             println!("  imported {first} of {count}");
         }
     }
-    print_rate("import", count, start.elapsed());
+    print_rate("import", added, start.elapsed());
     let again = count.min(50_000);
     let start = Instant::now();
     for first in (0..again).step_by(2_000) {
@@ -108,32 +105,6 @@ async fn import(records: &Records, count: u64) {
         assert_eq!(records.cases().import(&drafts).await.unwrap().added, 0, "none comes twice");
     }
     print_rate("the same again, nothing changed", again, start.elapsed());
-}
-
-/// Copies of the imported cases with other numbers and earlier times.
-async fn generate(other: &DatabaseConnection, wanted: &Wanted) {
-    let start = Instant::now();
-    let (mut made, mut copy) = (wanted.import, 0_u64);
-    let day_ms = DAY_MS.cast_unsigned();
-    while made < wanted.cases {
-        copy += 1;
-        let back = (copy * 7 * day_ms) / 3;
-        let rest = wanted.cases - made;
-        other
-            .execute_unprepared(&format!(
-                "INSERT INTO \"case\" SELECT '{copy}x' || id, seq, type_id, type_zh, type_en, words, \
-                 state, severity, area_path, agency, holder_role, holder_area, filed_at - {back}, \
-                 due_at - {back}, clock_started - {back}, clock_due - {back}, closed_at - {back}, \
-                 on_time, returns, reworks, NULL, '{copy}x' || external, \
-                 replace(body, id, '{copy}x' || id) FROM \"case\" \
-                 WHERE external LIKE 'made:%' LIMIT {rest}"
-            ))
-            .await
-            .unwrap();
-        made += rest.min(wanted.import);
-        println!("  generated up to {made}");
-    }
-    print_rate("generated inside the database", wanted.cases - wanted.import, start.elapsed());
 }
 
 /// What a server does at night by itself: figures for the planner.

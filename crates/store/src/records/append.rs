@@ -30,7 +30,7 @@ struct Step {
     update: Sql,
     events: Vec<Vec<Value>>,
     /// The new words, if the step changed them.
-    words: Option<Vec<Value>>,
+    words: Option<(String, String)>,
     /// Keeps the key that the step came under.
     key: Option<Sql>,
     answer: oneshot::Sender<Result<()>>,
@@ -128,7 +128,7 @@ async fn write(db: &DatabaseConnection, steps: &[Step]) -> Written {
     }
     insert(&tx, EVENT_HEAD, &events).await.map_err(sure)?;
     proof::case_events(&tx, &events).await.map_err(sure)?;
-    insert(&tx, words::HEAD, &words).await.map_err(sure)?;
+    words::write(&tx, words).await.map_err(sure)?;
     let notice =
         |row: &Vec<Value>| notices::of_step(row[0].clone(), row[1].clone(), row[2].clone());
     notices::write(&tx, events.iter().map(notice).collect()).await.map_err(sure)?;

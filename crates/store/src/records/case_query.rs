@@ -3,13 +3,13 @@
 use chengmai_engine::rating::CaseCounts;
 use chengmai_model::case::{Case, CaseState, Light};
 use chengmai_model::{Actor, AreaPath, Role, Text, Timestamp};
-use sea_orm::{QueryResult, Value};
+use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Value};
 
 use super::cases::{Cases, read};
 use super::page::{Cursor, page};
 use super::sql::{Columns, Sql};
 use super::words::{Way, Words};
-use super::{Page, PageRequest, Result};
+use super::{Page, PageRequest, Result, begin, postgres};
 
 /// Which cases by their state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -125,26 +125,36 @@ impl Cases<'_> {
             Some(words) => self.0.words.way(db, words).await?,
             None => Way::Walk,
         };
-        let by_index = words.as_ref().map(|words| {
-            let mut sql = Sql::new(" FROM (SELECT DISTINCT case_id FROM case_gram WHERE ");
-            words.matching(&mut sql, db.get_database_backend());
-            sql.add(") AS found CROSS JOIN \"case\" WHERE id = case_id");
-            sql
-        });
+        let backend = db.get_database_backend();
         let walked = || Sql::new(" FROM \"case\" WHERE 1 = 1");
-        let (listed, counted) = match (way, by_index) {
-            (Way::Index, Some(index)) => (index.clone(), index),
-            (Way::CountByIndex, Some(index)) if is_wide(filter) => (walked(), index),
-            _ => (walked(), walked()),
+        let terms = words.as_ref().map_or(&[][..], |words| &words.terms);
+        let whole = |from: Sql| filtered(from, filter, terms, backend);
+        let total = match (&words, way) {
+            (Some(words), Way::CountByIndex) if is_wide(filter) => {
+                let sure = words.sure(backend).filter(|_| is_all(filter));
+                let question = sure.unwrap_or_else(|| whole(words.found(backend)));
+                words.total(db, &question).await?
+            }
+            (Some(words), Way::Index) => whole(words.found(backend)).total(db).await?,
+            _ => whole(walked()).total(db).await?,
         };
-        let terms = words.map_or_else(Vec::new, |words| words.terms);
-        let total = filtered(counted, filter, &terms).total(db).await?;
-        let mut sql = filtered(listed, filter, &terms).with_head("SELECT body");
+        let listed = match (&words, way) {
+            (Some(words), Way::Index) => words.found(backend),
+            _ => walked(),
+        };
+        let in_order = backend == DbBackend::Postgres && way != Way::Index && total > SORTED_MAX;
+        let mut sql = whole(listed).with_head("SELECT body");
         match filter.order {
             CaseOrder::Filed => page(&mut sql, &filter.page, "filed_at", "id", true)?,
             CaseOrder::Due => page(&mut sql, &filter.page, DUE, "id", false)?,
         }
-        let rows = sql.all(db).await?;
+        let rows = if in_order {
+            let tx = begin(db).await?;
+            tx.execute_unprepared(postgres::IN_ORDER).await?;
+            sql.all(&tx).await?
+        } else {
+            sql.all(db).await?
+        };
         let items = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
         Ok(Page::cut(items, &filter.page, total, |case| filter.order.cursor(case)))
     }
@@ -226,6 +236,10 @@ impl Cases<'_> {
     }
 }
 
+/// PostgreSQL takes an area below a district for all but empty, and would collect and sort what it has: only up to so
+/// many, which have been counted.
+const SORTED_MAX: u64 = 5_000;
+
 /// The order of cases by their deadline, as its index has it.
 const DUE: &str = "coalesce(due_at, 9223372036854775807)";
 
@@ -239,9 +253,15 @@ fn is_wide(filter: &CaseFilter) -> bool {
     city && !narrow && filter.state == CaseStateFilter::All
 }
 
+/// Whether nothing narrows a list but its words.
+fn is_all(filter: &CaseFilter) -> bool {
+    let moments = [filter.from, filter.to, filter.open_at];
+    is_wide(filter) && moments.iter().all(Option::is_none)
+}
+
 /// Adds what is asked of each case, and that its text holds each of the terms.
-fn filtered(mut sql: Sql, filter: &CaseFilter, terms: &[String]) -> Sql {
-    sql.within(area_column(&filter.areas), &filter.areas);
+fn filtered(mut sql: Sql, filter: &CaseFilter, terms: &[String], backend: DbBackend) -> Sql {
+    sql.within(area_column(&filter.areas, backend), &filter.areas);
     match filter.state {
         CaseStateFilter::All => {}
         CaseStateFilter::Open => {
@@ -272,7 +292,8 @@ fn filtered(mut sql: Sql, filter: &CaseFilter, terms: &[String]) -> Sql {
         light_is(&mut sql, light, now);
     }
     for term in terms {
-        sql.add(" AND ").holds("words", term);
+        // Said so that PostgreSQL does not take every word for a rare one, and walks.
+        sql.add(" AND CASE WHEN ").holds("words", term).add(" THEN 1 ELSE 0 END > 0");
     }
     if let Some((actor, now)) = &filter.held_by {
         held_by(&mut sql, actor, *now);
@@ -282,10 +303,11 @@ fn filtered(mut sql: Sql, filter: &CaseFilter, terms: &[String]) -> Sql {
 
 /// The column of areas. In a city or a district the next hundred cases are found sooner by walking in
 /// their order (whose index holds the area too) than by collecting all of them and sorting; an
-/// expression keeps both databases from the latter.
-pub(super) fn area_column(areas: &[AreaPath]) -> &'static str {
+/// expression keeps SQLite from the latter. PostgreSQL knows how many cases an area has.
+pub(super) fn area_column(areas: &[AreaPath], backend: DbBackend) -> &'static str {
     let wide = |area: &AreaPath| area.as_str().matches('/').count() <= 3;
-    if areas.iter().any(wide) { "(area_path || '')" } else { "area_path" }
+    let may_sort = backend == DbBackend::Postgres || !areas.iter().any(wide);
+    if may_sort { "area_path" } else { "(area_path || '')" }
 }
 
 /// The same question as [`chengmai_model::case::StageClock::light`].

@@ -42,6 +42,7 @@ const FACTS_UNTIL: &str = "coalesce(facts_until, 9223372036854775807)";
 impl Cases<'_> {
     /// A page of the cases that an evaluation looks at.
     pub async fn scan(&self, scan: &CaseScan) -> Result<Page<Case>> {
+        let backend = self.0.read.get_database_backend();
         let mut sql = Sql::new("SELECT body, ");
         sql.add(FACTS_UNTIL).add(" AS place FROM \"case\" WHERE ");
         sql.add("coalesce(reported_at, filed_at) < ").value(scan.end.0);
@@ -49,7 +50,7 @@ impl Cases<'_> {
             // Later pages begin where the one before ended; of two beginnings the database may take the first.
             sql.add(" AND ").add(FACTS_UNTIL).add(" >= ").value(scan.from.0);
         }
-        sql.within(area_column(&scan.areas), &scan.areas);
+        sql.within(area_column(&scan.areas, backend), &scan.areas);
         let request = PageRequest { limit: LIMIT_MAX, cursor: scan.cursor.clone() };
         page(&mut sql, &request, FACTS_UNTIL, "id", false)?;
         let mut items = Vec::new();
@@ -66,8 +67,9 @@ impl Cases<'_> {
 
     /// A page of the newest cases.
     pub async fn newest(&self, newest: &NewestCases) -> Result<Page<Case>> {
+        let backend = self.0.read.get_database_backend();
         let mut sql = Sql::new("SELECT body FROM \"case\" WHERE filed_at >= ");
-        sql.value(newest.since.0).within(area_column(&newest.areas), &newest.areas);
+        sql.value(newest.since.0).within(area_column(&newest.areas, backend), &newest.areas);
         let request = PageRequest { limit: LIMIT_MAX, cursor: newest.cursor.clone() };
         page(&mut sql, &request, "filed_at", "id", true)?;
         let rows = sql.all(&self.0.read).await?;

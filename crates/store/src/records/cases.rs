@@ -201,8 +201,7 @@ pub(super) async fn insert_all(
     let rows: Vec<Vec<Value>> = cases.iter().map(|(case, _)| row(case)).collect();
     insert(tx, &head, &rows).await?;
     let grams = |case: &Case| words::row(case.id.to_string(), &words_of(case));
-    let rows: Vec<Vec<Value>> = cases.iter().map(|(case, _)| grams(case)).collect();
-    insert(tx, words::HEAD, &rows).await?;
+    words::write(tx, cases.iter().map(|(case, _)| grams(case))).await?;
     let events =
         cases.iter().flat_map(|(case, events)| events.iter().map(|e| event_row(&case.id, e)));
     let events: Vec<Vec<Value>> = events.collect();

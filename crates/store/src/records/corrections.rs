@@ -97,7 +97,7 @@ impl Corrections<'_> {
         from.and_if("reading_at <", filter.to.map(|t| t.0));
         let total = from.with_head("SELECT count(*)").count(&self.0.read).await?;
         let mut sql = from.with_head("SELECT *");
-        page(&mut sql, &filter.page, "sequence", "''", true)?;
+        page(&mut sql, &filter.page, "sequence", "CAST('' AS TEXT)", true)?;
         let rows = sql.all(&self.0.read).await?;
         let items = rows.iter().map(read).collect::<Result<Vec<CorrectionRow>>>()?;
         let key = |row: &CorrectionRow| i64::try_from(row.sequence).unwrap_or(i64::MAX);

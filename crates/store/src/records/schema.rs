@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     IDENTITIES,
     DRAFTS,
     ALERTS,
+    WORDS_ONCE,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -425,3 +426,18 @@ CREATE INDEX outside_level_thread ON outside_level (sender, thread);
 CREATE INDEX outside_level_until ON outside_level (until) WHERE level > 0;
 CREATE INDEX outside_level_untold ON outside_level (device) WHERE told = 0;
 ";
+
+/// On PostgreSQL the index of words has one row a case, its runs in the order of the text; what is there is made
+/// anew after the start. Numbers of corrections had half of their digits there. And on both an agency's cases and what
+/// is overdue are counted by their indexes alone.
+const WORDS_ONCE: &str = r#"
+DROP INDEX case_agency;
+DROP INDEX case_clock;
+CREATE INDEX case_agency ON "case" (agency, filed_at, id, area_path);
+CREATE INDEX case_clock ON "case" (clock_due, area_path) WHERE closed_at IS NULL;
+--postgres DROP TABLE case_gram;
+--postgres CREATE TABLE case_gram (case_id TEXT PRIMARY KEY, grams TEXT NOT NULL);
+--postgres CREATE INDEX case_gram_runs ON case_gram USING gin (array_to_tsvector(string_to_array(grams, ' ')));
+--postgres ALTER TABLE correction ALTER COLUMN old_value TYPE REAL, ALTER COLUMN new_value TYPE REAL;
+--postgres INSERT INTO setting (key, value) SELECT 'case_words_filled_to', '' FROM "case" LIMIT 1 ON CONFLICT (key) DO UPDATE SET value = '';
+"#;

@@ -195,7 +195,17 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> String {
 pub(super) async fn insert<C: ConnectionTrait>(
     db: &C,
     head: &str,
+    rows: &[Vec<Value>],
+) -> Result<()> {
+    insert_or(db, head, rows, "").await
+}
+
+/// The same; `tail` says what becomes of a row that is there already.
+pub(super) async fn insert_or<C: ConnectionTrait>(
+    db: &C,
+    head: &str,
     mut rows: &[Vec<Value>],
+    tail: &str,
 ) -> Result<()> {
     for length in [64, 8, 1] {
         while let Some((now, rest)) = rows.split_at_checked(length) {
@@ -203,7 +213,7 @@ pub(super) async fn insert<C: ConnectionTrait>(
             for (n, row) in now.iter().enumerate() {
                 sql.add(if n > 0 { "), (" } else { " VALUES (" }).values(row.iter().cloned());
             }
-            sql.add(")").run(db).await?;
+            sql.add(")").add(tail).run(db).await?;
             rows = rest;
         }
     }

@@ -2,18 +2,20 @@
 //! case.
 //!
 //! Not the answer: it says which cases may hold the words, and the text of each then decides. So it may
-//! name too many (a text that changed keeps its old runs), never too few; and a search finds the same
-//! with it and without it. Runs are letters and digits only, two long or, of Latin letters and digits,
-//! three: Chinese needs no dictionary, and the middle of a word is found as well. The last letters of a
-//! run stand alone too, so that whatever begins with a letter begins some run.
+//! name too many (on SQLite a text that changed keeps its old runs), never too few; and a search finds the
+//! same with it and without it. Runs stand in the order of the text, so that on PostgreSQL, where a case has
+//! one row, most words can be counted by the rows alone. Runs are letters and digits only, two long or, of
+//! Latin letters and digits, three: Chinese needs no dictionary, and the middle of a word is found as well.
+//! The last letters of a run stand alone too, so that whatever begins with a letter begins some run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Value};
 
-use super::sql::{Columns, Sql, insert};
+use super::page::TOTAL_MAX;
+use super::sql::{Columns, Sql, insert_or};
 use super::{Result, begin, postgres};
 
 /// Cases of one transaction of filling the index.
@@ -71,8 +73,56 @@ impl Words {
         Self { terms, runs, beginnings }
     }
 
+    /// ` FROM` the cases that the index names, for more tests of each.
+    pub(super) fn found(&self, backend: DbBackend) -> Sql {
+        let once = if backend == DbBackend::Postgres { "" } else { "DISTINCT " };
+        let mut sql = Sql::new(" FROM (SELECT ");
+        sql.add(once).add("case_id FROM case_gram WHERE ");
+        self.matching(&mut sql, backend);
+        sql.add(") AS found CROSS JOIN \"case\" WHERE id = case_id");
+        sql
+    }
+
+    /// ` FROM` the rows of the index that hold the words for sure; none where only the text of each tells.
+    pub(super) fn sure(&self, backend: DbBackend) -> Option<Sql> {
+        if backend != DbBackend::Postgres || !(1..=RUNS_MAX).contains(&self.runs.len()) {
+            return None;
+        }
+        let mut sql = Sql::new(" FROM case_gram WHERE ");
+        self.matching(&mut sql, backend);
+        for term in &self.terms {
+            let runs = whole_runs(term)?;
+            // One that stands alone was looked up as it is.
+            if let [_, _, ..] = runs.as_slice() {
+                sql.add(" AND ' ' || grams || ' ' LIKE ");
+                sql.value(format!("% {} %", runs.join(" ")));
+            }
+        }
+        Some(sql)
+    }
+
+    /// The total of a question that goes by the index. PostgreSQL collects only so many rows that may hold the
+    /// words; where few of very many do, all are looked at.
+    pub(super) async fn total(&self, db: &DatabaseConnection, question: &Sql) -> Result<u64> {
+        let total = question.total(db).await?;
+        let may_be_cut = db.get_database_backend() == DbBackend::Postgres && total <= TOTAL_MAX;
+        if !may_be_cut || self.candidates(db, 2 * TOTAL_MAX).await? <= 2 * TOTAL_MAX {
+            return Ok(total);
+        }
+        let tx = begin(db).await?;
+        tx.execute_unprepared(postgres::COLLECT_ALL).await?;
+        question.total(&tx).await
+    }
+
+    /// How many rows may hold the words, counted to one more than `most`.
+    async fn candidates(&self, db: &DatabaseConnection, most: u64) -> Result<u64> {
+        let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1 FROM case_gram WHERE ");
+        self.matching(&mut sql, db.get_database_backend());
+        sql.add(" LIMIT ").value(most.cast_signed() + 1).add(") AS counted").count(db).await
+    }
+
     /// Adds the test that a row of the index may hold the words; none when nothing can be looked up.
-    pub(super) fn matching(&self, sql: &mut Sql, backend: DbBackend) {
+    fn matching(&self, sql: &mut Sql, backend: DbBackend) {
         let runs = self.runs.iter().map(|run| (run, false));
         let all = runs.chain(self.beginnings.iter().map(|run| (run, true))).take(RUNS_MAX);
         if backend == DbBackend::Postgres {
@@ -114,24 +164,56 @@ impl WordIndex {
         if !self.0.load(Ordering::Acquire) || !words.can_be_looked_up() {
             return Ok(Way::Walk);
         }
-        let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1 FROM case_gram WHERE ");
-        words.matching(&mut sql, db.get_database_backend());
-        sql.add(" LIMIT ").value(RARE_MAX.cast_signed() + 1).add(") AS counted");
-        Ok(if sql.count(db).await? <= RARE_MAX { Way::Index } else { Way::CountByIndex })
+        let is_rare = words.candidates(db, RARE_MAX).await? <= RARE_MAX;
+        Ok(if is_rare { Way::Index } else { Way::CountByIndex })
     }
 }
 
-/// How a case is put into the index; its values are a [`row`].
-pub(super) const HEAD: &str = "INSERT INTO case_gram (case_id, grams)";
-
-/// The row of a case with this text.
-pub(super) fn row(id: String, text: &str) -> Vec<Value> {
-    let mut runs = BTreeSet::new();
+/// The row of a case with this text: its number and its runs in order.
+pub(super) fn row(id: String, text: &str) -> (String, String) {
+    let mut runs = String::new();
     each_run(text, |run, _| {
-        runs.insert(run);
+        runs.push_str(if runs.is_empty() { "" } else { " " });
+        runs.push_str(&run);
     });
-    let runs: Vec<String> = runs.into_iter().collect();
-    vec![id.into(), runs.join(" ").into()]
+    (id, runs)
+}
+
+/// Puts cases, or the new words of cases, into the index; of two rows of one case the last counts.
+pub(super) async fn write<C: ConnectionTrait>(
+    db: &C,
+    rows: impl IntoIterator<Item = (String, String)>,
+) -> Result<()> {
+    put(db, rows, " ON CONFLICT (case_id) DO UPDATE SET grams = excluded.grams").await
+}
+
+async fn put<C: ConnectionTrait>(
+    db: &C,
+    rows: impl IntoIterator<Item = (String, String)>,
+    on_conflict: &str,
+) -> Result<()> {
+    let rows: BTreeMap<String, String> = rows.into_iter().collect();
+    let rows: Vec<Vec<Value>> =
+        rows.into_iter().map(|(id, grams)| vec![id.into(), grams.into()]).collect();
+    // SQLite's index of texts knows no conflicts.
+    let on_postgres = db.get_database_backend() == DbBackend::Postgres;
+    let tail = if on_postgres { on_conflict } else { "" };
+    insert_or(db, "INSERT INTO case_gram (case_id, grams)", &rows, tail).await
+}
+
+/// The runs of a term that follow each other where the term stands in a text, and nowhere else; none when they
+/// do not reach its end or it has more than letters and digits.
+fn whole_runs(term: &str) -> Option<Vec<String>> {
+    let (mut runs, mut rest) = (Vec::new(), 0);
+    each_run(term, |run, is_whole| {
+        if is_whole {
+            rest = run.chars().count() - 1;
+            runs.push(run);
+        }
+    });
+    let reached = runs.len() + rest;
+    let is_plain = term.chars().all(char::is_alphanumeric);
+    (is_plain && !runs.is_empty() && reached == term.chars().count()).then_some(runs)
 }
 
 /// Hands every run to `take`, and whether it is as long as runs are.
@@ -165,7 +247,8 @@ async fn fill(db: &DatabaseConnection) -> Result<()> {
             rows.push(row(id.clone(), &text));
             last = Some(id);
         }
-        insert(&tx, HEAD, &rows).await?;
+        // What a step wrote meanwhile is newer.
+        put(&tx, rows, " ON CONFLICT (case_id) DO NOTHING").await?;
         let mut sql = Sql::new(if last.is_some() { "UPDATE setting SET value = " } else { "" });
         match last {
             Some(last) => sql.value(last).add(" WHERE key = "),
@@ -204,7 +287,27 @@ mod tests {
         assert!(!Words::of("5 %_").can_be_looked_up());
     }
 
+    #[test]
+    fn runs_that_follow_each_other_tell_a_term_unless_its_end_is_shorter_than_a_run() {
+        assert_eq!(whole_runs("占道"), Some(vec!["占道".to_owned()]));
+        assert_eq!(whole_runs("lamp"), Some(vec!["lam".to_owned(), "amp".to_owned()]));
+        for unsure in ["盖", "ab", "井盖ab", "盖x井", "a-lamp", ""] {
+            assert_eq!(whole_runs(unsure), None, "{unsure}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_runs_in_order_say_is_what_the_text_says(
+            text in "[a-c井盖路1é ,]{0,30}", term in "[a-c井盖路1é]{1,6}",
+        ) {
+            if let Some(wanted) = whole_runs(&term) {
+                let (_, grams) = row(String::new(), &text);
+                let told = format!(" {grams} ").contains(&format!(" {} ", wanted.join(" ")));
+                prop_assert_eq!(told, text.contains(&term), "{} in {}", term, text);
+            }
+        }
+
         #[test]
         fn whatever_a_text_holds_has_its_runs_in_the_index(
             text in "[a-c井盖路1-3é ,]{0,30}", from in 0_usize..30, length in 1_usize..12,

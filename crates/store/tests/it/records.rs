@@ -15,6 +15,7 @@ mod people;
 mod proof;
 mod scope;
 mod sensor_things;
+mod transfer;
 mod warnings;
 mod words;
 

@@ -162,6 +162,21 @@ fn every_format_holds_the_same_rows() {
 }
 
 #[test]
+fn a_sheet_takes_no_words_of_a_csv_answer_for_a_formula_and_numbers_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = open(dir.path());
+    let asker = Asker::new(&history.reader(), 2);
+    let sql = "SELECT '=cmd|''/c calc''!A0' AS words, '@SUM(1)' AS more, -1.5 AS number, 'a=b' AS plain";
+    let csv = asker.answer(sql, Format::Csv).unwrap();
+    assert_eq!(
+        String::from_utf8(csv.bytes).unwrap(),
+        "words,more,number,plain\n'=cmd|'/c calc'!A0,'@SUM(1),-1.5,a=b\n"
+    );
+    let json = asker.rows(sql);
+    assert_eq!(json[0][0], "=cmd|'/c calc'!A0", "programs get the words as they are");
+}
+
+#[test]
 fn the_plan_says_what_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let history = open(dir.path());
