@@ -15,6 +15,7 @@ mod function;
 mod path;
 mod query;
 mod shape;
+mod topic;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,6 +37,7 @@ pub use filter::{Expr, Narrow, Path as FilterPath, narrow};
 pub use path::{Path, Step, Tail, path};
 pub use query::{Expand, Options, Order, PAGE_ROWS, PAGE_ROWS_MAX, options};
 pub use shape::{Shape, shape};
+pub use topic::{Follow, TOPIC_ROOT, followed, published};
 
 /// Bytes of an address: its path and its query.
 pub const ADDRESS_LEN_MAX: usize = 16_384;

@@ -6,11 +6,13 @@
 
 mod change;
 mod create;
+mod follow;
 mod neighbours;
 mod observe;
 mod read;
 mod registered;
 mod registry;
+mod tell;
 
 use std::sync::Arc;
 
@@ -24,7 +26,9 @@ use chengmai_wire::sensorthings::{self as sta, Entity, Kind, Reply, Request, Ste
 use serde_json::{Value as Json, json};
 
 use self::change::Change;
+pub(crate) use self::follow::Followers;
 use self::read::{Source, View};
+pub(crate) use self::tell::tell;
 use crate::city::City;
 use crate::http::access::{Caller, Permission};
 use crate::http::admission::Admitted;
@@ -80,9 +84,29 @@ impl Said {
 #[utoipa::path(get, path = "/sta/v1.1", tag = "sensorthings",
     responses((status = 200, description = "as the standard has it", body = Object,
         example = json!({"value": [{"name": "Things", "url": "/sta/v1.1/Things"}], "serverSettings": {"conformance": []}}))))]
-pub(crate) async fn get_root(caller: Caller, headers: HeaderMap) -> Answer<JsonAnswer<Json>> {
+pub(crate) async fn get_root(
+    State(city): State<Arc<City>>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Answer<JsonAnswer<Json>> {
     caller.need(Permission::Read)?;
-    Ok(JsonAnswer(sta::root(&(base(&headers) + ROOT))))
+    Ok(JsonAnswer(sta::root(&(base(&headers) + ROOT), &endpoints(&city, &headers))))
+}
+
+/// Where MQTT is spoken, as the caller reaches it: by the name he knows us by, where every address is ours.
+fn endpoints(city: &City, headers: &HeaderMap) -> Vec<String> {
+    let here = base(headers);
+    let name = here.split_once("://").map_or("", |(_, host)| host);
+    let name = name.rsplit_once(':').map_or(name, |(name, _port)| name);
+    let open = [("mqtt", &city.entrances.mqtt), ("mqtts", &city.entrances.mqtts)];
+    let one = |(scheme, address): (&str, &parking_lot::RwLock<Option<std::net::SocketAddr>>)| {
+        let address = (*address.read())?;
+        Some(match address.ip().is_unspecified() {
+            true => format!("{scheme}://{name}:{}", address.port()),
+            false => format!("{scheme}://{address}"),
+        })
+    };
+    open.into_iter().filter_map(one).collect()
 }
 
 /// A set, an entity, or a part of one, by any address of the standard.
@@ -185,6 +209,21 @@ pub(crate) async fn delete_resource(
     caller.need(Permission::DeviceManage)?;
     let view = View::new(&city, &caller);
     Ok(counted(&city, delete(&view, &path).await)?.response())
+}
+
+/// Makes what was published to the address of a set; resolves when it is on disk.
+pub(crate) async fn publish(
+    city: &Arc<City>,
+    caller: &Caller,
+    topic: &str,
+    payload: &[u8],
+) -> Answer<()> {
+    let made = async {
+        sta::published(topic).map_err(refused)?;
+        let view = View::new(city, caller).unseen();
+        post(&view, ROOT, &topic[sta::TOPIC_ROOT.len()..], payload).await
+    };
+    counted(city, made.await).map(|_| ())
 }
 
 async fn get(view: &View<'_>, base: &str, path: &str, query: &str) -> Answer<Said> {

@@ -12,6 +12,7 @@ mod corrections;
 mod demo;
 mod evaluation;
 mod features;
+mod follow;
 mod grid;
 mod harness;
 mod hostile;

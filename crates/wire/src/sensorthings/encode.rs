@@ -14,11 +14,22 @@ const CONFORMANCE: [&str; 5] = [
     "http://www.opengis.net/spec/iot_sensing/1.1/req/data-array/data-array",
 ];
 
-/// What stands at the root: all sets, and what is served of the standard.
-pub fn root(base: &str) -> Json {
+/// The parts that are served over MQTT.
+const OVER_MQTT: [&str; 2] = [
+    "http://www.opengis.net/spec/iot_sensing/1.1/req/create-observations-via-mqtt/observations-creation",
+    "http://www.opengis.net/spec/iot_sensing/1.1/req/receive-updates-via-mqtt/receive-updates",
+];
+
+/// What stands at the root: all sets, and what is served of the standard. `endpoints` are the addresses
+/// where MQTT is spoken.
+pub fn root(base: &str, endpoints: &[String]) -> Json {
     let sets =
         Kind::ALL.map(|kind| json!({"name": kind.set(), "url": format!("{base}/{}", kind.set())}));
-    json!({"value": sets, "serverSettings": {"conformance": CONFORMANCE}})
+    let over_mqtt = OVER_MQTT.iter().filter(|_| !endpoints.is_empty());
+    let served: Vec<&&str> = CONFORMANCE.iter().chain(over_mqtt.clone()).collect();
+    let mut settings = Map::from_iter([("conformance".to_owned(), json!(served))]);
+    settings.extend(over_mqtt.map(|part| ((*part).to_owned(), json!({"endpoints": endpoints}))));
+    json!({"value": sets, "serverSettings": settings})
 }
 
 /// Address of an entity.

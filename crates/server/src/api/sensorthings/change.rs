@@ -114,6 +114,7 @@ impl View<'_> {
                 self.locate(number(thing)?, &[id]).await?;
             }
         }
+        self.is_news(kind.one(), id);
         Ok(())
     }
 

@@ -128,7 +128,17 @@ impl View<'_> {
             }
             return Err(problem);
         }
+        for (entity, &id) in plan.new.iter().zip(&ids) {
+            self.is_news(entity.kind, id);
+        }
         Ok(Id::Number(id_at(root)))
+    }
+
+    /// Whoever follows it is told.
+    pub(super) fn is_news(&self, kind: &str, id: i64) {
+        if let Some(kind) = Kind::from_one(kind) {
+            self.city.hub.news.entity(kind, id);
+        }
     }
 
     /// Adds an entity and what comes with it; its place in the plan.
@@ -369,7 +379,8 @@ impl View<'_> {
             locations.iter().map(|&id| (Kind::Location.one(), Target::Known(id))).collect();
         links.push((Kind::Thing.one(), Target::Known(thing)));
         plan.new.push(historical(&area, self.now, links));
-        records.insert(&self.caller.user.name, self.now, &plan.new).await?;
+        let made = records.insert(&self.caller.user.name, self.now, &plan.new).await?;
+        made.iter().for_each(|&id| self.is_news(Kind::HistoricalLocation.one(), id));
         records.set_area((Kind::Thing.one(), thing), &BELOW, &area).await?;
         let end = [thing];
         let ends = (Kind::Thing.one(), &end[..]);

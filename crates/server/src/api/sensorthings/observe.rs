@@ -86,10 +86,13 @@ impl View<'_> {
         if let Some(last) = readings.last().copied() {
             let durable = self.city.make_durable(readings).await;
             durable.map_err(|refusal| stopped(self.city, refusal))?;
-            self.seen(last).await?;
+            if self.shows {
+                self.seen(last).await?;
+            }
         }
         let ids = records.insert(&self.caller.user.name, self.now, &entities).await?;
         for (place, id) in places.into_iter().zip(ids) {
+            self.city.hub.news.entity(Kind::Observation, id);
             outcomes[place] = Ok(Id::Number(id));
         }
         Ok(outcomes)
@@ -248,6 +251,7 @@ impl View<'_> {
             links: vec![(Kind::Location.one(), Target::Known(place))],
         };
         let ids = records.insert(&self.caller.user.name, self.now, &[new]).await?;
+        ids.iter().for_each(|&id| self.city.hub.news.entity(kind, id));
         ids.first().copied().ok_or_else(|| Problem::new(&error::INTERNAL, "no feature"))
     }
 

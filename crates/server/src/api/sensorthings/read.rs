@@ -39,6 +39,8 @@ pub(super) struct View<'a> {
     pub(super) caller: &'a Caller,
     pub(super) scope: AreaPath,
     pub(super) now: Timestamp,
+    /// An answer waits until what it made can be asked for.
+    pub(super) shows: bool,
     left: AtomicUsize,
 }
 
@@ -106,8 +108,14 @@ impl<'a> View<'a> {
             caller,
             scope: AreaPath::of(&city.areas, caller.area),
             now: clock::now(),
+            shows: true,
             left: AtomicUsize::new(WORK_MAX),
         }
+    }
+
+    /// For one who does not ask at once for what was made: durable is enough.
+    pub(super) fn unseen(self) -> Self {
+        Self { shows: false, ..self }
     }
 
     pub(super) fn spend(&self, work: usize) -> Answer<()> {
