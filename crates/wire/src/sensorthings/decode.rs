@@ -9,6 +9,7 @@ use chengmai_model::error::STA_BODY;
 use serde_json::{Map, Value as Json};
 
 use super::evaluate::{Value, time_of};
+use super::path::{Path, Tail, id, path};
 use super::{DEEP_INSERT_MAX, DEPTH_MAX, Holds, Id, Kind, Relation, TEXT_LEN_MAX};
 use crate::error::{Fault, quote};
 use crate::json::document;
@@ -352,6 +353,33 @@ fn observation(datastream: &Id, components: &[&str], row: &Json) -> Result<Draft
         draft.links.extend(id.map(|id| (way, Link::Known(id))));
     }
     Ok(draft)
+}
+
+/// The entity of a kind that a document refers to: by `@iot.id`, or by its address.
+///
+/// # Errors
+/// [`STA_BODY`] when it names none.
+pub fn reference(kind: Kind, json: &Json) -> Result<Id, Fault> {
+    let of = |name: &str| json.get(name);
+    if let Some(id) = of("@iot.id").or_else(|| of("id")).and_then(Id::from_json) {
+        return Ok(id);
+    }
+    let address = ["@iot.selfLink", "@odata.id", "@id"].into_iter().find_map(of);
+    let address = address.and_then(Json::as_str);
+    let id = address.and_then(|address| referred_to(kind, address));
+    id.ok_or_else(|| bad("缺少 @iot.id", "@iot.id, or the address of an entity, is missing"))
+}
+
+/// The entity of a kind that an address, or a mere id, names.
+pub fn referred_to(kind: Kind, text: &str) -> Option<Id> {
+    let below = text.rsplit_once("v1.1/").map_or(text, |(_, below)| below);
+    match path(below) {
+        Ok(Path { steps, tail: Tail::Whole }) => {
+            let last = steps.into_iter().next_back().filter(|step| step.kind == kind)?;
+            last.id
+        }
+        _ => id(text),
+    }
 }
 
 fn missing(kind: Kind, name: &str) -> Fault {

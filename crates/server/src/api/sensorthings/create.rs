@@ -98,7 +98,7 @@ impl View<'_> {
     async fn make(&self, draft: Draft) -> Answer<Id> {
         let mut plan = Plan::default();
         let root = self.plan(&mut plan, draft, None).await?;
-        let records = self.city.records.sensor_things();
+        let records = self.records();
         let ids = records.insert(&self.caller.user.name, self.now, &plan.new).await?;
         let id_at = |place: usize| ids.get(place).copied().unwrap_or_default();
         let behind = async {
@@ -122,8 +122,8 @@ impl View<'_> {
             made.into_iter().find_map(Result::err).map_or(Ok(()), Err)
         };
         if let Err(problem) = behind.await {
-            // Nothing of it stays when a part of it cannot be.
-            for (entity, &id) in plan.new.iter().zip(&ids) {
+            // Nothing of it stays when a part of it cannot be. Of a set of changes nothing is there yet.
+            for (entity, &id) in plan.new.iter().zip(&ids).filter(|_| self.set.is_none()) {
                 records.remove((entity.kind, id), &BELOW).await?;
             }
             return Err(problem);
@@ -136,8 +136,10 @@ impl View<'_> {
 
     /// Whoever follows it is told.
     pub(super) fn is_news(&self, kind: &str, id: i64) {
-        if let Some(kind) = Kind::from_one(kind) {
-            self.city.hub.news.entity(kind, id);
+        match (Kind::from_one(kind), self.set) {
+            (Some(kind), Some(set)) => set.news(kind, id),
+            (Some(kind), None) => self.city.hub.news.entity(kind, id),
+            (None, _) => {}
         }
     }
 
@@ -213,7 +215,7 @@ impl View<'_> {
     }
 
     /// A neighbour that must be there.
-    async fn there(&self, kind: Kind, id: &Id) -> Answer<Entity> {
+    pub(super) async fn there(&self, kind: Kind, id: &Id) -> Answer<Entity> {
         let found = self.find(kind, id).await?;
         found.ok_or_else(|| Problem::not_found(format!("{}({id})", kind.one())))
     }
@@ -270,7 +272,7 @@ impl View<'_> {
         let id = number(entity)?;
         let question =
             chengmai_store::records::sensor_things::Question { id: Some(id), ..question };
-        let rows = self.city.records.sensor_things().list(&question).await?;
+        let rows = self.records().list(&question).await?;
         Ok(rows.into_iter().next().map_or_else(|| self.scope.clone(), |row| row.area))
     }
 
@@ -319,6 +321,10 @@ impl View<'_> {
 
     /// Registers the device behind a Datastream, or tells the registry where it is now.
     pub(super) async fn bind(&self, datastream: i64) -> Answer<()> {
+        if let Some(set) = self.set {
+            set.bind(datastream);
+            return Ok(());
+        }
         let entity = self.there(Kind::Datastream, &Id::Number(datastream)).await?;
         let Some(kind) = entity.fields.get(KIND).and_then(Json::as_str) else { return Ok(()) };
         let area = self.area_of_known(&entity).await?;
@@ -364,7 +370,7 @@ impl View<'_> {
 
     /// A Thing is at these Locations from now on.
     pub(super) async fn locate(&self, thing: i64, locations: &[i64]) -> Answer<()> {
-        let records = self.city.records.sensor_things();
+        let records = self.records();
         let entity = self.there(Kind::Thing, &Id::Number(thing)).await?;
         let mut known = BTreeMap::new();
         for &id in locations {
@@ -426,7 +432,7 @@ fn historical(
 }
 
 /// Whether an entity of one kind decides where those of the other belong.
-fn owns(kind: Kind, other: Kind) -> bool {
+pub(super) fn owns(kind: Kind, other: Kind) -> bool {
     BELOW.contains(&(kind.one(), other.one()))
 }
 

@@ -14,6 +14,7 @@ use chengmai_wire::Fault;
 use chengmai_wire::sensorthings::{Draft, Entity, Id, Kind, Link, Value, time_of};
 use serde_json::{Map, Value as Json};
 
+use super::change_set::{Whose, pending};
 use super::create::{name_in, number, time_in};
 use super::read::View;
 use super::refused;
@@ -30,7 +31,8 @@ const LOOK: Duration = Duration::from_millis(2);
 /// Where the observations of a Datastream go.
 #[derive(Debug, Clone)]
 enum Home {
-    Journal(StreamId),
+    /// Of a kind, by its index.
+    Journal(Whose, u16),
     Records(Entity),
 }
 
@@ -44,7 +46,7 @@ struct Homes {
 /// What one draft becomes.
 #[derive(Debug)]
 enum Made {
-    Reading(Reading, Option<NoteRow>),
+    Reading(Whose, Timestamp, f64, Option<NoteRow>),
     Entity(NewEntity),
 }
 
@@ -64,11 +66,13 @@ impl View<'_> {
                 Err(problem) => Err(problem),
             };
             outcomes.push(match made {
-                Ok(Made::Reading(reading, note)) => {
-                    let id = registry::reading(reading.stream, reading.at, reading.value).id;
-                    readings.push(reading);
+                Ok(Made::Reading(whose, at, value, note)) => {
+                    readings.push((whose, at, value));
                     notes.extend(note);
-                    Ok(id)
+                    Ok(match whose {
+                        Whose::Stream(stream) => registry::reading(stream, at, value).id,
+                        Whose::Datastream(id) => pending(id, at),
+                    })
                 }
                 Ok(Made::Entity(entity)) => {
                     entities.push(entity);
@@ -78,24 +82,35 @@ impl View<'_> {
                 Err(problem) => Err(problem),
             });
         }
-        let records = self.city.records.sensor_things();
+        let records = self.records();
         if !notes.is_empty() {
             // First: a note without a reading is never shown, a reading without its note would be wrong.
             records.note(&notes).await?;
         }
-        if let Some(last) = readings.last().copied() {
-            let durable = self.city.make_durable(readings).await;
-            durable.map_err(|refusal| stopped(self.city, refusal))?;
-            if self.shows {
-                self.seen(last).await?;
-            }
+        if let Some(set) = self.set {
+            set.readings(readings);
+        } else {
+            self.keep(readings).await?;
         }
         let ids = records.insert(&self.caller.user.name, self.now, &entities).await?;
         for (place, id) in places.into_iter().zip(ids) {
-            self.city.hub.news.entity(Kind::Observation, id);
+            self.is_news(Kind::Observation.one(), id);
             outcomes[place] = Ok(Id::Number(id));
         }
         Ok(outcomes)
+    }
+
+    /// Puts readings on disk.
+    async fn keep(&self, readings: Vec<(Whose, Timestamp, f64)>) -> Answer<()> {
+        let of = |(whose, at, value)| match whose {
+            Whose::Stream(stream) => Some(Reading { stream, at, value }),
+            Whose::Datastream(_) => None,
+        };
+        let readings: Vec<Reading> = readings.into_iter().filter_map(of).collect();
+        let Some(last) = readings.last().copied() else { return Ok(()) };
+        let durable = self.city.make_durable(readings).await;
+        durable.map_err(|refusal| stopped(self.city, refusal))?;
+        if self.shows { self.seen(last).await } else { Ok(()) }
     }
 
     async fn made(&self, draft: Draft, homes: &mut Homes) -> Answer<Made> {
@@ -120,7 +135,7 @@ impl View<'_> {
             None => None,
         };
         match self.home(id, homes).await? {
-            Home::Journal(stream) => self.reading(stream, draft.fields, feature),
+            Home::Journal(whose, kind) => self.reading(whose, kind, draft.fields, feature),
             Home::Records(datastream) => {
                 let feature = match feature {
                     Some(feature) => feature,
@@ -143,27 +158,34 @@ impl View<'_> {
                 _ => registry::backing_stream(&self.city.registry.read_recursive(), id),
             };
         let mut behind = stream();
-        if behind.is_none() && entity.fields.contains_key(KIND) {
+        let measured = entity.fields.get(KIND).and_then(Json::as_str);
+        if behind.is_none() && measured.is_some() && self.set.is_none() {
             // The program ended between making the Datastream and registering its device.
             self.bind(id).await?;
             behind = stream();
         }
         let speaker = speaker(self.city, self.caller)?;
-        match behind {
-            Some(stream) => check_scope(&self.city.registry.read(), speaker, stream)?,
-            None if speaker.is_one_device() => {
+        let registry = self.city.registry.read();
+        let home = match (behind, measured.and_then(|kind| registry.kind_index(kind))) {
+            (Some(stream), _) => {
+                check_scope(&registry, speaker, stream)?;
+                Home::Journal(Whose::Stream(stream), registry.stream(stream).kind)
+            }
+            (None, _) if speaker.is_one_device() => {
                 return Err(Problem::new(&error::FORBIDDEN, "the token is another device's"));
             }
-            None => {}
-        }
-        let home = behind.map_or_else(|| Home::Records(entity.clone()), Home::Journal);
+            (None, Some(kind)) => Home::Journal(Whose::Datastream(id), kind),
+            (None, None) => Home::Records(entity.clone()),
+        };
+        drop(registry);
         homes.homes.insert(id, home.clone());
         Ok(home)
     }
 
     fn reading(
         &self,
-        stream: StreamId,
+        whose: Whose,
+        kind: u16,
         mut fields: Map<String, Json>,
         feature: Option<i64>,
     ) -> Answer<Made> {
@@ -179,18 +201,20 @@ impl View<'_> {
         }
         {
             let registry = self.city.registry.read();
-            let kind = registry.kind(registry.stream(stream).kind);
-            check_value(kind.range, self.now, at, value)?;
+            check_value(registry.kind(kind).range, self.now, at, value)?;
         }
-        let reading = Reading { stream, at, value };
         if fields.is_empty() && feature.is_none() {
-            return Ok(Made::Reading(reading, None));
+            return Ok(Made::Reading(whose, at, value, None));
         }
-        let Id::Number(observation) = registry::reading(stream, at, value).id else {
+        let id = match whose {
+            Whose::Stream(stream) => registry::reading(stream, at, value).id,
+            Whose::Datastream(id) => pending(id, at),
+        };
+        let Id::Number(observation) = id else {
             return Err(incomplete("of this stream only time and number are kept"));
         };
         let body = Json::Object(fields).to_string();
-        Ok(Made::Reading(reading, Some(NoteRow { observation, feature, body })))
+        Ok(Made::Reading(whose, at, value, Some(NoteRow { observation, feature, body })))
     }
 
     async fn entry(
@@ -232,7 +256,7 @@ impl View<'_> {
     }
 
     async fn feature_at(&self, place: i64, location: &Entity) -> Answer<i64> {
-        let records = self.city.records.sensor_things();
+        let records = self.records();
         let (kind, end) = (Kind::FeatureOfInterest, [place]);
         let ends = (Kind::Location.one(), &end[..]);
         let known = records.linked(ends, kind.one(), &self.scope, true, 1).await?;
@@ -251,13 +275,13 @@ impl View<'_> {
             links: vec![(Kind::Location.one(), Target::Known(place))],
         };
         let ids = records.insert(&self.caller.user.name, self.now, &[new]).await?;
-        ids.iter().for_each(|&id| self.city.hub.news.entity(kind, id));
+        ids.iter().for_each(|&id| self.is_news(kind.one(), id));
         ids.first().copied().ok_or_else(|| Problem::new(&error::INTERNAL, "no feature"))
     }
 
     /// Waits until a reading can be asked for, since clients ask at once for what they made. It is on disk
     /// already, so the answer does not depend on it.
-    async fn seen(&self, reading: Reading) -> Answer<()> {
+    pub(super) async fn seen(&self, reading: Reading) -> Answer<()> {
         let span = (reading.at.0, reading.at.0.saturating_add(1));
         let look = async {
             while self.readings(reading.stream, span, 1).await?.is_empty() {

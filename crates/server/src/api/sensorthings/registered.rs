@@ -11,6 +11,29 @@ use super::registry::{self, CITY, Key};
 use crate::http::problem::Answer;
 
 impl View<'_> {
+    /// How many a source has, where that is known without going through them.
+    pub(super) async fn count_all(&self, source: &Source) -> Answer<Option<u64>> {
+        let Source::All(kind) = *source else { return Ok(None) };
+        let registered = {
+            let registry = self.city.registry.read();
+            match kind {
+                Kind::Sensor | Kind::ObservedProperty => registry.kinds().len(),
+                Kind::Thing => {
+                    let devices = registry.devices(self.caller.area);
+                    devices.filter(|(_, device)| registry::backed(*device).is_none()).count()
+                }
+                Kind::Datastream => {
+                    let devices = registry.devices(self.caller.area);
+                    let devices = devices.filter(|(_, device)| registry::backed(*device).is_none());
+                    devices.map(|(_, device)| device.streams().count()).sum()
+                }
+                _ => return Ok(None),
+            }
+        };
+        let stored = self.records().count(&self.question(kind)).await?;
+        Ok(Some(stored + registered as u64))
+    }
+
     pub(super) async fn registry_batch(
         &self,
         source: &Source,
@@ -37,7 +60,7 @@ impl View<'_> {
             (_, Some(Key::Kind(index))) => Ok(self.streams_page(Some(index), mark, most)),
             (Source::Of(of_kind, _, relation), Some(of)) => {
                 let ones: Vec<i64> = number.into_iter().collect();
-                let links = self.city.records.sensor_things();
+                let links = self.records();
                 let foreign = links.foreign((of_kind.one(), &ones), kind.one(), CITY).await?;
                 let keys = {
                     let registry = self.city.registry.read();
