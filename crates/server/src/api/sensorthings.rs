@@ -5,6 +5,7 @@
 //! the caller's area.
 
 mod batch;
+mod bind;
 mod change;
 mod change_set;
 mod create;
@@ -243,8 +244,11 @@ async fn get(view: &View<'_>, base: &str, path: &str, query: &str) -> Answer<Sai
                 Source::Of(parent.kind, parent.id, relation)
             }
         };
-        if let (true, Some(way)) = (options.data_array, Kind::Observation.relation("Datastream")) {
-            options.expanded(way);
+        if options.data_array {
+            let of = [Kind::Datastream, Kind::MultiDatastream];
+            for way in of.into_iter().filter_map(|to| Kind::Observation.way_to(to)) {
+                options.expanded(way);
+            }
         }
         let page = view.list(&source, &options).await?;
         let address = format!("{base}/{}", written(&path.steps));

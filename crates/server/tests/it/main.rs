@@ -32,6 +32,7 @@ mod routing;
 mod scope;
 mod sensorthings;
 mod series;
+mod sets;
 mod setpoints;
 mod signed;
 mod sql;

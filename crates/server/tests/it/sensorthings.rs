@@ -114,7 +114,7 @@ fn devices_and_their_readings_are_things_and_observations() {
     let city = City::start(&folder, &[]);
     devices(&city);
     let root = get(&city, "");
-    assert_eq!(count(&root), 8);
+    assert_eq!(count(&root), 9);
     assert!(root["serverSettings"]["conformance"].as_array().unwrap().len() >= 5);
     let things = get(&city, "Things?$count=true");
     assert_eq!(

@@ -46,6 +46,8 @@ pub struct NewEntity {
     pub at: Timestamp,
     /// Its fields.
     pub body: String,
+    /// Its place among its like, at the neighbours that have those in an order of their own.
+    pub rank: Option<i64>,
     /// Its neighbours: their kind, and which.
     pub links: Vec<(&'static str, Target)>,
 }
@@ -55,6 +57,8 @@ pub struct NewEntity {
 pub enum Target {
     /// One that is there, here or in the registry.
     Known(i64),
+    /// One that is there, at that place among its like.
+    Ranked(i64, i64),
     /// The one at that place of the same list.
     New(usize),
 }
@@ -106,7 +110,10 @@ pub struct SensorThings<'a> {
 impl SensorThings<'_> {
     /// Some entities, in order.
     pub async fn list(&self, question: &Question) -> Result<Vec<EntityRow>> {
-        let mut sql = Sql::new("SELECT e.*, NULL AS one");
+        // Neighbours are ordered by their place there, which is their own time for all but a few.
+        let at = if question.linked.is_some() { "l.at" } else { "e.at" };
+        let mut sql = Sql::new("SELECT e.id, e.kind, e.area_path, e.body, ");
+        sql.add(at).add(" AS at");
         let (at, id) = chosen(&mut sql, question, true);
         let order = if question.newest_first { "DESC" } else { "ASC" };
         sql.add(&format!(" ORDER BY {at} {order}, {id} {order} LIMIT "));
@@ -223,11 +230,13 @@ impl SensorThings<'_> {
             for &(kind, target) in &entity.links {
                 let (other, time) = match target {
                     Target::Known(other) => (other, 0),
+                    Target::Ranked(other, rank) => (other, rank),
                     Target::New(place) => {
                         (ids.get(place).copied().unwrap_or(0), new.get(place).map_or(0, |n| n.at.0))
                     }
                 };
-                both(&mut links, (entity.kind, id, entity.at.0), (kind, other, time));
+                let at = entity.rank.unwrap_or(entity.at.0);
+                both(&mut links, (entity.kind, id, at), (kind, other, time));
             }
         }
         insert(tx, LINK_HEAD, &links).await?;

@@ -9,21 +9,26 @@ use chengmai_wire::sensorthings::{
 };
 use serde_json::{Map, Value as Json};
 
+use super::bind::kinds_of;
 use super::create::{BELOW, name_in, number, owns, time_in};
 use super::read::View;
 use super::refused;
-use super::registry::{self, KIND, Key};
+use super::registry::{self, KIND, KINDS, Key};
 use crate::api::corrections::{correct_one, correction};
 use crate::http::access::Permission;
 use crate::http::problem::{Answer, Problem};
 
 /// What cannot be without what.
-const REMOVED_WITH: [(&str, &str); 6] = [
+const REMOVED_WITH: [(&str, &str); 10] = [
     BELOW[0],
     BELOW[1],
     BELOW[2],
+    BELOW[3],
+    BELOW[4],
     ("Sensor", "Datastream"),
+    ("Sensor", "MultiDatastream"),
     ("ObservedProperty", "Datastream"),
+    ("ObservedProperty", "MultiDatastream"),
     ("FeatureOfInterest", "Observation"),
 ];
 
@@ -93,7 +98,24 @@ impl View<'_> {
                 return Err(Problem::new(&error::STA_OTHER_DOOR, detail));
             }
         }
+        if kind == Kind::MultiDatastream {
+            let parts = ["unitOfMeasurements", "multiObservationDataTypes"];
+            let fixed = entity.fields.contains_key(KINDS);
+            let len = |fields: &Map<String, Json>, name: &str| {
+                fields.get(name).and_then(Json::as_array).map(Vec::len)
+            };
+            if let Some(name) = parts.into_iter().find(|name| {
+                len(&after, name) != len(&entity.fields, name)
+                    || (fixed && after.get(*name) != entity.fields.get(*name))
+            }) {
+                let detail = format!("{name}: its observations have those parts");
+                return Err(Problem::new(&error::STA_OTHER_DOOR, detail));
+            }
+        }
         let links = self.links_of(entity, &change).await?;
+        if kind == Kind::Observation {
+            self.correct_parts(entity, Some(&after)).await?;
+        }
         let records = self.records();
         let name = name_in(&after);
         let at = time_in(kind, &after);
@@ -124,6 +146,52 @@ impl View<'_> {
             }
         }
         self.is_news(kind.one(), id);
+        Ok(())
+    }
+
+    /// Corrects the readings that parts of a result are besides; without `after` there should be none.
+    async fn correct_parts(
+        &self,
+        entity: &Entity,
+        after: Option<&Map<String, Json>>,
+    ) -> Answer<()> {
+        let Some(way) = Kind::Observation.way_to(Kind::MultiDatastream) else { return Ok(()) };
+        let found = self.neighbours(std::slice::from_ref(entity), way).await?;
+        let Some(multi) = found.into_iter().flatten().next() else { return Ok(()) };
+        let streams: Vec<Option<StreamId>> = {
+            let registry = self.city.registry.read();
+            let id = number(&multi)?;
+            let stream = |kind: Option<&str>| {
+                registry::part_stream(&registry, id, registry.kind_index(kind?)?)
+            };
+            kinds_of(&multi).into_iter().map(stream).collect()
+        };
+        let part = |fields: &Map<String, Json>, place: usize| {
+            fields.get("result").and_then(|result| result.get(place)).and_then(Json::as_f64)
+        };
+        let list = |fields: &Map<String, Json>| {
+            fields.get("result").and_then(Json::as_array).map(Vec::len)
+        };
+        let moment = |fields: &Map<String, Json>| time_in(Kind::Observation, fields);
+        let at = moment(&entity.fields).unwrap_or_default();
+        if let Some(after) = after {
+            if list(after) != list(&entity.fields) {
+                return Err(Problem::new(&error::STA_BODY, "the result has as many parts as before"));
+            }
+            if moment(after) != Some(at) && streams.iter().any(Option::is_some) {
+                let detail = "the time of a reading is what it is known by";
+                return Err(Problem::new(&error::STA_BODY, detail));
+            }
+        }
+        for (place, stream) in streams.into_iter().enumerate() {
+            let (Some(stream), Some(before)) = (stream, part(&entity.fields, place)) else {
+                continue;
+            };
+            let new = after.and_then(|after| part(after, place));
+            if new.map(f64::to_bits) != Some(before.to_bits()) {
+                self.correct(stream, Timestamp(at), new).await?;
+            }
+        }
         Ok(())
     }
 
@@ -170,7 +238,10 @@ impl View<'_> {
         let above = self.there(to, &Id::Number(other)).await?;
         let area = self.area_of_known(&above).await?;
         self.records().set_area((kind.one(), id), &BELOW, &area).await?;
-        if kind == Kind::Datastream { self.bind(id).await } else { Ok(()) }
+        match kind {
+            Kind::Datastream | Kind::MultiDatastream => self.bind(id).await,
+            _ => Ok(()),
+        }
     }
 
     /// An entity that the caller may change: a centre above's may be seen, not changed.
@@ -267,6 +338,9 @@ impl View<'_> {
         match key {
             Some(Key::Stored(id)) => {
                 self.own(entity.kind, id).await?;
+                if entity.kind == Kind::Observation {
+                    self.correct_parts(entity, None).await?;
+                }
                 let records = self.records();
                 records.remove((entity.kind.one(), id), &REMOVED_WITH).await?;
                 Ok(())

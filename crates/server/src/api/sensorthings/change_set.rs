@@ -18,7 +18,6 @@ use parking_lot::Mutex;
 use super::read::View;
 use super::registry;
 use crate::api::corrections;
-use crate::api::readings::stopped;
 use crate::city::City;
 use crate::http::access::Caller;
 use crate::http::problem::{Answer, Problem};
@@ -36,6 +35,8 @@ pub(super) enum Whose {
     Stream(StreamId),
     /// The stream that the device behind this Datastream will have.
     Datastream(i64),
+    /// The one of that kind that the device behind this MultiDatastream will have.
+    Part(i64, u16),
 }
 
 /// What is done when all else has been.
@@ -97,16 +98,17 @@ impl ChangeSet {
         self.together.commit().await?;
         let view = View::new(city, caller);
         for datastream in binds {
-            // It may have been removed again.
-            if view.find(Kind::Datastream, &Id::Number(datastream)).await?.is_some() {
-                view.bind(datastream).await?;
-            }
+            view.bind(datastream).await?;
         }
         let mut named = BTreeMap::new();
         let readings: Vec<Reading> = {
             let registry = city.registry.read();
             let one = |(whose, at, value)| match whose {
                 Whose::Stream(stream) => Some(Reading { stream, at, value }),
+                Whose::Part(multi, kind) => {
+                    let stream = registry::part_stream(&registry, multi, kind)?;
+                    Some(Reading { stream, at, value })
+                }
                 Whose::Datastream(id) => {
                     let stream = registry::backing_stream(&registry, id)?;
                     let reading = Reading { stream, at, value };
@@ -116,11 +118,7 @@ impl ChangeSet {
             };
             readings.into_iter().filter_map(one).collect()
         };
-        if let Some(last) = readings.last().copied() {
-            let durable = city.make_durable(readings).await;
-            durable.map_err(|refusal| stopped(city, refusal))?;
-            view.seen(last).await?;
-        }
+        view.keep(readings).await?;
         if let Some(first) = corrections.first() {
             let note = corrections::note(city, first, corrections.len());
             city.orders(corrections.into_iter().map(Order::Correct).collect()).await?;

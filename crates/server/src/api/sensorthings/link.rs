@@ -48,6 +48,10 @@ impl View<'_> {
             return self.point(&from, relation, &to).await;
         }
         let back = relation.to.way_to(from.kind).ok_or_else(none)?;
+        if back.many && ![from.kind, to.kind].contains(&Kind::Location) {
+            let detail = "a MultiDatastream keeps its properties";
+            return Err(Problem::new(&error::STA_LINK, detail));
+        }
         if back.many {
             let is_place = to.kind == Kind::Location;
             let (holder, place) = if is_place { (&from, &to) } else { (&to, &from) };

@@ -14,6 +14,7 @@ use chengmai_wire::Fault;
 use chengmai_wire::sensorthings::{Draft, Entity, Id, Kind, Link, Value, time_of};
 use serde_json::{Map, Value as Json};
 
+use super::bind::kinds_of;
 use super::change_set::{Whose, pending};
 use super::create::{name_in, number, time_in};
 use super::read::View;
@@ -34,12 +35,14 @@ enum Home {
     /// Of a kind, by its index.
     Journal(Whose, u16),
     Records(Entity),
+    /// Several at once: where each part of the result goes besides, and the index of its kind.
+    Parts(Entity, Vec<Option<(Whose, u16)>>),
 }
 
 /// What is known of the Datastreams of a request.
 #[derive(Debug, Default)]
 struct Homes {
-    homes: BTreeMap<i64, Home>,
+    homes: BTreeMap<(Kind, i64), Home>,
     features: BTreeMap<i64, i64>,
 }
 
@@ -47,7 +50,7 @@ struct Homes {
 #[derive(Debug)]
 enum Made {
     Reading(Whose, Timestamp, f64, Option<NoteRow>),
-    Entity(NewEntity),
+    Entity(NewEntity, Vec<(Whose, Timestamp, f64)>),
 }
 
 impl View<'_> {
@@ -71,10 +74,11 @@ impl View<'_> {
                     notes.extend(note);
                     Ok(match whose {
                         Whose::Stream(stream) => registry::reading(stream, at, value).id,
-                        Whose::Datastream(id) => pending(id, at),
+                        Whose::Datastream(id) | Whose::Part(id, _) => pending(id, at),
                     })
                 }
-                Ok(Made::Entity(entity)) => {
+                Ok(Made::Entity(entity, parts)) => {
+                    readings.extend(parts);
                     entities.push(entity);
                     places.push(outcomes.len());
                     Ok(Id::Number(0))
@@ -90,7 +94,11 @@ impl View<'_> {
         if let Some(set) = self.set {
             set.readings(readings);
         } else {
-            self.keep(readings).await?;
+            let known = |(whose, at, value)| match whose {
+                Whose::Stream(stream) => Some(Reading { stream, at, value }),
+                Whose::Datastream(_) | Whose::Part(..) => None,
+            };
+            self.keep(readings.into_iter().filter_map(known).collect()).await?;
         }
         let ids = records.insert(&self.caller.user.name, self.now, &entities).await?;
         for (place, id) in places.into_iter().zip(ids) {
@@ -101,12 +109,7 @@ impl View<'_> {
     }
 
     /// Puts readings on disk.
-    async fn keep(&self, readings: Vec<(Whose, Timestamp, f64)>) -> Answer<()> {
-        let of = |(whose, at, value)| match whose {
-            Whose::Stream(stream) => Some(Reading { stream, at, value }),
-            Whose::Datastream(_) => None,
-        };
-        let readings: Vec<Reading> = readings.into_iter().filter_map(of).collect();
+    pub(super) async fn keep(&self, readings: Vec<Reading>) -> Answer<()> {
         let Some(last) = readings.last().copied() else { return Ok(()) };
         let durable = self.city.make_durable(readings).await;
         durable.map_err(|refusal| stopped(self.city, refusal))?;
@@ -120,11 +123,11 @@ impl View<'_> {
                 _ => None,
             })
         };
-        let datastream = link(Kind::Datastream);
-        let datastream =
-            datastream.ok_or_else(|| incomplete("an Observation needs a Datastream"))?;
-        let Id::Number(id) = datastream else {
-            return Err(Problem::not_found(format!("Datastream({datastream})")));
+        let of = [Kind::Datastream, Kind::MultiDatastream];
+        let of = of.into_iter().find_map(|kind| Some((kind, link(kind)?)));
+        let (kind, of) = of.ok_or_else(|| incomplete("an Observation needs a Datastream"))?;
+        let Id::Number(id) = of else {
+            return Err(Problem::not_found(format!("{}({of})", kind.one())));
         };
         let feature = match link(Kind::FeatureOfInterest) {
             Some(feature) => {
@@ -134,22 +137,102 @@ impl View<'_> {
             }
             None => None,
         };
-        match self.home(id, homes).await? {
+        match self.home((kind, id), homes).await? {
             Home::Journal(whose, kind) => self.reading(whose, kind, draft.fields, feature),
             Home::Records(datastream) => {
                 let feature = match feature {
                     Some(feature) => feature,
                     None => self.usual_feature(&datastream, id, homes).await?,
                 };
-                self.entry(draft.fields, &datastream, feature).await
+                Ok(Made::Entity(self.entry(draft.fields, &datastream, feature).await?, Vec::new()))
+            }
+            Home::Parts(multi, homes_of_parts) => {
+                let feature = match feature {
+                    Some(feature) => feature,
+                    None => self.usual_feature(&multi, id, homes).await?,
+                };
+                let entity = self.entry(draft.fields, &multi, feature).await?;
+                let parts = self.parts(&entity, &multi, &homes_of_parts)?;
+                Ok(Made::Entity(entity, parts))
             }
         }
     }
 
-    async fn home(&self, id: i64, homes: &mut Homes) -> Answer<Home> {
-        if let Some(home) = homes.homes.get(&id) {
+    /// The readings that parts of a result are besides.
+    fn parts(
+        &self,
+        entity: &NewEntity,
+        multi: &Entity,
+        homes: &[Option<(Whose, u16)>],
+    ) -> Answer<Vec<(Whose, Timestamp, f64)>> {
+        let fields: Map<String, Json> = serde_json::from_str(&entity.body).unwrap_or_default();
+        let sorts = multi.fields.get("multiObservationDataTypes").and_then(Json::as_array);
+        let wanted = sorts.map_or(0, Vec::len);
+        let parts = fields.get("result").and_then(Json::as_array);
+        let parts = parts.filter(|parts| parts.len() == wanted);
+        let parts = parts.ok_or_else(|| incomplete(&format!("the result is a list of {wanted}")))?;
+        let registry = self.city.registry.read();
+        let mut readings = Vec::new();
+        for (part, home) in parts.iter().zip(homes.iter().chain(std::iter::repeat(&None))) {
+            let Some((whose, kind)) = home else { continue };
+            if part.is_null() {
+                continue;
+            }
+            let kind = registry.kind(*kind);
+            let not_one = || incomplete(&format!("{} is a number in {}", kind.name, kind.unit));
+            let value = part.as_f64().ok_or_else(not_one)?;
+            check_value(kind.range, self.now, entity.at, value)?;
+            readings.push((*whose, entity.at, value));
+        }
+        Ok(readings)
+    }
+
+    /// Where the parts of a MultiDatastream's results go.
+    async fn parts_home(&self, id: i64) -> Answer<Home> {
+        let found = self.find(Kind::MultiDatastream, &Id::Number(id)).await?;
+        let multi = found.ok_or_else(|| Problem::not_found(format!("MultiDatastream({id})")))?;
+        let kinds: Vec<Option<u16>> = {
+            let registry = self.city.registry.read();
+            let index = |kind: Option<&str>| kind.and_then(|kind| registry.kind_index(kind));
+            kinds_of(&multi).into_iter().map(index).collect()
+        };
+        let is_there = || self.city.registry.read().find(&registry::parts_name(id)).is_some();
+        if kinds.iter().any(Option::is_some) && self.set.is_none() && !is_there() {
+            self.bind(id).await?;
+        }
+        let speaker = speaker(self.city, self.caller)?;
+        if speaker.is_one_device() {
+            return Err(Problem::new(&error::FORBIDDEN, "the token is another device's"));
+        }
+        let registry = self.city.registry.read();
+        let mut parts = Vec::with_capacity(kinds.len());
+        for kind in kinds {
+            let Some(kind) = kind else {
+                parts.push(None);
+                continue;
+            };
+            let stream = registry::part_stream(&registry, id, kind);
+            if let Some(stream) = stream {
+                check_scope(&registry, speaker, stream)?;
+            }
+            parts.push(Some((stream.map_or(Whose::Part(id, kind), Whose::Stream), kind)));
+        }
+        Ok(Home::Parts(multi, parts))
+    }
+
+    async fn home(&self, (kind, id): (Kind, i64), homes: &mut Homes) -> Answer<Home> {
+        if let Some(home) = homes.homes.get(&(kind, id)) {
             return Ok(home.clone());
         }
+        let home = match kind {
+            Kind::MultiDatastream => self.parts_home(id).await?,
+            _ => self.single_home(id).await?,
+        };
+        homes.homes.insert((kind, id), home.clone());
+        Ok(home)
+    }
+
+    async fn single_home(&self, id: i64) -> Answer<Home> {
         let found = self.find(Kind::Datastream, &Id::Number(id)).await?;
         let entity = found.ok_or_else(|| Problem::not_found(format!("Datastream({id})")))?;
         let stream =
@@ -177,8 +260,6 @@ impl View<'_> {
             (None, Some(kind)) => Home::Journal(Whose::Datastream(id), kind),
             (None, None) => Home::Records(entity.clone()),
         };
-        drop(registry);
-        homes.homes.insert(id, home.clone());
         Ok(home)
     }
 
@@ -208,7 +289,7 @@ impl View<'_> {
         }
         let id = match whose {
             Whose::Stream(stream) => registry::reading(stream, at, value).id,
-            Whose::Datastream(id) => pending(id, at),
+            Whose::Datastream(id) | Whose::Part(id, _) => pending(id, at),
         };
         let Id::Number(observation) = id else {
             return Err(incomplete("of this stream only time and number are kept"));
@@ -222,22 +303,23 @@ impl View<'_> {
         mut fields: Map<String, Json>,
         datastream: &Entity,
         feature: i64,
-    ) -> Answer<Made> {
+    ) -> Answer<NewEntity> {
         let now = self.now.to_rfc3339();
         fields.entry("phenomenonTime").or_insert_with(|| now.into());
         fields.entry("resultTime").or_insert(Json::Null);
         let at = time_in(Kind::Observation, &fields).unwrap_or(self.now.0);
-        Ok(Made::Entity(NewEntity {
+        Ok(NewEntity {
             kind: Kind::Observation.one(),
             area: self.area_of_known(datastream).await?,
             name: None,
+            rank: None,
             at: Timestamp(at),
             body: Json::Object(fields).to_string(),
             links: vec![
-                (Kind::Datastream.one(), Target::Known(number(datastream)?)),
+                (datastream.kind.one(), Target::Known(number(datastream)?)),
                 (Kind::FeatureOfInterest.one(), Target::Known(feature)),
             ],
-        }))
+        })
     }
 
     /// What observations of a Datastream are about when none says so: the place of its Thing. It is made
@@ -270,6 +352,7 @@ impl View<'_> {
             kind: kind.one(),
             area: self.area_of_known(location).await?,
             name: name_in(&fields),
+            rank: None,
             at: Timestamp(0),
             body: Json::Object(fields).to_string(),
             links: vec![(Kind::Location.one(), Target::Known(place))],

@@ -249,7 +249,7 @@ impl<'a> View<'a> {
                 entity
             })
             .collect();
-        if kind == Kind::Datastream && !rows.is_empty() {
+        if matches!(kind, Kind::Datastream | Kind::MultiDatastream) && !rows.is_empty() {
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
             let ends = (kind.one(), ids.as_slice());
             let records = self.records();
@@ -436,12 +436,15 @@ fn not_found(step: &Step) -> Problem {
 /// Devices behind a client's Datastream are not shown as Things: the client's Thing is.
 pub(super) fn is_behind(registry: &Registry, kind: Kind, key: Key) -> bool {
     let device = match (kind, key) {
+        (Kind::FeatureOfInterest, Key::Device(device)) => {
+            return registry::has_parts(registry.device(device));
+        }
         (Kind::FeatureOfInterest, _) => return false,
         (_, Key::Device(device)) => device,
         (_, Key::Stream(stream)) => registry.stream(stream).device,
         _ => return false,
     };
-    registry::backed(registry.device(device)).is_some()
+    registry::is_backing(registry.device(device))
 }
 
 /// The number of a reading's id.

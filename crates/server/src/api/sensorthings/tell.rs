@@ -72,6 +72,14 @@ impl Followers {
         let wide = self.others(Kind::Observation, None);
         let mut told: Vec<(Reading, Vec<Arc<Following>>)> = Vec::new();
         for reading in readings {
+            let is_part = {
+                let registry = self.city.registry.read();
+                registry::has_parts(registry.device(registry.stream(reading.stream).device))
+            };
+            if is_part {
+                // Its Observation is told as a whole.
+                continue;
+            }
             let mut who = self.of_stream(reading.stream);
             who.extend(wide.iter().cloned());
             if !who.is_empty() {
