@@ -115,7 +115,8 @@ fn documents(body: &[u8]) -> Trait {
             Ok(requests) => {
                 assert!(requests.len() <= sta::BATCH_MAX);
                 let groups = requests.chunk_by(|a, b| a.group == b.group);
-                let mut named: Vec<_> = groups.filter_map(|group| group[0].group.as_ref()).collect();
+                let mut named: Vec<_> =
+                    groups.filter_map(|group| group[0].group.as_ref()).collect();
                 let all = named.len();
                 named.sort_unstable();
                 named.dedup();

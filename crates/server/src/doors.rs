@@ -196,7 +196,10 @@ impl Porter {
         match made.await {
             Ok(()) => Ok(Taken { accepted: 1, refused: 0 }),
             Err(problem) if problem.code.number == error::STOPPED.number => Err(TakeError::Stopped),
-            Err(problem) if problem.code.status == error::OVERLOADED.status || problem.code.status >= 500 => {
+            Err(problem)
+                if problem.code.status == error::OVERLOADED.status
+                    || problem.code.status >= 500 =>
+            {
                 Err(TakeError::Overloaded)
             }
             Err(_) => Ok(Taken { accepted: 0, refused: 1 }),

@@ -105,10 +105,9 @@ fn endpoints(city: &City, headers: &HeaderMap) -> Vec<String> {
     let open = [("mqtt", &city.entrances.mqtt), ("mqtts", &city.entrances.mqtts)];
     let one = |(scheme, address): (&str, &parking_lot::RwLock<Option<std::net::SocketAddr>>)| {
         let address = (*address.read())?;
-        Some(match address.ip().is_unspecified() {
-            true => format!("{scheme}://{name}:{}", address.port()),
-            false => format!("{scheme}://{address}"),
-        })
+        let any = address.ip().is_unspecified();
+        let here = if any { format!("{name}:{}", address.port()) } else { address.to_string() };
+        Some(format!("{scheme}://{here}"))
     };
     open.into_iter().filter_map(one).collect()
 }

@@ -182,7 +182,7 @@ mod tests {
         let mut out = news.listen().expect("nobody listens yet");
         assert!(news.listen().is_none(), "there is one listener");
         news.want(None, false);
-        for id in 0..WAITING_MAX as i64 {
+        for id in (0..).take(WAITING_MAX) {
             news.entity(Kind::Thing, id);
         }
         assert!(!news.missed_any());

@@ -110,6 +110,5 @@ fn add(
 
 /// Asked anew each time: a device may have moved to another area.
 fn may_speak(city: &City, speaker: Speaker, stream: StreamId) -> bool {
-    speaker.is_everybody()
-        || check_scope(&city.registry.read(), speaker, stream).is_ok()
+    speaker.is_everybody() || check_scope(&city.registry.read(), speaker, stream).is_ok()
 }

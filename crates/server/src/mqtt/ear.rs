@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
+use super::MqttCounters;
 use super::commit::{Mail, Mailbox};
 use super::protocol::Ended;
-use super::MqttCounters;
 
 /// Messages that wait for one connection, and their bytes.
 const WAITING_MAX: usize = 10_000;

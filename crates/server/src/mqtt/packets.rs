@@ -4,9 +4,10 @@
 use bytes::Bytes;
 use mqtt_protocol_core::mqtt::Version;
 use mqtt_protocol_core::mqtt::packet::{
-    AssignedClientIdentifier, MqttString, Packet, Properties, Property, Qos, ReasonString, ReceiveMaximum,
-    SessionExpiryInterval, SharedSubscriptionAvailable, SubEntry, SubscriptionIdentifierAvailable,
-    TopicAliasMaximum, WildcardSubscriptionAvailable, v3_1_1, v5_0,
+    AssignedClientIdentifier, MqttString, Packet, Properties, Property, Qos, ReasonString,
+    ReceiveMaximum, SessionExpiryInterval, SharedSubscriptionAvailable, SubEntry,
+    SubscriptionIdentifierAvailable, TopicAliasMaximum, WildcardSubscriptionAvailable, v3_1_1,
+    v5_0,
 };
 use mqtt_protocol_core::mqtt::result_code::{
     ConnectReasonCode, ConnectReturnCode, DisconnectReasonCode, MqttError, PubackReasonCode,
@@ -229,7 +230,11 @@ pub(super) fn complete(version: Version, id: u16) -> Result<Packet, MqttError> {
 }
 
 /// Answers a SUBSCRIBE, topic by topic. Version 5 is told in words why the first refused one is.
-pub(super) fn granted(version: Version, id: u16, verdicts: &[Verdict]) -> Result<Packet, MqttError> {
+pub(super) fn granted(
+    version: Version,
+    id: u16,
+    verdicts: &[Verdict],
+) -> Result<Packet, MqttError> {
     if version != Version::V5_0 {
         let codes = verdicts.iter().map(|verdict| match verdict {
             Verdict::Granted(false) => SubackReturnCode::SuccessMaximumQos0,
@@ -264,9 +269,8 @@ pub(super) fn granted(version: Version, id: u16, verdicts: &[Verdict]) -> Result
 
 /// Answers the end of subscriptions: for each whether there was one.
 pub(super) fn unsubscribed(version: Version, id: u16, was: &[bool]) -> Result<Packet, MqttError> {
-    let code = |was: &bool| match was {
-        true => UnsubackReasonCode::Success,
-        false => UnsubackReasonCode::NoSubscriptionExisted,
+    let code = |was: &bool| {
+        if *was { UnsubackReasonCode::Success } else { UnsubackReasonCode::NoSubscriptionExisted }
     };
     Ok(match version {
         Version::V5_0 => v5_0::Unsuback::builder()

@@ -204,13 +204,12 @@ impl Protocol {
 
     /// Sends a message to a follower; false when it is longer than that takes.
     pub(super) fn publish(&mut self, told: &Told, out: &mut Vec<u8>) -> Result<bool, Ended> {
-        let id = match told.at_least_once {
-            true => Some(self.library.acquire_packet_id()?),
-            false => None,
-        };
+        let id = if told.at_least_once { Some(self.library.acquire_packet_id()?) } else { None };
         let events = self.library.send(packets::publish(self.version, id, told)?);
         if matches!(events.as_slice(), [Event::NotifyError(MqttError::PacketTooLarge)]) {
-            id.map(|id| self.library.release_packet_id(id));
+            if let Some(id) = id {
+                self.library.release_packet_id(id);
+            }
             return Ok(false);
         }
         self.unacknowledged += usize::from(id.is_some());

@@ -126,9 +126,11 @@ impl MqttSink for Gate {
         if grants {
             self.ears.lock().push(ear);
         }
-        let verdict = move |(topic, at_least_once): (String, bool)| match grants && topic != "no" {
-            true => Verdict::Granted(at_least_once),
-            false => Verdict::Refused(Why::Forbidden, "E-503 no".to_owned()),
+        let verdict = move |(topic, at_least_once): (String, bool)| {
+            if grants && topic != "no" {
+                return Verdict::Granted(at_least_once);
+            }
+            Verdict::Refused(Why::Forbidden, "E-503 no".to_owned())
         };
         Box::pin(async move { topics.into_iter().map(verdict).collect() })
     }

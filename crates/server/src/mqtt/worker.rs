@@ -185,7 +185,7 @@ impl<S: MqttSink> Worker<S> {
 
     /// How long there is nothing to do unless something happens.
     fn wait(&self) -> Duration {
-        if !self.ready.is_empty() && self.has_room() {
+        if (!self.ready.is_empty() && self.has_room()) || !self.to_tell.is_empty() {
             return Duration::ZERO;
         }
         let waits = self.batch.since.is_some() && self.load.batches < BATCHES_MAX;

@@ -25,7 +25,13 @@ struct Follower {
 
 impl Follower {
     /// None where there is no Python with the client.
-    fn start(city: &City, token: &str, version: &str, quality: &str, topics: &[&str]) -> Option<Self> {
+    fn start(
+        city: &City,
+        token: &str,
+        version: &str,
+        quality: &str,
+        topics: &[&str],
+    ) -> Option<Self> {
         let Some(python) = std::env::var_os("CHENGMAI_PYTHON") else {
             chengmai_model::testing::skip("CHENGMAI_PYTHON names no Python with the client");
             return None;
@@ -45,7 +51,13 @@ impl Follower {
     }
 
     /// The same, all of whose topics are granted.
-    fn granted(city: &City, token: &str, version: &str, quality: &str, topics: &[&str]) -> Option<Self> {
+    fn granted(
+        city: &City,
+        token: &str,
+        version: &str,
+        quality: &str,
+        topics: &[&str],
+    ) -> Option<Self> {
         let follower = Self::start(city, token, version, quality, topics)?;
         let wanted: u8 = quality.parse::<u8>().unwrap().min(1);
         let said = follower.next();
@@ -96,7 +108,9 @@ fn readings_of_every_door_are_told_to_whoever_follows_their_datastream() {
     let now = now_ms();
     for (count, version) in [(1_i64, "311"), (2, "5")] {
         let topics = [whole.as_str(), &by_thing, &chosen, "v1.1/Observations"];
-        let Some(follower) = Follower::granted(&city, &viewer, version, "1", &topics) else { return };
+        let Some(follower) = Follower::granted(&city, &viewer, version, "1", &topics) else {
+            return;
+        };
         assert_eq!(metric(&city, "chengmai_mqtt_topics"), 4);
         let at = now - 1_000 + count;
         write(&city, "m1", 7.5, at);
@@ -213,7 +227,8 @@ fn an_observation_published_is_on_disk_when_it_is_acknowledged() {
     let now = now_ms();
     let gateway = city.account("gateway", &["ingest"], "50", None);
     for (number, version) in (1_i64..).zip(["mqttv311", "mqttv5"]) {
-        let body = |result: Value| json!({"result": result, "phenomenonTime": ago(now, 10 - number)});
+        let body =
+            |result: Value| json!({"result": result, "phenomenonTime": ago(now, 10 - number)});
         let named = json!({"result": 3.5, "phenomenonTime": ago(now, 10 - number), "Datastream": {"@iot.id": gas["@iot.id"]}});
         let messages = [
             (format!("v1.1/Datastreams({stream})/Observations"), body(json!(2.5))),
@@ -225,7 +240,13 @@ fn an_observation_published_is_on_disk_when_it_is_acknowledged() {
             assert!(output.status.success(), "{topic}: {output:?}");
         }
     }
-    let made = publish(&city, &city.admin, "mqttv5", "v1.1/Things", &json!({"name": "buoy", "description": "d"}));
+    let made = publish(
+        &city,
+        &city.admin,
+        "mqttv5",
+        "v1.1/Things",
+        &json!({"name": "buoy", "description": "d"}),
+    );
     assert!(made.status.success(), "{made:?}");
     city.kill();
     let city = City::start(&folder, &[]);
@@ -284,7 +305,8 @@ fn forged_and_foreign_topics_are_refused_each_with_its_reason() {
     devices(&city);
     let own = city.account("own", &["viewer"], "500105", None);
     let (thing, stream) = m1(&city);
-    let (foreign, beyond) = (format!("v1.1/Datastreams({stream})/Observations"), format!("v1.1/Things({thing})/name"));
+    let (foreign, beyond) =
+        (format!("v1.1/Datastreams({stream})/Observations"), format!("v1.1/Things({thing})/name"));
     let cases = [
         (foreign.as_str(), 0x87),
         (&beyond, 0x87),
@@ -331,11 +353,16 @@ fn devices_and_strangers_cannot_follow_anything() {
     assert_eq!(status, 201, "{body}");
     let device = body["token"].as_str().unwrap().to_owned();
     for token in [&gateway, &device] {
-        let Some(follower) = Follower::start(&city, token, "5", "1", &["v1.1/Observations"]) else { return };
+        let Some(follower) = Follower::start(&city, token, "5", "1", &["v1.1/Observations"]) else {
+            return;
+        };
         assert_eq!(follower.next()["granted"], json!([0x87]), "{token}");
     }
     for forged in ["cm_0000", "", &device[..20]] {
-        let Some(stranger) = Follower::start(&city, forged, "5", "1", &["v1.1/Observations"]) else { return };
+        let Some(stranger) = Follower::start(&city, forged, "5", "1", &["v1.1/Observations"])
+        else {
+            return;
+        };
         assert_eq!(stranger.next()["refused"], json!(0x86), "{forged}");
     }
 }
@@ -347,7 +374,8 @@ fn whoever_follows_all_observations_is_told_of_the_own_area_and_of_no_other() {
     devices(&city);
     city.register("id,kinds,area\nm9,methane,500105001001001\n");
     let own = city.account("own", &["viewer"], "500105", None);
-    let topics = ["v1.1/Observations", "v1.1/Things", "v1.1/Datastreams", "v1.1/Locations", "v1.1/Sensors"];
+    let topics =
+        ["v1.1/Observations", "v1.1/Things", "v1.1/Datastreams", "v1.1/Locations", "v1.1/Sensors"];
     let Some(follower) = Follower::granted(&city, &own, "5", "1", &topics) else { return };
     let now = now_ms();
     write(&city, "m1", 1.0, now - 10);
@@ -399,7 +427,8 @@ fn a_connection_follows_a_hundred_topics_and_no_more() {
     devices(&city);
     let (thing, _) = m1(&city);
     // The same address in other words is another topic.
-    let topics: Vec<String> = (0..=100).map(|zeros| format!("v1.1/Things({}{thing})", "0".repeat(zeros))).collect();
+    let topics: Vec<String> =
+        (0..=100).map(|zeros| format!("v1.1/Things({}{thing})", "0".repeat(zeros))).collect();
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
     let Some(follower) = Follower::start(&city, &city.admin, "5", "0", &topics) else { return };
     let mut wanted = vec![0; 101];
@@ -409,7 +438,8 @@ fn a_connection_follows_a_hundred_topics_and_no_more() {
     assert!(said["why"].as_str().unwrap().starts_with("E-466"), "{said}");
     assert_eq!(metric(&city, "chengmai_mqtt_topics"), 100);
     let (status, root) = city.get(ROOT, &city.admin);
-    let served = "http://www.opengis.net/spec/iot_sensing/1.1/req/receive-updates-via-mqtt/receive-updates";
+    let served =
+        "http://www.opengis.net/spec/iot_sensing/1.1/req/receive-updates-via-mqtt/receive-updates";
     let endpoint = format!("mqtt://127.0.0.1:{}", listener(&city));
     assert_eq!((status, &root["serverSettings"][served]["endpoints"]), (200, &json!([endpoint])));
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::harness::{City, Folder, now_ms, until};
 
 pub(crate) const ROOT: &str = "/sta/v1.1";
-pub(crate) const MEASUREMENT: &str = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement";
+pub(crate) const MEASUREMENT: &str =
+    "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement";
 
 pub(crate) fn get(city: &City, path: &str) -> Value {
     let (status, body) = city.get(&format!("{ROOT}/{path}"), &city.admin);
@@ -15,7 +16,13 @@ pub(crate) fn get(city: &City, path: &str) -> Value {
     body
 }
 
-pub(crate) fn ask(city: &City, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
+pub(crate) fn ask(
+    city: &City,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: &Value,
+) -> (u16, Value) {
     let body = if method == "DELETE" { String::new() } else { body.to_string() };
     let path = format!("{ROOT}/{path}");
     city.send(method, &path, token, Some("application/json"), body.as_bytes())

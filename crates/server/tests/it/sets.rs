@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{City, Folder, now_ms, until};
 use crate::sensorthings::{
-    MEASUREMENT, ROOT, ago, ask, count, devices, get, m1, made_station, make, names, observations, station,
+    MEASUREMENT, ROOT, ago, ask, count, devices, get, m1, made_station, make, names, observations,
+    station,
 };
 
 fn done(city: &City, method: &str, path: &str, body: &Value) {
@@ -38,7 +39,12 @@ fn a_link_is_added_pointed_elsewhere_and_taken_away_where_it_can_be() {
     assert_eq!(places(&first), ["cellar", "roof"]);
     assert_eq!(count(&get(&city, &format!("{first}/HistoricalLocations"))), 2);
     let address = format!("http://anywhere/sta/v1.1/{second}");
-    done(&city, "POST", &format!("Locations({cellar})/Things/$ref"), &json!({"@odata.id": address}));
+    done(
+        &city,
+        "POST",
+        &format!("Locations({cellar})/Things/$ref"),
+        &json!({"@odata.id": address}),
+    );
     assert_eq!(places(&second), ["cellar"]);
     done(&city, "DELETE", &format!("{first}/Locations({cellar})/$ref"), &json!({}));
     done(&city, "DELETE", &format!("{second}/Locations/$ref?$id=Locations({cellar})"), &json!({}));
@@ -47,10 +53,14 @@ fn a_link_is_added_pointed_elsewhere_and_taken_away_where_it_can_be() {
     let streams = |thing: &str| names(&get(&city, &format!("{thing}/Datastreams?$orderby=name")));
     let (gas, mood) = (&gas["@iot.id"], &mood["@iot.id"]);
     done(&city, "PUT", &format!("Datastreams({gas})/Thing/$ref"), &json!({"@iot.id": second_id}));
-    assert_eq!((streams(&first), streams(&second)), (vec!["mood".to_owned()], vec!["gas".to_owned()]));
+    assert_eq!(
+        (streams(&first), streams(&second)),
+        (vec!["mood".to_owned()], vec!["gas".to_owned()])
+    );
     done(&city, "POST", &format!("{second}/Datastreams/$ref"), &json!({"@iot.id": mood}));
     assert_eq!(streams(&second), ["gas", "mood"]);
-    let sensor = json!({"name": "s", "description": "", "encodingType": "text/plain", "metadata": ""});
+    let sensor =
+        json!({"name": "s", "description": "", "encodingType": "text/plain", "metadata": ""});
     let (sensor, sensor_id) = make(&city, "Sensors", &sensor);
     done(&city, "PUT", &format!("Datastreams({mood})/Sensor/$ref"), &json!({"@iot.id": sensor_id}));
     assert_eq!(names(&get(&city, &format!("{sensor}/Datastreams"))), ["mood"]);
@@ -59,14 +69,24 @@ fn a_link_is_added_pointed_elsewhere_and_taken_away_where_it_can_be() {
     for (method, path, body, code) in [
         ("DELETE", format!("Datastreams({mood})/Sensor/$ref"), json!({}), "E-467"),
         ("DELETE", format!("{second}/Datastreams({mood})/$ref"), json!({}), "E-467"),
-        ("POST", format!("Datastreams({mood})/Sensor/$ref"), json!({"@iot.id": sensor_id}), "E-467"),
+        (
+            "POST",
+            format!("Datastreams({mood})/Sensor/$ref"),
+            json!({"@iot.id": sensor_id}),
+            "E-467",
+        ),
         ("PUT", format!("{first}/Locations/$ref"), json!({"@iot.id": cellar}), "E-467"),
         ("POST", format!("{first}/Locations/$ref"), json!({"@iot.id": 999_999}), "E-204"),
         ("POST", format!("{first}/Locations/$ref"), json!({}), "E-462"),
         ("DELETE", format!("{first}/Locations({cellar})/$ref"), json!({}), "E-204"),
         ("PUT", "Things/$ref".to_owned(), json!({"@iot.id": 1}), "E-460"),
         // Its readings are of another kind.
-        ("PUT", format!("Datastreams({gas})/ObservedProperty/$ref"), json!({"@iot.id": property(&city)}), "E-464"),
+        (
+            "PUT",
+            format!("Datastreams({gas})/ObservedProperty/$ref"),
+            json!({"@iot.id": property(&city)}),
+            "E-464",
+        ),
     ] {
         assert_eq!(refused(&city, method, &path, &body), code, "{method} {path}");
     }
@@ -83,9 +103,11 @@ fn nobody_links_to_or_from_anything_of_another_area() {
     devices(&city);
     let own = city.account("own", &["engineer"], "500103001", None);
     let viewer = city.account("viewer", &["viewer"], "50", None);
-    let (foreign, foreign_id) = make(&city, "Things", &json!({"name": "Foreign", "description": ""}));
+    let (foreign, foreign_id) =
+        make(&city, "Things", &json!({"name": "Foreign", "description": ""}));
     let (_, cellar) = make(&city, "Locations", &place("cellar", 11.0));
-    let (status, _) = ask(&city, "POST", "Things", &own, &json!({"name": "Own", "description": ""}));
+    let (status, _) =
+        ask(&city, "POST", "Things", &own, &json!({"name": "Own", "description": ""}));
     assert_eq!(status, 201);
     let mine = get(&city, "Things?$filter=name%20eq%20'Own'")["value"][0]["@iot.id"].clone();
     let (device, stream) = m1(&city);
@@ -94,7 +116,12 @@ fn nobody_links_to_or_from_anything_of_another_area() {
         ("POST", format!("{foreign}/Locations/$ref"), json!({"@iot.id": cellar}), "E-204"),
         ("POST", format!("Locations({cellar})/Things/$ref"), json!({"@iot.id": mine}), "E-204"),
         ("DELETE", format!("{foreign}/Locations({cellar})/$ref"), json!({}), "E-204"),
-        ("PUT", format!("Datastreams({stream})/Thing/$ref"), json!({"@iot.id": foreign_id}), "E-204"),
+        (
+            "PUT",
+            format!("Datastreams({stream})/Thing/$ref"),
+            json!({"@iot.id": foreign_id}),
+            "E-204",
+        ),
         // What the registry holds is changed there.
         ("PUT", format!("Datastreams({stream})/Thing/$ref"), json!({"@iot.id": mine}), "E-464"),
         ("POST", format!("Things({mine})/Datastreams/$ref"), json!({"@iot.id": stream}), "E-464"),
@@ -109,9 +136,7 @@ fn nobody_links_to_or_from_anything_of_another_area() {
 
 /// A change set in JSON: method, address and body of each request.
 fn set(city: &City, token: &str, requests: &[(&str, &str, Value)]) -> Vec<Value> {
-    let one = |(number, (method, url, body)): (usize, &(&str, &str, Value))| {
-        json!({"id": number.to_string(), "atomicityGroup": "g", "method": method, "url": url, "body": body})
-    };
+    let one = |(number, (method, url, body)): (usize, &(&str, &str, Value))| json!({"id": number.to_string(), "atomicityGroup": "g", "method": method, "url": url, "body": body});
     let all: Vec<Value> = requests.iter().enumerate().map(one).collect();
     let (status, mut answer) = ask(city, "POST", "$batch", token, &json!({"requests": all}));
     assert_eq!(status, 200, "{answer}");
@@ -137,7 +162,11 @@ fn a_change_set_is_done_as_a_whole_and_its_requests_name_each_other() {
             ("post", "Things", thing),
             ("post", "$0/Datastreams", stream),
             ("post", "$1/Observations", json!({"result": 1.5, "phenomenonTime": ago(now, 5)})),
-            ("post", "Observations", json!({"result": 2.5, "phenomenonTime": ago(now, 4), "Datastream": {"@iot.id": "$1"}})),
+            (
+                "post",
+                "Observations",
+                json!({"result": 2.5, "phenomenonTime": ago(now, 4), "Datastream": {"@iot.id": "$1"}}),
+            ),
             ("patch", "$0", json!({"description": "changed at once"})),
         ],
     );
@@ -178,14 +207,19 @@ fn a_change_set_of_which_one_request_fails_leaves_nothing_behind() {
     devices(&city);
     let (thing, gas, _) = made_station(&city);
     let now = now_ms();
-    let (one, _) = make(&city, &observations(&gas), &json!({"result": 1, "phenomenonTime": ago(now, 9)}));
+    let (one, _) =
+        make(&city, &observations(&gas), &json!({"result": 1, "phenomenonTime": ago(now, 9)}));
     let before = get(&city, "Things?$expand=Locations,Datastreams($expand=Observations)");
     let stream = format!("Datastreams({})", gas["@iot.id"]);
     let many = |last: (&'static str, String, Value)| {
         [
             ("post", "Things".to_owned(), station("Never")),
             ("patch", thing.clone(), json!({"description": "never"})),
-            ("post", format!("{stream}/Observations"), json!({"result": 7, "phenomenonTime": ago(now, 3)})),
+            (
+                "post",
+                format!("{stream}/Observations"),
+                json!({"result": 7, "phenomenonTime": ago(now, 3)}),
+            ),
             ("patch", one.clone(), json!({"result": 8})),
             ("delete", stream.clone(), json!({})),
             last,
@@ -200,14 +234,19 @@ fn a_change_set_of_which_one_request_fails_leaves_nothing_behind() {
         ("post", "CreateObservations".to_owned(), json!([])),
     ] {
         let requests = many(last);
-        let requests: Vec<(&str, &str, Value)> =
-            requests.iter().map(|(method, url, body)| (*method, url.as_str(), body.clone())).collect();
+        let requests: Vec<(&str, &str, Value)> = requests
+            .iter()
+            .map(|(method, url, body)| (*method, url.as_str(), body.clone()))
+            .collect();
         let replies = set(&city, &city.admin, &requests);
         let (last, others) = replies.split_last().unwrap();
         assert!(statuses(others).iter().all(|status| *status == 424), "{replies:?}");
         assert!(last["status"].as_u64().unwrap() >= 400, "{last}");
         assert_ne!(last["status"], 424, "why is said where it is: {last}");
-        assert_eq!(get(&city, "Things?$expand=Locations,Datastreams($expand=Observations)"), before);
+        assert_eq!(
+            get(&city, "Things?$expand=Locations,Datastreams($expand=Observations)"),
+            before
+        );
     }
     // The same in parts: one answer for all of it.
     let parts = "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n\
@@ -220,7 +259,10 @@ fn a_change_set_of_which_one_request_fails_leaves_nothing_behind() {
         city.send_with("POST", &path, &city.admin, &headers, parts.as_bytes()).unwrap()
     };
     let (status, text) = send(parts);
-    assert!(status == 200 && text.matches("HTTP/1.1").count() == 1 && text.contains("HTTP/1.1 400"), "{text}");
+    assert!(
+        status == 200 && text.matches("HTTP/1.1").count() == 1 && text.contains("HTTP/1.1 400"),
+        "{text}"
+    );
     assert_eq!(get(&city, "Things?$filter=name%20eq%20'parts'")["value"], json!([]));
     let (_, text) = send(&parts.replace("colour\": 1", "name\": \"whole\""));
     assert!(text.contains("HTTP/1.1 201") && text.contains("HTTP/1.1 200"), "{text}");
@@ -236,11 +278,16 @@ fn a_change_set_reaches_no_further_than_its_sender() {
     let gateway = city.account("gateway", &["ingest"], "50", None);
     let (foreign, _) = make(&city, "Things", &json!({"name": "Foreign", "description": ""}));
     let thing = json!({"name": "t", "description": ""});
-    let replies = set(&city, &own, &[("post", "Things", thing.clone()), ("patch", &foreign, thing.clone())]);
+    let replies =
+        set(&city, &own, &[("post", "Things", thing.clone()), ("patch", &foreign, thing.clone())]);
     assert_eq!(statuses(&replies), [424, 404]);
     let (_, stream) = m1(&city);
     let observation = format!("Datastreams({stream})/Observations");
-    let replies = set(&city, &gateway, &[("post", &observation, json!({"result": 1})), ("post", "Things", thing)]);
+    let replies = set(
+        &city,
+        &gateway,
+        &[("post", &observation, json!({"result": 1})), ("post", "Things", thing)],
+    );
     assert_eq!(statuses(&replies), [424, 403]);
     assert_eq!((count(&get(&city, "Things")), count(&get(&city, &observation))), (4, 5));
 }
@@ -264,9 +311,14 @@ fn several_properties_are_observed_at_once_and_parts_of_known_kinds_are_readings
     thing["Datastreams"] = json!([]);
     thing["MultiDatastreams"] = json!([weather("all")]);
     let (thing, _) = make(&city, "Things", &thing);
-    let found = get(&city, &format!("{thing}?$expand=MultiDatastreams($expand=ObservedProperties,Sensor)"));
+    let found =
+        get(&city, &format!("{thing}?$expand=MultiDatastreams($expand=ObservedProperties,Sensor)"));
     let multi = &found["MultiDatastreams"][0];
-    assert_eq!(names(&json!({"value": multi["ObservedProperties"]})), ["gas", "mood", "tilt"], "in their order");
+    assert_eq!(
+        names(&json!({"value": multi["ObservedProperties"]})),
+        ["gas", "mood", "tilt"],
+        "in their order"
+    );
     assert_eq!(multi["@chengmai.kinds"], json!(["methane", null, "manhole_tilt"]));
     assert_eq!(
         multi["observationType"],
@@ -275,8 +327,16 @@ fn several_properties_are_observed_at_once_and_parts_of_known_kinds_are_readings
     let path = format!("MultiDatastreams({})", multi["@iot.id"]);
     let observations = format!("{path}/Observations");
     let now = now_ms();
-    let (one, _) = make(&city, &observations, &json!({"result": [2.5, "calm", 7], "phenomenonTime": ago(now, 9)}));
-    make(&city, "Observations", &json!({"result": [3.5, null, 8], "phenomenonTime": ago(now, 8), "MultiDatastream": {"@iot.id": multi["@iot.id"]}}));
+    let (one, _) = make(
+        &city,
+        &observations,
+        &json!({"result": [2.5, "calm", 7], "phenomenonTime": ago(now, 9)}),
+    );
+    make(
+        &city,
+        "Observations",
+        &json!({"result": [3.5, null, 8], "phenomenonTime": ago(now, 8), "MultiDatastream": {"@iot.id": multi["@iot.id"]}}),
+    );
     let table = json!([{"MultiDatastream": {"@iot.id": multi["@iot.id"]}, "components": ["phenomenonTime", "result"],
         "dataArray": [[ago(now, 7), [4.5, "glad", null]], [ago(now, 6), [5.5, "sad"]], [ago(now, 5), [1e9, "sad", 1]]]}]);
     let (status, made) = ask(&city, "POST", "CreateObservations", &city.admin, &table);
@@ -285,8 +345,12 @@ fn several_properties_are_observed_at_once_and_parts_of_known_kinds_are_readings
     assert!(made[1].as_str().unwrap().starts_with("error: E-462"), "{made}");
     assert!(made[2].as_str().unwrap().starts_with("error: E-103"), "{made}");
     let all = get(&city, &observations);
-    let results: Vec<&Value> = all["value"].as_array().unwrap().iter().map(|one| &one["result"]).collect();
-    assert_eq!(results, [&json!([4.5, "glad", null]), &json!([3.5, null, 8]), &json!([2.5, "calm", 7])]);
+    let results: Vec<&Value> =
+        all["value"].as_array().unwrap().iter().map(|one| &one["result"]).collect();
+    assert_eq!(
+        results,
+        [&json!([4.5, "glad", null]), &json!([3.5, null, 8]), &json!([2.5, "calm", 7])]
+    );
     // Parts of known kinds are readings of the device behind it, and no Observations of their own.
     let device = format!("sta:m{}", multi["@iot.id"]);
     let values = |kind: &str| {
@@ -312,10 +376,15 @@ fn several_properties_are_observed_at_once_and_parts_of_known_kinds_are_readings
     ] {
         assert_eq!(count(&get(&city, &path.replace(' ', "%20"))), wanted, "{path}");
     }
-    let up = get(&city, &format!("{one}?$expand=MultiDatastream/Thing,Datastream,FeatureOfInterest"));
-    assert_eq!((&up["MultiDatastream"]["Thing"]["name"], &up["Datastream"]), (&json!("Bridge"), &Value::Null));
+    let up =
+        get(&city, &format!("{one}?$expand=MultiDatastream/Thing,Datastream,FeatureOfInterest"));
+    assert_eq!(
+        (&up["MultiDatastream"]["Thing"]["name"], &up["Datastream"]),
+        (&json!("Bridge"), &Value::Null)
+    );
     assert_eq!(up["FeatureOfInterest"]["name"], "roof");
-    let table = get(&city, &format!("{observations}?$resultFormat=dataArray&$select=result&$top=1"));
+    let table =
+        get(&city, &format!("{observations}?$resultFormat=dataArray&$select=result&$top=1"));
     assert!(table["value"][0]["MultiDatastream@iot.navigationLink"].is_string(), "{table}");
     assert_eq!(table["value"][0]["dataArray"], json!([[[4.5, "glad", null]]]));
     assert_eq!(get(&city, &path)["phenomenonTime"], format!("{}/{}", ago(now, 9), ago(now, 7)));
@@ -324,7 +393,8 @@ fn several_properties_are_observed_at_once_and_parts_of_known_kinds_are_readings
 
 /// What is changed of an observation is corrected in its readings.
 fn change_parts(city: &City, path: &str, one: &str, values: &dyn Fn(&str) -> Vec<f64>) {
-    let (status, body) = ask(city, "PATCH", one, &city.admin, &json!({"result": [2.75, "calm", 7]}));
+    let (status, body) =
+        ask(city, "PATCH", one, &city.admin, &json!({"result": [2.75, "calm", 7]}));
     assert_eq!(status, 200, "{body}");
     until("the correction is seen", || (values("methane") == [2.75, 3.5, 4.5]).then_some(()));
     assert_eq!(values("manhole_tilt"), [7.0, 8.0]);
@@ -366,7 +436,8 @@ fn a_multi_datastream_has_as_many_units_as_properties_and_is_removed_with_its_th
     multi["Observations"] = json!([{"result": [1, "calm", 2]}]);
     let (multi, _) = make(&city, &format!("{thing}/MultiDatastreams"), &multi);
     assert_eq!(count(&get(&city, &format!("{multi}/Observations"))), 1);
-    let both = json!({"result": [1], "Datastream": {"@iot.id": 1}, "MultiDatastream": {"@iot.id": 2}});
+    let both =
+        json!({"result": [1], "Datastream": {"@iot.id": 1}, "MultiDatastream": {"@iot.id": 2}});
     assert_eq!(refused(&city, "POST", "Observations", &both), "E-462");
     let properties = format!("{multi}/ObservedProperties/$ref");
     assert_eq!(refused(&city, "POST", &properties, &json!({"@iot.id": property(&city)})), "E-467");

@@ -249,7 +249,8 @@ fn together(requests: &[Request]) -> Result<(), Fault> {
     for group in requests.chunk_by(|a, b| a.group == b.group) {
         let Some(name) = group.first().and_then(|first| first.group.as_ref()) else { continue };
         if !known.insert(name) {
-            let (zh, en) = ("同一变更集的请求须相邻", "the requests of a change set follow each other");
+            let (zh, en) =
+                ("同一变更集的请求须相邻", "the requests of a change set follow each other");
             return Err(bad(zh, en));
         }
         if group.len() > CHANGE_SET_MAX {

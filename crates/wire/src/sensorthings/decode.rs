@@ -220,12 +220,17 @@ fn level(draft: &Draft, given: Option<Kind>) -> Result<(), Fault> {
     let own = draft.links.iter().filter(|(way, _)| way.to == Kind::ObservedProperty).count();
     let properties = own + usize::from(given == Some(Kind::ObservedProperty));
     let (units, sorts) = (len("unitOfMeasurements"), len("multiObservationDataTypes"));
-    if properties > 0 && properties <= COMPONENTS_MAX && units == properties && sorts == properties {
+    if properties > 0 && properties <= COMPONENTS_MAX && units == properties && sorts == properties
+    {
         return Ok(());
     }
     let (zh, en) = (
-        format!("MultiDatastream 有 {properties} 个 ObservedProperty、{units} 个单位、{sorts} 个结果类型；应同数，且为 1 至 {COMPONENTS_MAX} 个"),
-        format!("a MultiDatastream of {properties} properties, {units} units and {sorts} sorts of result: as many of each, 1 to {COMPONENTS_MAX}"),
+        format!(
+            "MultiDatastream 有 {properties} 个 ObservedProperty、{units} 个单位、{sorts} 个结果类型；应同数，且为 1 至 {COMPONENTS_MAX} 个"
+        ),
+        format!(
+            "a MultiDatastream of {properties} properties, {units} units and {sorts} sorts of result: as many of each, 1 to {COMPONENTS_MAX}"
+        ),
     );
     Err(bad(zh, en))
 }

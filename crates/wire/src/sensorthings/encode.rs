@@ -174,9 +174,11 @@ fn tables(page: &Collection, base: &str, options: &Options) -> Json {
     let components: Vec<&str> = all.into_iter().filter(selected).collect();
     let mut tables: Vec<(&Entity, Vec<Json>)> = Vec::new();
     for one in &page.entities {
-        let of = ["Datastream", "MultiDatastream"].into_iter().find_map(|way| match one.links.get(way) {
-            Some(Linked::One(Some(of))) => Some(&**of),
-            _ => None,
+        let of = ["Datastream", "MultiDatastream"].into_iter().find_map(|way| {
+            match one.links.get(way) {
+                Some(Linked::One(Some(of))) => Some(&**of),
+                _ => None,
+            }
         });
         let Some(datastream) = of else { continue };
         let cell = |name: &&str| match *name {

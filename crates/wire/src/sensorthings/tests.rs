@@ -432,8 +432,14 @@ fn requests_of_a_batch_are_read_in_both_formats() {
     let text = encode_batch_multipart(&[reply], "b");
     assert!(text.contains("HTTP/1.1 201\r\n") && text.ends_with("--b--\r\n"), "{text}");
     for (kind, text) in [
-        ("multipart/mixed; boundary=b", "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--b--"),
-        ("multipart/mixed; boundary=b", "--b\r\nContent-Type: multipart/mixed\r\n\r\n--c--\r\n--b--"),
+        (
+            "multipart/mixed; boundary=b",
+            "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--b--",
+        ),
+        (
+            "multipart/mixed; boundary=b",
+            "--b\r\nContent-Type: multipart/mixed\r\n\r\n--c--\r\n--b--",
+        ),
         ("multipart/mixed", parts),
         ("multipart/mixed; boundary=b_1", "--b_1\r\n\r\n"),
         ("multipart/mixed; boundary=b", parts),
@@ -464,14 +470,24 @@ fn change_sets_are_read_in_both_formats_and_answered_in_theirs() {
     assert_eq!(seen, [("t", Some("1"), "Things"), ("2", Some("1"), "$t"), ("3", None, "Things")]);
     let replies: Vec<Reply> = requests
         .iter()
-        .map(|r| Reply { id: r.id.clone(), status: 200, location: None, body: None, group: r.group.clone() })
+        .map(|r| Reply {
+            id: r.id.clone(),
+            status: 200,
+            location: None,
+            body: None,
+            group: r.group.clone(),
+        })
         .collect();
     let text = encode_batch_multipart(&replies, "a");
     assert_eq!(text.matches("--a_1\r\n").count(), 2, "{text}");
     assert!(text.contains("boundary=a_1\r\n") && text.contains("--a_1--\r\n--a\r\n"), "{text}");
-    let mut body = json!({"Thing": {"@iot.id": "$t"}, "name": "$t", "list": [{"id": "$t"}, {"id": "$x"}]});
+    let mut body =
+        json!({"Thing": {"@iot.id": "$t"}, "name": "$t", "list": [{"id": "$t"}, {"id": "$x"}]});
     referred(&mut body, &|name| (name == "t").then(|| json!(7)));
-    assert_eq!(body, json!({"Thing": {"@iot.id": 7}, "name": "$t", "list": [{"id": 7}, {"id": "$x"}]}));
+    assert_eq!(
+        body,
+        json!({"Thing": {"@iot.id": 7}, "name": "$t", "list": [{"id": 7}, {"id": "$x"}]})
+    );
 }
 
 #[test]
@@ -486,7 +502,9 @@ fn a_link_names_an_entity_by_id_or_by_address() {
     ] {
         assert_eq!(reference(Kind::Location, &body), Ok(Id::Number(5)), "{body}");
     }
-    for body in [json!({}), json!([]), json!({"@odata.id": "Things(5)"}), json!({"@odata.id": "Locations"})] {
+    for body in
+        [json!({}), json!([]), json!({"@odata.id": "Things(5)"}), json!({"@odata.id": "Locations"})]
+    {
         assert!(reference(Kind::Location, &body).is_err(), "{body}");
     }
 }

@@ -64,12 +64,18 @@ pub fn followed(topic: &str) -> Result<Follow, Fault> {
     let options = options(path.kind(), query.unwrap_or_default())?;
     let only_fields = options.written.iter().all(|(name, _)| name == "$select");
     if query.is_some() && !(path.is_set() && only_fields) {
-        return Err(no("订阅集合时只支持 $select", "a topic takes $select, of a set, and nothing else"));
+        return Err(no(
+            "订阅集合时只支持 $select",
+            "a topic takes $select, of a set, and nothing else",
+        ));
     }
     Ok(Follow { path, options })
 }
 
-fn below<'a>(topic: &'a str, code: &'static chengmai_model::error::ErrorCode) -> Result<&'a str, Fault> {
+fn below<'a>(
+    topic: &'a str,
+    code: &'static chengmai_model::error::ErrorCode,
+) -> Result<&'a str, Fault> {
     let rest = topic.strip_prefix(TOPIC_ROOT).filter(|rest| rest.len() <= ADDRESS_LEN_MAX);
     rest.ok_or_else(|| {
         let shown = quote(topic.as_bytes());

@@ -55,9 +55,11 @@ pub(super) async fn batch(
                 let told = Box::pin(batch.together(set)).await;
                 // In parts, a set that was not done has one answer.
                 let one = in_parts && told.iter().any(|reply| reply.status >= 400);
-                replies.extend(told.into_iter().filter(|reply| !one || reply.status != 424).map(
-                    |reply| if one { Reply { group: None, ..reply } } else { reply },
-                ));
+                replies.extend(
+                    told.into_iter()
+                        .filter(|reply| !one || reply.status != 424)
+                        .map(|reply| if one { Reply { group: None, ..reply } } else { reply }),
+                );
             }
         }
     }
@@ -97,10 +99,7 @@ impl Batch<'_> {
     }
 
     /// Where it failed and why, if it did.
-    async fn try_together(
-        &mut self,
-        requests: &[Request],
-    ) -> Result<Vec<Reply>, (usize, Problem)> {
+    async fn try_together(&mut self, requests: &[Request]) -> Result<Vec<Reply>, (usize, Problem)> {
         let set = ChangeSet::begin(self.city).await.map_err(|problem| (0, problem))?;
         let mut all = Vec::with_capacity(requests.len());
         for (place, request) in requests.iter().enumerate() {

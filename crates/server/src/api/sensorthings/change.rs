@@ -58,7 +58,12 @@ impl View<'_> {
     }
 
     /// The same, when it is known what changes.
-    pub(super) async fn change_to(&self, entity: &Entity, how: Change, change: Draft) -> Answer<()> {
+    pub(super) async fn change_to(
+        &self,
+        entity: &Entity,
+        how: Change,
+        change: Draft,
+    ) -> Answer<()> {
         let key = registry::key(&self.city.registry.read(), entity.kind, &entity.id);
         match key {
             Some(Key::Stored(id)) => self.change_stored(entity, id, how, change).await,
@@ -176,7 +181,10 @@ impl View<'_> {
         let at = moment(&entity.fields).unwrap_or_default();
         if let Some(after) = after {
             if list(after) != list(&entity.fields) {
-                return Err(Problem::new(&error::STA_BODY, "the result has as many parts as before"));
+                return Err(Problem::new(
+                    &error::STA_BODY,
+                    "the result has as many parts as before",
+                ));
             }
             if moment(after) != Some(at) && streams.iter().any(Option::is_some) {
                 let detail = "the time of a reading is what it is known by";
@@ -304,7 +312,8 @@ impl View<'_> {
 
     /// Goes on when a reading stays with its stream.
     async fn stays(&self, reading: &Entity, change: &Draft) -> Answer<()> {
-        for (way, link) in change.links.iter().filter(|(way, _)| way.to != Kind::FeatureOfInterest) {
+        for (way, link) in change.links.iter().filter(|(way, _)| way.to != Kind::FeatureOfInterest)
+        {
             let Link::Known(id) = link else { continue };
             let own = self.neighbours(std::slice::from_ref(reading), way).await?;
             if own.iter().flatten().all(|own| own.id != *id) {

@@ -112,7 +112,10 @@ impl ChangeSet {
                 Whose::Datastream(id) => {
                     let stream = registry::backing_stream(&registry, id)?;
                     let reading = Reading { stream, at, value };
-                    named.insert(pending(id, at).to_string(), registry::reading(stream, at, value).id);
+                    named.insert(
+                        pending(id, at).to_string(),
+                        registry::reading(stream, at, value).id,
+                    );
                     Some(reading)
                 }
             };

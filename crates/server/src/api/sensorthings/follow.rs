@@ -377,8 +377,7 @@ async fn what(view: &View<'_>, follow: &sta::Follow) -> Answer<What> {
             _ => What::One(entity.kind, entity.id),
         });
     }
-    let (last, before) =
-        steps.split_last().ok_or_else(|| Problem::new(&error::STA_TOPIC, ""))?;
+    let (last, before) = steps.split_last().ok_or_else(|| Problem::new(&error::STA_TOPIC, ""))?;
     match last.relation {
         None => Ok(What::All(last.kind)),
         Some(relation) => Ok(What::Of(view.follow(before).await?, relation)),

@@ -170,7 +170,8 @@ impl View<'_> {
         let wanted = sorts.map_or(0, Vec::len);
         let parts = fields.get("result").and_then(Json::as_array);
         let parts = parts.filter(|parts| parts.len() == wanted);
-        let parts = parts.ok_or_else(|| incomplete(&format!("the result is a list of {wanted}")))?;
+        let parts =
+            parts.ok_or_else(|| incomplete(&format!("the result is a list of {wanted}")))?;
         let registry = self.city.registry.read();
         let mut readings = Vec::new();
         for (part, home) in parts.iter().zip(homes.iter().chain(std::iter::repeat(&None))) {

@@ -413,11 +413,7 @@ impl<'a> View<'a> {
             question.linked = Some((of.one(), *id));
         }
         let of_words = matches!(source, Source::Of(_, Id::Text(_), _));
-        let rows = if of_words {
-            Vec::new()
-        } else {
-            self.records().list(&question).await?
-        };
+        let rows = if of_words { Vec::new() } else { self.records().list(&question).await? };
         let marks: Vec<Mark> =
             rows.iter().map(|row| Mark { registry: false, at: row.at.0, id: row.id }).collect();
         let resume = match marks.last() {

@@ -159,8 +159,8 @@ impl Followers {
 
     /// `whole` keeps what is said to those who did not choose fields.
     fn say(&self, following: &Following, entity: &Entity, whole: &mut Option<Bytes>) {
-        let plain = following.options == Options::default()
-            && !matches!(following.what, What::Part(..));
+        let plain =
+            following.options == Options::default() && !matches!(following.what, What::Part(..));
         if !plain {
             following.payload(entity, &self.base).into_iter().for_each(|said| following.tell(said));
             return;

@@ -11,6 +11,9 @@ use super::super::peer::{OUT_BYTES_MAX, Peer, Stage};
 use super::super::{MqttSink, Verdict, count};
 use super::{Ended, Worker, find, ticks};
 
+/// How often one connection is written to before others have their turn.
+const ROUNDS: usize = 16;
+
 impl<S: MqttSink> Worker<S> {
     /// Asks the sink for topics; until it answers, nothing more is read from the connection.
     pub(super) fn ask(
@@ -65,7 +68,7 @@ impl<S: MqttSink> Worker<S> {
 
     /// Tells a connection what waits for it, while it takes it.
     pub(super) fn tell(&mut self, place: u32) {
-        loop {
+        for _ in 0..ROUNDS {
             let Some(peer) = &mut self.peers[place as usize] else { return };
             if peer.listening.is_none() || peer.owes() || !matches!(peer.stage, Stage::Open(_)) {
                 return;
@@ -85,6 +88,8 @@ impl<S: MqttSink> Worker<S> {
                 return self.watch(place, ticks(self.limits.patience));
             }
         }
+        // Others have their turn first.
+        self.to_tell.push(place);
     }
 
     /// Puts as many messages into `answers` as a connection keeps unread.

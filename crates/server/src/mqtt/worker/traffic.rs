@@ -311,7 +311,7 @@ impl<S: MqttSink> Worker<S> {
     }
 
     /// Sends what stands in `answers`, or ends the connection; then it may go on.
-    fn answer(&mut self, place: u32, outcome: Result<(), Ended>) {
+    pub(super) fn answer(&mut self, place: u32, outcome: Result<(), Ended>) {
         let Some(peer) = &mut self.peers[place as usize] else { return };
         let outcome = outcome.and_then(|()| peer.send(&self.answers, self.now.tick));
         let stalled = peer.stalled.is_some();

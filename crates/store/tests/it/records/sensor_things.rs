@@ -219,7 +219,8 @@ async fn neighbours_of_one_that_orders_them_come_in_that_order_page_by_page() {
         let ranked: Vec<_> =
             ranked.map(|(rank, &id)| ("ObservedProperty", Target::Ranked(id, rank))).collect();
         let multi = linked(new("MultiDatastream", TOWN, "m", 0), &ranked);
-        let last = linked(new("ObservedProperty", TOWN, "d", 0), &[("MultiDatastream", Target::New(0))]);
+        let last =
+            linked(new("ObservedProperty", TOWN, "d", 0), &[("MultiDatastream", Target::New(0))]);
         let last = NewEntity { rank: Some(3), ..last };
         let made = things.insert("ann", at(0), &[multi, last]).await.unwrap();
         let mut question = Question {
