@@ -30,8 +30,8 @@ pub use batch::{
     decode_multipart as decode_batch_multipart, encode_multipart as encode_batch_multipart,
 };
 pub use decode::{
-    DATA_ARRAY_ROWS_MAX, Draft, Link, data_arrays, draft, json, json_patch, merged, patch,
-    reference, referred_to,
+    DATA_ARRAY_ROWS_MAX, Draft, Link, asked_for, data_arrays, draft, json, json_patch, merged,
+    patch, reference,
 };
 pub use encode::{collection, entity as encode_entity, link, next_link, root, self_link};
 pub use evaluate::{Value, holds, order_by, time_of};

@@ -346,9 +346,7 @@ async fn delete(view: &View<'_>, path: &str, query: &str) -> Answer<Said> {
     if let Ok(path) = sta::path(path)
         && path.tail == Tail::Ref
     {
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        let other = pairs.find(|(name, _)| name == "$id");
-        let other = other.and_then(|(_, text)| sta::referred_to(path.kind(), &text));
+        let other = sta::asked_for(path.kind(), query);
         view.link(&path, Deed::TakeAway, other).await?;
         return Ok(Said::Empty);
     }

@@ -13,7 +13,6 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 use super::sql::{Columns, Sql, insert};
 use super::{Records, Result};
 pub use together::Together;
-use together::Work;
 
 /// Rows that one statement names.
 const NAMED_MAX: usize = 500;

@@ -219,14 +219,15 @@ pub fn encode_multipart(replies: &[Reply], boundary: &str) -> String {
     for group in replies.chunk_by(|a, b| a.group.is_some() && a.group == b.group) {
         let named = group.first().and_then(|first| first.group.as_deref());
         let Some(number) = named else {
-            group.iter().for_each(|reply| text += &part(reply, boundary));
+            text.extend(group.iter().map(|reply| part(reply, boundary)));
             continue;
         };
         let number: String = number.chars().filter(char::is_ascii_alphanumeric).collect();
         let inner = format!("{boundary}_{number}");
-        text += &format!("--{boundary}\r\nContent-Type: multipart/mixed; boundary={inner}\r\n\r\n");
-        group.iter().for_each(|reply| text += &part(reply, &inner));
-        text += &format!("--{inner}--\r\n");
+        let kind = format!("multipart/mixed; boundary={inner}");
+        text.extend([format!("--{boundary}\r\nContent-Type: {kind}\r\n\r\n")]);
+        text.extend(group.iter().map(|reply| part(reply, &inner)));
+        text.extend([format!("--{inner}--\r\n")]);
     }
     text + &format!("--{boundary}--\r\n")
 }

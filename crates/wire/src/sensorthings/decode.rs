@@ -420,7 +420,7 @@ pub fn reference(kind: Kind, json: &Json) -> Result<Id, Fault> {
 }
 
 /// The entity of a kind that an address, or a mere id, names.
-pub fn referred_to(kind: Kind, text: &str) -> Option<Id> {
+fn referred_to(kind: Kind, text: &str) -> Option<Id> {
     let below = text.rsplit_once("v1.1/").map_or(text, |(_, below)| below);
     match path(below) {
         Ok(Path { steps, tail: Tail::Whole }) => {
@@ -429,6 +429,13 @@ pub fn referred_to(kind: Kind, text: &str) -> Option<Id> {
         }
         _ => id(text),
     }
+}
+
+/// The entity of a kind that the query `$id=…` names.
+pub fn asked_for(kind: Kind, query: &str) -> Option<Id> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let (_, text) = pairs.find(|(name, _)| name == "$id")?;
+    referred_to(kind, &text)
 }
 
 fn missing(kind: Kind, name: &str) -> Fault {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chengmai_model::{Reading, StreamId, Timestamp, error};
+use chengmai_model::{Reading, Timestamp, error};
 use chengmai_store::records::sensor_things::{NewEntity, NoteRow, Target};
 use chengmai_wire::Fault;
 use chengmai_wire::sensorthings::{Draft, Entity, Id, Kind, Link, Value, time_of};
