@@ -188,6 +188,7 @@ mod tests {
         assert!(!news.missed_any());
         news.entity(Kind::Thing, -1);
         assert!(news.missed_any() && !news.missed_any(), "said once");
-        assert!(matches!(out.try_recv(), Ok(New::Entity(Kind::Thing, 0))));
+        let first = out.try_recv();
+        assert!(matches!(first, Ok(New::Entity(Kind::Thing, 0))), "{first:?}");
     }
 }

@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use super::read::View;
-use super::registry::{self, Key};
+use super::registry::{self, KIND, Key};
 use super::{ROOT, property};
 use crate::city::City;
 use crate::clock;
@@ -87,10 +87,14 @@ pub(crate) struct Followers {
 }
 
 impl Following {
-    /// Whether readings of any stream may concern it.
+    /// Whether readings of any stream may concern it: not what is kept in the records.
     fn is_wide(&self) -> bool {
         let kind = match &self.what {
             What::All(kind) => *kind,
+            What::Of(of, _) if of.kind == Kind::MultiDatastream => return false,
+            What::Of(of, _) if of.kind == Kind::Datastream && !of.fields.contains_key(KIND) => {
+                return false;
+            }
             What::Of(_, relation) => relation.to,
             What::One(..) | What::Part(..) => return false,
         };
