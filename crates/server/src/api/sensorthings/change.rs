@@ -13,7 +13,7 @@ use super::bind::kinds_of;
 use super::create::{BELOW, name_in, number, owns, time_in};
 use super::read::View;
 use super::refused;
-use super::registry::{self, KIND, KINDS, Key};
+use super::registry::{self, COMPLEX, KIND, KINDS, Key};
 use crate::api::corrections::{correct_one, correction};
 use crate::http::access::Permission;
 use crate::http::problem::{Answer, Problem};
@@ -104,6 +104,7 @@ impl View<'_> {
             }
         }
         if kind == Kind::MultiDatastream {
+            after.entry("observationType").or_insert_with(|| COMPLEX.into());
             let parts = ["unitOfMeasurements", "multiObservationDataTypes"];
             let fixed = entity.fields.contains_key(KINDS);
             let len = |fields: &Map<String, Json>, name: &str| {
