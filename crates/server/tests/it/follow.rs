@@ -309,7 +309,7 @@ fn forged_and_foreign_topics_are_refused_each_with_its_reason() {
         (format!("v1.1/Datastreams({stream})/Observations"), format!("v1.1/Things({thing})/name"));
     let cases = [
         (foreign.as_str(), 0x87),
-        (&beyond, 0x87),
+        (beyond.as_str(), 0x87),
         ("v1.1/Datastreams(4)/Observations", 0x87),
         ("v1.1/Things(9223372036854775807)", 0x87),
         ("v1.1/#", 0xA2),
