@@ -30,7 +30,30 @@ pub(crate) fn request(body: &[u8]) -> Trait {
         Ok(options) => answer ^= ask(kind, &options).rotate_left(16),
         Err(fault) => answer ^= refused(&fault).rotate_left(16),
     }
-    answer ^ documents(body).rotate_left(32)
+    answer ^ documents(body).rotate_left(32) ^ topic(&text).rotate_left(48)
+}
+
+/// The same text as a topic of MQTT. What can be followed leads somewhere and asks for fields at most.
+fn topic(text: &str) -> Trait {
+    let mut answer = 0;
+    for topic in [text, &format!("{}{text}", sta::TOPIC_ROOT)] {
+        answer = answer.rotate_left(5);
+        match sta::followed(topic) {
+            Ok(sta::Follow { path, options }) => {
+                assert!(!topic.contains(['#', '+']) || topic.contains('?'), "{topic}");
+                assert!(options.filter.is_none() && options.expand.is_empty(), "{topic}");
+                assert!(options.order.is_empty() && !options.count && !options.data_array);
+                assert!(options.select.is_none() || path.is_set(), "{topic}");
+                answer ^= 1 + bucket(path.steps.len() as u64);
+            }
+            Err(fault) => answer ^= refused(&fault),
+        }
+        match sta::published(topic) {
+            Ok(path) => assert!(path.is_set(), "{topic}"),
+            Err(fault) => answer ^= refused(&fault).rotate_left(1),
+        }
+    }
+    answer
 }
 
 /// An entity of the kind, two steps deep, so that paths lead somewhere.
@@ -91,6 +114,13 @@ fn documents(body: &[u8]) -> Trait {
         match requests {
             Ok(requests) => {
                 assert!(requests.len() <= sta::BATCH_MAX);
+                let groups = requests.chunk_by(|a, b| a.group == b.group);
+                let mut named: Vec<_> =
+                    groups.filter_map(|group| group[0].group.as_ref()).collect();
+                let all = named.len();
+                named.sort_unstable();
+                named.dedup();
+                assert_eq!(named.len(), all, "a change set stands together");
                 for request in &requests {
                     let (path, _) = request.address("/sta/v1.1");
                     assert!(path.len() <= request.url.len() * 3, "an address only gets shorter");
@@ -147,6 +177,6 @@ fn sound(draft: &Draft) {
 }
 
 fn refused(fault: &Fault) -> Trait {
-    assert!((460..=462).contains(&fault.code.number), "{fault}");
+    assert!([460, 461, 462, 465].contains(&fault.code.number), "{fault}");
     1 << (hash(reason(fault)) % 48)
 }

@@ -71,6 +71,32 @@ try:
 except Exception as error:
     said["gone"] = error.response.status_code
 `;
+const SEVERAL = `
+class Units(list):
+    # The client asks the list itself for its state.
+    def __getstate__(self):
+        return [one.__getstate__() for one in self]
+number = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
+unit = lambda symbol: fsc.UnitOfMeasurement(name=symbol, symbol=symbol, definition="")
+seen = lambda name, definition: fsc.ObservedProperty(name=name, definition=definition, description="of a test")
+place = fsc.Location(name="several", description="of a test", encoding_type="application/geo+json", location={"type": "Point", "coordinates": [1.0, 2.0]})
+thing = fsc.Thing(name="Several", description="of a test")
+thing.locations = fsc.EntityList(entity_class="frost_sta_client.model.location.Location", entities=[place])
+service.create(thing)
+properties = [seen("gas", "urn:chengmai:kind:methane"), seen("mood", "about:mood")]
+several = fsc.MultiDatastream(name="both", description="of a test", unit_of_measurements=Units([unit("%LEL"), unit("")]),
+    multi_observation_data_types=[number, "about:category"], thing=fsc.Thing(id=thing.id),
+    sensor=fsc.Sensor(name="probe", description="of a test", encoding_type="text/plain", metadata="none"),
+    observed_properties=fsc.EntityList(entity_class="frost_sta_client.model.observedproperty.ObservedProperty", entities=properties))
+service.create(several)
+one = fsc.Observation(result=[2.5, "calm"], multi_datastream=fsc.MultiDatastream(id=several.id))
+service.create(one)
+said["result"] = service.observations().find(one.id).result
+found = service.multi_datastreams().query().filter(f"id eq {several.id}").expand("ObservedProperties,Observations").list().entities[0]
+said["properties"] = [one.name for one in found.observed_properties.entities]
+said["types"] = found.multi_observation_data_types
+said["of"] = [one.name for one in service.things().find(thing.id).get_multi_datastreams().query().list()]
+`;
 const READ = `
 said["names"] = [thing.name for thing in service.things().query().filter("startswith(name, 'frost-')").top(2).list()]
 device = service.things().query().filter("name eq 'frost-3'").list().entities[0]
@@ -124,4 +150,10 @@ test("frost-sta-client reads devices that came through another door", async () =
   const said = await python(READ);
   assert.deepEqual(said.names, ["frost-0", "frost-1", "frost-2", "frost-3", "frost-4"]);
   assert.deepEqual(said.results, [3, 8, 13, 18, 23]);
+});
+
+test("frost-sta-client observes several properties at once", async () => {
+  const said = await python(SEVERAL);
+  assert.deepEqual(said.result, [2.5, "calm"]);
+  assert.deepEqual([said.properties, said.types.length, said.of], [["gas", "mood"], 2, ["both"]]);
 });

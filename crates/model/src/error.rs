@@ -208,6 +208,14 @@ catalogue! {
         "该查询需遍历的实体过多" / "the question would go through too many entities" ; "从某个 Thing 或 Datastream 查起，或按 id、name、时间筛选" / "ask from a Thing or a Datastream, or filter by id, name or time"
     STA_OTHER_DOOR = 464 "sta_other_door" 409
         "该实体由设备登记管理，不能在此更改" / "this entity is the device registry's and is not changed here" ; "用 /api/v1/devices 更改设备；或新建自己的实体" / "change the device through /api/v1/devices, or make an entity of your own"
+    STA_TOPIC = 465 "sta_topic" 400
+        "该主题不能订阅" / "this topic cannot be followed" ; "主题为 v1.1/ 加集合、实体或属性的地址，见 SensorThings 指南" / "a topic is v1.1/ and the address of a set, an entity or a property; see the guide on SensorThings"
+    STA_TOPICS = 466 "sta_topics" 429
+        "订阅过多" / "too many topics are followed" ; "取消不再需要的订阅，或按 Datastream 订阅" / "unsubscribe from what is not needed, or follow single Datastreams"
+    STA_LINK = 467 "sta_link" 409
+        "该关联不能这样更改" / "this link cannot be changed so" ; "必需的关联只能改指，不能去掉" / "a link that an entity cannot be without is pointed elsewhere, not taken away"
+    STA_CHANGE_SET = 468 "sta_change_set" 424
+        "变更集未执行：其中一个请求失败" / "nothing of the change set was done: one of its requests failed" ; "更正所述请求，再发送整个变更集" / "mend the request named and send the whole set again"
     FEATURE_PARAMETER = 470 "feature_parameter" 400
         "查询参数未知或无效" / "a query parameter is unknown or not valid" ; "参数列表见 /api/openapi.json；可按属性查询的名称见该集合的 queryables" / "parameters are listed in /api/openapi.json, properties to ask by in the collection's queryables"
     FEATURE_FILTER = 471 "feature_filter" 400

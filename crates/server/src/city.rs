@@ -39,6 +39,7 @@ pub(crate) mod hub;
 pub(crate) mod layout;
 pub(crate) mod marks;
 pub(crate) mod near;
+pub(crate) mod news;
 pub(crate) mod notify;
 pub(crate) mod outlines;
 pub(crate) mod outside;

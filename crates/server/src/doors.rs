@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::Context as _;
-use chengmai_model::{Reading, Timestamp};
+use chengmai_model::{Reading, Timestamp, error};
 use chengmai_store::records::tokens::TokenKind;
 use chengmai_wire::line_protocol::Precision;
 use chengmai_wire::mqtt::{Content, Publish, content};
+use chengmai_wire::sensorthings::TOPIC_ROOT;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::accounts;
+use crate::api::sensorthings::{self, Followers, tell};
 use crate::city::City;
 use crate::city::sequencer::Refusal;
 use crate::clock;
@@ -25,7 +27,8 @@ use crate::http::device;
 use crate::http::listener::crowd::{CONNECTIONS_MAX, Crowd};
 use crate::ingest::{self, Speaker};
 use crate::mqtt::{
-    BrokerUrl, Limits, Message, MqttSink, Names, Papers, TakeError, Taken, listen, subscribe,
+    BrokerUrl, Hears, Limits, Message, MqttSink, Names, Papers, TakeError, Taken, Verdict, Why,
+    listen, subscribe,
 };
 use crate::tls::Tls;
 
@@ -55,29 +58,46 @@ impl Default for Entrances {
     }
 }
 
-/// What a sender of readings may do: speak for devices of one area, or for one device.
-#[derive(Debug, Clone, Copy)]
+/// What somebody who came by MQTT may do.
+#[derive(Debug, Clone)]
 pub(crate) struct Permit {
+    /// Speaks for devices of one area, or for one device.
     speaker: Speaker,
+    may_ingest: bool,
+    /// Who it is, and the hash of the token; nobody for the city's own broker.
+    caller: Option<(Arc<Caller>, String)>,
 }
 
-impl MqttSink for City {
+/// Stands at the MQTT doors.
+#[derive(Debug)]
+pub(crate) struct Porter {
+    city: Arc<City>,
+    followers: Arc<Followers>,
+}
+
+impl MqttSink for Porter {
     type Permit = Permit;
     type Memo = known::Memo;
 
     fn authenticate<'a>(&'a self, papers: &'a Papers) -> BoxFuture<'a, Option<Permit>> {
         async move {
-            let found = match (&papers.password, &papers.device) {
+            let city = &*self.city;
+            let (found, hash) = match (&papers.password, &papers.device) {
                 (Some(token), _) => {
                     let token = std::str::from_utf8(token).ok()?;
-                    accounts::by_token(self, token, TokenKind::Api, MQTT).await
+                    let found = accounts::by_token(city, token, TokenKind::Api, MQTT).await;
+                    (found, accounts::hash_token(token))
                 }
-                (None, device) => device::account(self, device.as_deref()?).await,
+                (None, device) => (device::account(city, device.as_deref()?).await, String::new()),
             };
             let (user, token) = found.ok()?;
-            let caller = Caller::new(self, user, token).ok()?;
-            caller.need(Permission::Ingest).ok()?;
-            Some(Permit { speaker: ingest::speaker(self, &caller).ok()? })
+            let caller = Caller::new(city, user, token).ok()?;
+            let may_ingest = caller.need(Permission::Ingest).is_ok();
+            if !may_ingest {
+                caller.need(Permission::Read).ok()?;
+            }
+            let speaker = ingest::speaker(city, &caller).ok()?;
+            Some(Permit { speaker, may_ingest, caller: Some((Arc::new(caller), hash)) })
         }
         .boxed()
     }
@@ -90,13 +110,13 @@ impl MqttSink for City {
         now: Timestamp,
         readings: &mut Vec<Reading>,
     ) -> bool {
-        known::take(self, *permit, memo, publish, now, readings)
+        permit.may_ingest && known::take(&self.city, permit.speaker, memo, publish, now, readings)
     }
 
     fn keep(&self, readings: Vec<Reading>) -> BoxFuture<'_, Result<(), TakeError>> {
         async move {
             loop {
-                match self.make_durable(readings.clone()).await {
+                match self.city.make_durable(readings.clone()).await {
                     // Turning thousands of devices away would only bring them back at once: they
                     // wait, and nothing more is read from them.
                     Err(Refusal::Overloaded) => {}
@@ -114,17 +134,22 @@ impl MqttSink for City {
         message: Message,
     ) -> BoxFuture<'a, Result<Taken, TakeError>> {
         async move {
-            let now = clock::now();
+            let (city, now) = (&*self.city, clock::now());
+            if let (true, Some((caller, _))) =
+                (message.topic.starts_with(TOPIC_ROOT), &permit.caller)
+            {
+                return self.make(caller, &message).await;
+            }
             let outcome = match content(&message.topic, &message.payload) {
                 Err(fault) => {
-                    self.counters.refuse(fault.code, 1);
+                    city.counters.refuse(fault.code, 1);
                     return Ok(Taken { accepted: 0, refused: 1 });
                 }
                 Ok(Content::Lines(body)) => {
-                    ingest::take_lines(self, permit.speaker, body, Precision::default(), now).await
+                    ingest::take_lines(city, permit.speaker, body, Precision::default(), now).await
                 }
                 Ok(Content::Observations { observations, faults }) => {
-                    ingest::take_values(self, permit.speaker, &observations, faults, now).await
+                    ingest::take_values(city, permit.speaker, &observations, faults, now).await
                 }
             };
             let outcome = outcome.map_err(|refusal| match refusal {
@@ -134,6 +159,51 @@ impl MqttSink for City {
             Ok(Taken { accepted: outcome.accepted, refused: outcome.refused })
         }
         .boxed()
+    }
+
+    fn may_send(&self, permit: &Permit) -> bool {
+        permit.may_ingest
+    }
+
+    fn follow<'a>(
+        &'a self,
+        permit: &'a Permit,
+        ear: Arc<dyn Hears>,
+        topics: Vec<(String, bool)>,
+    ) -> BoxFuture<'a, Vec<Verdict>> {
+        async move {
+            match &permit.caller {
+                Some((caller, token)) => self.followers.follow(caller, token, ear, topics).await,
+                None => vec![Verdict::Refused(Why::Forbidden, String::new()); topics.len()],
+            }
+        }
+        .boxed()
+    }
+
+    fn unfollow(&self, ear: u64, topics: &[String]) -> Vec<bool> {
+        self.followers.unfollow(ear, topics)
+    }
+
+    fn leave(&self, ear: u64) {
+        self.followers.leave(ear);
+    }
+}
+
+impl Porter {
+    /// Makes an entity of SensorThings that was published.
+    async fn make(&self, caller: &Arc<Caller>, message: &Message) -> Result<Taken, TakeError> {
+        let made = sensorthings::publish(&self.city, caller, &message.topic, &message.payload);
+        match made.await {
+            Ok(()) => Ok(Taken { accepted: 1, refused: 0 }),
+            Err(problem) if problem.code.number == error::STOPPED.number => Err(TakeError::Stopped),
+            Err(problem)
+                if problem.code.status == error::OVERLOADED.status
+                    || problem.code.status >= 500 =>
+            {
+                Err(TakeError::Overloaded)
+            }
+            Err(_) => Ok(Taken { accepted: 0, refused: 1 }),
+        }
     }
 }
 
@@ -149,6 +219,9 @@ pub(crate) fn open(city: &Arc<City>, tls: Option<&Arc<Tls>>) -> anyhow::Result<D
     let (stop, stopped) = watch::channel(false);
     let mut tasks = Vec::new();
     let names = Arc::new(Names::default());
+    let followers = Arc::new(Followers::new(city));
+    tasks.push(tokio::spawn(tell(Arc::clone(&followers), stopped.clone())));
+    let porter = Arc::new(Porter { city: Arc::clone(city), followers });
     let (plain, secure) = (&city.entrances.mqtt, &city.entrances.mqtts);
     for (flag, address, tls, open) in [
         ("--mqtt", city.config.mqtt, None, plain),
@@ -162,7 +235,7 @@ pub(crate) fn open(city: &Arc<City>, tls: Option<&Arc<Tls>>) -> anyhow::Result<D
         if tls.is_none() && !address.ip().is_loopback() {
             tracing::warn!(%address, "MQTT is spoken in the clear to other machines: give --mqtts instead");
         }
-        let (sink, counters) = (Arc::clone(city), Arc::clone(&city.mqtt));
+        let (sink, counters) = (Arc::clone(&porter), Arc::clone(&city.mqtt));
         let (names, stopped) = (Arc::clone(&names), stopped.clone());
         tasks.push(tokio::spawn(async move {
             let served = listen(socket, tls, sink, limits(), counters, names, stopped).await;
@@ -174,8 +247,8 @@ pub(crate) fn open(city: &Arc<City>, tls: Option<&Arc<Tls>>) -> anyhow::Result<D
     if let Some(url) = &city.config.mqtt_broker {
         let url: BrokerUrl =
             url.parse().map_err(|fault: String| anyhow::anyhow!("--mqtt-broker: {fault}"))?;
-        let permit = Permit { speaker: Speaker::EVERYBODY };
-        let (sink, counters) = (Arc::clone(city), Arc::clone(&city.mqtt));
+        let permit = Permit { speaker: Speaker::EVERYBODY, may_ingest: true, caller: None };
+        let (sink, counters) = (Arc::clone(&porter), Arc::clone(&city.mqtt));
         tasks.push(tokio::spawn(async move {
             if let Err(error) = subscribe(url, sink, permit, counters, stopped).await {
                 tracing::error!(%error, "the subscription to the broker ended");

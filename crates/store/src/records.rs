@@ -348,7 +348,7 @@ impl Records {
 
     /// Entities that clients of SensorThings made.
     pub fn sensor_things(&self) -> sensor_things::SensorThings<'_> {
-        sensor_things::SensorThings(self)
+        sensor_things::SensorThings { records: self, within: None }
     }
 
     /// Settings of the installation.

@@ -1,4 +1,4 @@
-//! OGC SensorThings API 1.1 (18-088): its eight kinds of entities, how they hang together, and what a
+//! OGC SensorThings API 1.1 (18-088): its nine kinds of entities, how they hang together, and what a
 //! request asks for. Bytes to these types in `path`, `query`, `filter`, `decode` and `batch`, back in
 //! `encode`.
 //!
@@ -15,6 +15,7 @@ mod function;
 mod path;
 mod query;
 mod shape;
+mod topic;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,12 +24,14 @@ use serde_json::{Map, Value as Json};
 
 pub use batch::{
     BATCH_MAX, Reply, Request, decode_json as decode_batch_json, encode_json as encode_batch_json,
+    referred,
 };
 pub use batch::{
     decode_multipart as decode_batch_multipart, encode_multipart as encode_batch_multipart,
 };
 pub use decode::{
-    DATA_ARRAY_ROWS_MAX, Draft, Link, data_arrays, draft, json, json_patch, merged, patch,
+    DATA_ARRAY_ROWS_MAX, Draft, Link, asked_for, data_arrays, draft, json, json_patch, merged,
+    patch, reference,
 };
 pub use encode::{collection, entity as encode_entity, link, next_link, root, self_link};
 pub use evaluate::{Value, holds, order_by, time_of};
@@ -36,6 +39,7 @@ pub use filter::{Expr, Narrow, Path as FilterPath, narrow};
 pub use path::{Path, Step, Tail, path};
 pub use query::{Expand, Options, Order, PAGE_ROWS, PAGE_ROWS_MAX, options};
 pub use shape::{Shape, shape};
+pub use topic::{Follow, TOPIC_ROOT, followed, published};
 
 /// Bytes of an address: its path and its query.
 pub const ADDRESS_LEN_MAX: usize = 16_384;
@@ -57,6 +61,8 @@ pub enum Kind {
     HistoricalLocation,
     /// Observations of one property of one Thing by one Sensor.
     Datastream,
+    /// Observations of several properties at once.
+    MultiDatastream,
     /// How something is observed.
     Sensor,
     /// What is observed.
@@ -89,6 +95,8 @@ pub enum Holds {
     Time,
     /// An object.
     Object,
+    /// A list.
+    List,
     /// Any JSON.
     Any,
 }
@@ -112,6 +120,10 @@ const fn to_many(name: &'static str, to: Kind) -> Relation {
 
 const fn to_one(name: &'static str, to: Kind) -> Relation {
     Relation { name, to, many: false, required: true }
+}
+
+const fn to_one_of_two(name: &'static str, to: Kind) -> Relation {
+    Relation { name, to, many: false, required: false }
 }
 
 const fn must(name: &'static str, holds: Holds) -> Field {
@@ -144,6 +156,17 @@ const DATASTREAM: &[Field] = &[
     told("phenomenonTime", Holds::Time),
     told("resultTime", Holds::Time),
 ];
+const MULTI_DATASTREAM: &[Field] = &[
+    NAME,
+    DESCRIPTION,
+    must("unitOfMeasurements", Holds::List),
+    may("observationType", Holds::Text),
+    must("multiObservationDataTypes", Holds::List),
+    PROPERTIES,
+    told("observedArea", Holds::Object),
+    told("phenomenonTime", Holds::Time),
+    told("resultTime", Holds::Time),
+];
 const SENSOR: &[Field] = &[NAME, DESCRIPTION, ENCODING, must("metadata", Holds::Any), PROPERTIES];
 const OBSERVED_PROPERTY: &[Field] =
     &[NAME, must("definition", Holds::Text), DESCRIPTION, PROPERTIES];
@@ -160,11 +183,12 @@ const FEATURE_OF_INTEREST: &[Field] =
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Thing,
         Self::Location,
         Self::HistoricalLocation,
         Self::Datastream,
+        Self::MultiDatastream,
         Self::Sensor,
         Self::ObservedProperty,
         Self::Observation,
@@ -178,6 +202,7 @@ impl Kind {
             Self::Location => "Location",
             Self::HistoricalLocation => "HistoricalLocation",
             Self::Datastream => "Datastream",
+            Self::MultiDatastream => "MultiDatastream",
             Self::Sensor => "Sensor",
             Self::ObservedProperty => "ObservedProperty",
             Self::Observation => "Observation",
@@ -192,6 +217,7 @@ impl Kind {
             Self::Location => "Locations",
             Self::HistoricalLocation => "HistoricalLocations",
             Self::Datastream => "Datastreams",
+            Self::MultiDatastream => "MultiDatastreams",
             Self::Sensor => "Sensors",
             Self::ObservedProperty => "ObservedProperties",
             Self::Observation => "Observations",
@@ -217,6 +243,7 @@ impl Kind {
                 &const {
                     [
                         to_many("Datastreams", K::Datastream),
+                        to_many("MultiDatastreams", K::MultiDatastream),
                         to_many("Locations", K::Location),
                         to_many("HistoricalLocations", K::HistoricalLocation),
                     ]
@@ -243,13 +270,29 @@ impl Kind {
                     ]
                 }
             }
+            Self::MultiDatastream => {
+                &const {
+                    [
+                        to_one("Thing", K::Thing),
+                        to_one("Sensor", K::Sensor),
+                        to_many("ObservedProperties", K::ObservedProperty),
+                        to_many("Observations", K::Observation),
+                    ]
+                }
+            }
             Self::Sensor | Self::ObservedProperty => {
-                &const { [to_many("Datastreams", K::Datastream)] }
+                &const {
+                    [
+                        to_many("Datastreams", K::Datastream),
+                        to_many("MultiDatastreams", K::MultiDatastream),
+                    ]
+                }
             }
             Self::Observation => {
                 &const {
                     [
-                        to_one("Datastream", K::Datastream),
+                        to_one_of_two("Datastream", K::Datastream),
+                        to_one_of_two("MultiDatastream", K::MultiDatastream),
                         to_one("FeatureOfInterest", K::FeatureOfInterest),
                     ]
                 }
@@ -275,6 +318,7 @@ impl Kind {
             Self::Location => LOCATION,
             Self::HistoricalLocation => HISTORICAL_LOCATION,
             Self::Datastream => DATASTREAM,
+            Self::MultiDatastream => MULTI_DATASTREAM,
             Self::Sensor => SENSOR,
             Self::ObservedProperty => OBSERVED_PROPERTY,
             Self::Observation => OBSERVATION,

@@ -112,14 +112,21 @@ pub(super) async fn correct_one(
     caller: &Caller,
     row: CorrectionRow,
 ) -> Answer<()> {
-    caller.need(Permission::DeviceManage)?;
-    let order = {
-        let (city, caller) = (Arc::clone(city), caller.clone());
-        blocking(move || order(&city, &caller, &row)).await??
-    };
+    let order = correction(city, caller, row).await?;
     let note = note(city, &order, 1);
     city.orders(vec![Order::Correct(order)]).await?;
     Ok(city.records.audit().add(&note).await?)
+}
+
+/// A correction that may be done.
+pub(super) async fn correction(
+    city: &Arc<City>,
+    caller: &Caller,
+    row: CorrectionRow,
+) -> Answer<CorrectionOrder> {
+    caller.need(Permission::DeviceManage)?;
+    let (city, caller) = (Arc::clone(city), caller.clone());
+    Ok(blocking(move || order(&city, &caller, &row)).await??)
 }
 
 /// Rows as orders, and why the others are refused, by line.
@@ -219,7 +226,7 @@ fn the_one(readings: &[Reading], old: Option<f64>) -> Option<Result<f64, String>
     }
 }
 
-fn note(city: &City, first: &CorrectionOrder, rows: usize) -> AuditRow {
+pub(super) fn note(city: &City, first: &CorrectionOrder, rows: usize) -> AuditRow {
     let registry = city.registry.read();
     AuditRow {
         at: clock::now(),

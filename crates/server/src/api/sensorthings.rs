@@ -4,13 +4,19 @@
 //! Who may: reading needs `read`, observations `ingest`, everything else `device_manage`; all of it within
 //! the caller's area.
 
+mod batch;
+mod bind;
 mod change;
+mod change_set;
 mod create;
+mod follow;
+mod link;
 mod neighbours;
 mod observe;
 mod read;
 mod registered;
 mod registry;
+mod tell;
 
 use std::sync::Arc;
 
@@ -20,11 +26,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chengmai_model::error;
 use chengmai_wire::Fault;
-use chengmai_wire::sensorthings::{self as sta, Entity, Kind, Reply, Request, Step, Tail};
+use chengmai_wire::sensorthings::{self as sta, Entity, Id, Kind, Path as Address, Step, Tail};
 use serde_json::{Value as Json, json};
 
+use self::batch::batch;
 use self::change::Change;
+pub(crate) use self::follow::Followers;
+use self::link::Deed;
 use self::read::{Source, View};
+pub(crate) use self::tell::tell;
 use crate::city::City;
 use crate::http::access::{Caller, Permission};
 use crate::http::admission::Admitted;
@@ -33,8 +43,6 @@ use crate::http::problem::{Answer, Problem};
 
 /// Where the service begins.
 const ROOT: &str = "/sta/v1.1";
-/// Marks the parts of a batch's answer; it occurs in no JSON that we write.
-const BOUNDARY: &str = "chengmai_batch_answer";
 
 /// A fault in what was asked, as an answer.
 fn refused(fault: Fault) -> Problem {
@@ -80,9 +88,28 @@ impl Said {
 #[utoipa::path(get, path = "/sta/v1.1", tag = "sensorthings",
     responses((status = 200, description = "as the standard has it", body = Object,
         example = json!({"value": [{"name": "Things", "url": "/sta/v1.1/Things"}], "serverSettings": {"conformance": []}}))))]
-pub(crate) async fn get_root(caller: Caller, headers: HeaderMap) -> Answer<JsonAnswer<Json>> {
+pub(crate) async fn get_root(
+    State(city): State<Arc<City>>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Answer<JsonAnswer<Json>> {
     caller.need(Permission::Read)?;
-    Ok(JsonAnswer(sta::root(&(base(&headers) + ROOT))))
+    Ok(JsonAnswer(sta::root(&(base(&headers) + ROOT), &endpoints(&city, &headers))))
+}
+
+/// Where MQTT is spoken, as the caller reaches it: by the name he knows us by, where every address is ours.
+fn endpoints(city: &City, headers: &HeaderMap) -> Vec<String> {
+    let here = base(headers);
+    let name = here.split_once("://").map_or("", |(_, host)| host);
+    let name = name.rsplit_once(':').map_or(name, |(name, _port)| name);
+    let open = [("mqtt", &city.entrances.mqtt), ("mqtts", &city.entrances.mqtts)];
+    let one = |(scheme, address): (&str, &parking_lot::RwLock<Option<std::net::SocketAddr>>)| {
+        let address = (*address.read())?;
+        let any = address.ip().is_unspecified();
+        let here = if any { format!("{name}:{}", address.port()) } else { address.to_string() };
+        Some(format!("{scheme}://{here}"))
+    };
+    open.into_iter().filter_map(one).collect()
 }
 
 /// A set, an entity, or a part of one, by any address of the standard.
@@ -181,10 +208,27 @@ pub(crate) async fn delete_resource(
     State(city): State<Arc<City>>,
     caller: Caller,
     Path(path): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Answer<Response> {
     caller.need(Permission::DeviceManage)?;
     let view = View::new(&city, &caller);
-    Ok(counted(&city, delete(&view, &path).await)?.response())
+    let said = delete(&view, &path, &query.unwrap_or_default()).await;
+    Ok(counted(&city, said)?.response())
+}
+
+/// Makes what was published to the address of a set; resolves when it is on disk.
+pub(crate) async fn publish(
+    city: &Arc<City>,
+    caller: &Caller,
+    topic: &str,
+    payload: &[u8],
+) -> Answer<()> {
+    let made = async {
+        sta::published(topic).map_err(refused)?;
+        let view = View::new(city, caller).unseen();
+        post(&view, ROOT, &topic[sta::TOPIC_ROOT.len()..], payload).await
+    };
+    counted(city, made.await).map(|_| ())
 }
 
 async fn get(view: &View<'_>, base: &str, path: &str, query: &str) -> Answer<Said> {
@@ -199,8 +243,11 @@ async fn get(view: &View<'_>, base: &str, path: &str, query: &str) -> Answer<Sai
                 Source::Of(parent.kind, parent.id, relation)
             }
         };
-        if let (true, Some(way)) = (options.data_array, Kind::Observation.relation("Datastream")) {
-            options.expanded(way);
+        if options.data_array {
+            let of = [Kind::Datastream, Kind::MultiDatastream];
+            for way in of.into_iter().filter_map(|to| Kind::Observation.way_to(to)) {
+                options.expanded(way);
+            }
         }
         let page = view.list(&source, &options).await?;
         let address = format!("{base}/{}", written(&path.steps));
@@ -256,6 +303,10 @@ fn property(entity: &Entity, names: &[String]) -> Option<Json> {
 
 async fn post(view: &View<'_>, base: &str, path: &str, body: &[u8]) -> Answer<Said> {
     let path = sta::path(path).map_err(refused)?;
+    if path.tail == Tail::Ref {
+        view.link(&path, Deed::Add, named(&path, body)?).await?;
+        return Ok(Said::Empty);
+    }
     let needed = match path.kind() {
         Kind::Observation => Permission::Ingest,
         _ => Permission::DeviceManage,
@@ -277,16 +328,37 @@ async fn post(view: &View<'_>, base: &str, path: &str, body: &[u8]) -> Answer<Sa
 }
 
 async fn change(view: &View<'_>, path: &str, how: Change, body: &[u8]) -> Answer<Said> {
+    if how == Change::Replace
+        && let Ok(path) = sta::path(path)
+        && path.tail == Tail::Ref
+    {
+        view.link(&path, Deed::Point, named(&path, body)?).await?;
+        return Ok(Said::Empty);
+    }
     let entity = target(view, path).await?;
     let json = sta::json(body).map_err(refused)?;
     view.change(&entity, how, &json).await?;
     Ok(Said::Done)
 }
 
-async fn delete(view: &View<'_>, path: &str) -> Answer<Said> {
+/// `query` may name the neighbour of which a link is taken away: `$id=Locations(2)`.
+async fn delete(view: &View<'_>, path: &str, query: &str) -> Answer<Said> {
+    if let Ok(path) = sta::path(path)
+        && path.tail == Tail::Ref
+    {
+        let other = sta::asked_for(path.kind(), query);
+        view.link(&path, Deed::TakeAway, other).await?;
+        return Ok(Said::Empty);
+    }
     let entity = target(view, path).await?;
     view.remove(&entity).await?;
     Ok(Said::Done)
+}
+
+/// Whom the body of a link names.
+fn named(path: &Address, body: &[u8]) -> Answer<Option<Id>> {
+    let json = sta::json(body).map_err(refused)?;
+    sta::reference(path.kind(), &json).map(Some).map_err(refused)
 }
 
 /// The entity that an address names.
@@ -308,74 +380,4 @@ async fn create_observations(view: &View<'_>, base: &str, body: &[u8]) -> Answer
         Err(problem) => format!("error: {} {}", problem.code.label(), problem.detail),
     });
     Ok(said.collect())
-}
-
-/// Several requests, one after the other, each with its own answer.
-async fn batch(
-    city: &Arc<City>,
-    caller: &Caller,
-    base: &str,
-    content_type: &str,
-    body: &[u8],
-) -> Answer<Response> {
-    let in_parts = content_type.starts_with("multipart/");
-    let requests = if in_parts {
-        sta::decode_batch_multipart(content_type, body).map_err(refused)?
-    } else {
-        sta::decode_batch_json(body).map_err(refused)?
-    };
-    let mut replies = Vec::with_capacity(requests.len());
-    for request in requests {
-        let said = counted(city, one_of_batch(city, caller, base, &request).await);
-        replies.push(reply(request.id, said));
-    }
-    if in_parts {
-        let kind = format!("multipart/mixed; boundary={BOUNDARY}");
-        let text = sta::encode_batch_multipart(&replies, BOUNDARY);
-        return Ok(([(header::CONTENT_TYPE, kind)], text).into_response());
-    }
-    Ok(JsonAnswer(sta::encode_batch_json(&replies)).into_response())
-}
-
-async fn one_of_batch(
-    city: &Arc<City>,
-    caller: &Caller,
-    base: &str,
-    request: &Request,
-) -> Answer<Said> {
-    let (path, query) = request.address(ROOT);
-    let view = View::new(city, caller);
-    match (request.method.as_str(), path.trim_matches('/')) {
-        ("GET", path) => {
-            caller.need(Permission::Read)?;
-            get(&view, base, path, &query).await
-        }
-        ("POST", "CreateObservations") => {
-            caller.need(Permission::Ingest)?;
-            create_observations(&view, base, &request.body).await.map(Said::Json)
-        }
-        ("POST", path) => post(&view, base, path, &request.body).await,
-        ("PATCH", path) if request.content_type.contains("json-patch") => {
-            change(&view, path, Change::Steps, &request.body).await
-        }
-        ("PATCH", path) => change(&view, path, Change::Merge, &request.body).await,
-        ("PUT", path) => change(&view, path, Change::Replace, &request.body).await,
-        ("DELETE", path) => delete(&view, path).await,
-        (method, _) => Err(Problem::new(&error::STA_BODY, format!("{method} in a batch"))),
-    }
-}
-
-fn reply(id: String, said: Answer<Said>) -> Reply {
-    let (status, location, body) = match said {
-        Ok(Said::Json(json)) => (200, None, Some(json)),
-        Ok(Said::Words(words)) => (200, None, Some(words.into())),
-        Ok(Said::Made(location)) => (201, Some(location), None),
-        Ok(Said::Done) => (200, None, None),
-        Ok(Said::Empty) => (204, None, None),
-        Err(problem) => {
-            let text = format!("{} {}: {}", problem.code.label(), problem.code.en, problem.detail);
-            (problem.code.status, None, Some(json!({"code": problem.code.status, "message": text})))
-        }
-    };
-    Reply { id, status, location, body }
 }

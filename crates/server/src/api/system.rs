@@ -272,6 +272,10 @@ fn mqtt_metrics(mqtt: &MqttCounters) {
     gauge!("chengmai_mqtt_connections").set(get(&mqtt.connections) as f64);
     counter!("chengmai_mqtt_connected_total").absolute(get(&mqtt.connected));
     counter!("chengmai_mqtt_messages_total").absolute(get(&mqtt.messages));
+    gauge!("chengmai_mqtt_topics").set(get(&mqtt.topics) as f64);
+    gauge!("chengmai_mqtt_waiting_bytes").set(get(&mqtt.waiting_bytes) as f64);
+    counter!("chengmai_mqtt_told_total").absolute(get(&mqtt.told));
+    counter!("chengmai_mqtt_too_long_total").absolute(get(&mqtt.too_long));
     counter!("chengmai_mqtt_broker_connects_total").absolute(get(&mqtt.broker_connects));
     for (reason, count) in [
         ("over_limit", &mqtt.over_limit),
@@ -281,6 +285,7 @@ fn mqtt_metrics(mqtt: &MqttCounters) {
         ("silent", &mqtt.silent),
         ("turned_away", &mqtt.turned_away),
         ("taken_over", &mqtt.taken_over),
+        ("too_slow", &mqtt.too_slow),
     ] {
         counter!("chengmai_mqtt_closed_total", "reason" => reason).absolute(get(count));
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use chengmai_engine::{AlarmStep, Catalog, ClosedWindow, Engine, Event, StreamSpec};
 use chengmai_model::stream::Registration;
-use chengmai_model::{AreaId, KindId, Order, StreamId, Timestamp};
+use chengmai_model::{AreaId, CorrectionOrder, KindId, Order, Reading, StreamId, Timestamp};
 use chengmai_store::disk::Disk;
 use chengmai_store::order::{Reached, Step, place};
 use chengmai_store::snapshot;
@@ -162,6 +162,7 @@ impl Brain {
                 self.register(&list);
                 let moved = self.moved(&list);
                 self.to_archive(Frame { sequence, moved, ..Frame::default() });
+                self.hub.news.registered(&list);
                 self.last_sequence = sequence;
             }
             Step::Readings { sequence, position, received_at, readings } => {
@@ -171,8 +172,10 @@ impl Brain {
                 counters::add(&self.counters.apply_ns, nanos(began));
                 counters::add(&self.counters.applied, readings.len() as u64);
                 let windows = self.pass_on(received_at, events);
+                let followed = self.hub.news.followed(&readings);
                 let frame = Frame { sequence, received_at, readings, windows, ..Frame::default() };
                 self.to_archive(frame);
+                self.hub.news.readings(followed);
                 self.last_sequence = sequence;
             }
             Step::Order { sequence, at, order } => {
@@ -184,6 +187,9 @@ impl Brain {
                     Frame { sequence, received_at: at, windows, corrections, ..Frame::default() };
                 self.to_archive(frame);
                 if let Order::Correct(order) = order {
+                    let CorrectionOrder { stream, at, new, .. } = order;
+                    let right = new.map(|value| Reading { stream, at, value });
+                    self.hub.news.readings(self.hub.news.followed(right.as_slice()));
                     // As above: at the very end nobody decides.
                     let _ = self.decisions.send(Decision::Corrected { sequence, at, order });
                 }

@@ -8,6 +8,8 @@ use chengmai_model::AreaId;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
+use super::news::News;
+
 /// How many events are kept for screens that come back.
 const KEPT_MAX: usize = 8_192;
 /// How far a slow screen may fall behind before it must start anew.
@@ -39,6 +41,8 @@ pub(crate) struct LiveEvent {
 #[derive(Debug)]
 pub(crate) struct Hub {
     kept: Mutex<Kept>,
+    /// For programs that follow single streams and entities.
+    pub(crate) news: News,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +59,7 @@ impl Hub {
     pub(crate) fn new(first_id: u64) -> Self {
         let sender = Some(broadcast::channel(BEHIND_MAX).0);
         let kept = Kept { sender, next_id: first_id, events: VecDeque::new() };
-        Self { kept: Mutex::new(kept) }
+        Self { kept: Mutex::new(kept), news: News::default() }
     }
 
     /// Publishes to everyone who listens. Ticks are not kept: a screen that comes back gets the

@@ -8,9 +8,8 @@ use chengmai_model::{Reading, StreamId, Timestamp};
 use chengmai_wire::line_protocol::parse_number;
 use chengmai_wire::mqtt::{Publish, Usual, split_topic};
 
-use super::Permit;
 use crate::city::City;
-use crate::ingest::{check_scope, check_value};
+use crate::ingest::{Speaker, check_scope, check_value};
 
 /// Streams that one connection's memory holds at most; a device has fewer kinds.
 const STREAMS_MAX: usize = 8;
@@ -67,7 +66,7 @@ fn look_up(city: &City, topic: &[u8], name: &str) -> Option<Known> {
 /// Adds the readings of a message, all or none; whether it could.
 pub(super) fn take(
     city: &City,
-    permit: Permit,
+    speaker: Speaker,
     memo: &mut Memo,
     publish: &Publish<'_>,
     now: Timestamp,
@@ -77,12 +76,12 @@ pub(super) fn take(
     let taken = match Usual::read(publish.payload) {
         Some(usual) => usual.members().iter().all(|&(name, value)| {
             let at = usual.at.unwrap_or(now);
-            add(city, permit, memo, publish.topic, (name, value, at), now, readings)
+            add(city, speaker, memo, publish.topic, (name, value, at), now, readings)
         }),
         None => parse_number(publish.payload.trim_ascii()).is_some_and(|value| {
             // A bare number has no name: only a topic with a kind gives it one.
             let alone = memchr::memchr_iter(b'/', publish.topic).count() == 3;
-            alone && add(city, permit, memo, publish.topic, (VALUE, value, now), now, readings)
+            alone && add(city, speaker, memo, publish.topic, (VALUE, value, now), now, readings)
         }),
     };
     if !taken {
@@ -93,7 +92,7 @@ pub(super) fn take(
 
 fn add(
     city: &City,
-    permit: Permit,
+    speaker: Speaker,
     memo: &mut Memo,
     topic: &[u8],
     (name, value, at): (&str, f64, Timestamp),
@@ -102,7 +101,7 @@ fn add(
 ) -> bool {
     let Some(known) = memo.find(city, topic, name) else { return false };
     let stream = known.stream;
-    if check_value(known.range, now, at, value).is_err() || !may_speak(city, permit, stream) {
+    if check_value(known.range, now, at, value).is_err() || !may_speak(city, speaker, stream) {
         return false;
     }
     readings.push(Reading { stream, at, value });
@@ -110,7 +109,6 @@ fn add(
 }
 
 /// Asked anew each time: a device may have moved to another area.
-fn may_speak(city: &City, permit: Permit, stream: StreamId) -> bool {
-    permit.speaker.is_everybody()
-        || check_scope(&city.registry.read(), permit.speaker, stream).is_ok()
+fn may_speak(city: &City, speaker: Speaker, stream: StreamId) -> bool {
+    speaker.is_everybody() || check_scope(&city.registry.read(), speaker, stream).is_ok()
 }

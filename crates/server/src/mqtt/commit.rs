@@ -13,8 +13,10 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use super::ear::Parcel;
 use super::line::Arrival;
-use super::{Message, MqttSink, Papers, TakeError, Taken};
+use super::protocol::Ended;
+use super::{Message, MqttSink, Papers, TakeError, Taken, Verdict};
 
 /// Whom to answer when a message is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +53,13 @@ pub(super) enum Mail<P> {
     Recognised(Papers, Option<P>),
     /// A job ended.
     Done(Done),
-    /// Another took the name of the connection with that place and serial number.
-    TakenOver(u32, u32),
+    /// The connection with that place and serial number is to end: another took its name, or it may not be
+    /// told any more.
+    End(u32, u32, Ended),
+    /// A message for it.
+    Told(u32, u32, Parcel<P>),
+    /// What its SUBSCRIBE with that number is granted.
+    Granted((u32, u32), u16, Vec<Verdict>),
     /// Take nothing more.
     Stop,
 }

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::Papers;
 use super::commit::{Mail, Mailbox};
+use super::protocol::Ended;
 
 /// Names of all listeners. A name is kept as a hash: there are as many as connections.
 pub(crate) struct Names<P> {
@@ -44,7 +45,7 @@ impl<P> Names<P> {
         let holder = Holder { mailbox: Arc::clone(mailbox), place, serial };
         let before = self.holders.lock().insert(name, holder);
         if let Some(Holder { mailbox, place, serial }) = before {
-            mailbox.post(Mail::TakenOver(place, serial));
+            mailbox.post(Mail::End(place, serial, Ended::TakenOver));
         }
     }
 

@@ -4,16 +4,17 @@
 use bytes::Bytes;
 use mqtt_protocol_core::mqtt::Version;
 use mqtt_protocol_core::mqtt::packet::{
-    AssignedClientIdentifier, Packet, Properties, Property, Qos, ReceiveMaximum,
-    SessionExpiryInterval, SharedSubscriptionAvailable, SubscriptionIdentifierAvailable,
-    TopicAliasMaximum, WildcardSubscriptionAvailable, v3_1_1, v5_0,
+    AssignedClientIdentifier, MqttString, Packet, Properties, Property, Qos, ReasonString,
+    ReceiveMaximum, SessionExpiryInterval, SharedSubscriptionAvailable, SubEntry,
+    SubscriptionIdentifierAvailable, TopicAliasMaximum, WildcardSubscriptionAvailable, v3_1_1,
+    v5_0,
 };
 use mqtt_protocol_core::mqtt::result_code::{
     ConnectReasonCode, ConnectReturnCode, DisconnectReasonCode, MqttError, PubackReasonCode,
     PubrecReasonCode, SubackReasonCode, SubackReturnCode, UnsubackReasonCode,
 };
 
-use super::Message;
+use super::{Message, Told, Verdict, Why};
 
 /// Topic aliases a sender may use to shorten its messages.
 const TOPIC_ALIASES_MAX: u16 = 64;
@@ -27,10 +28,10 @@ pub(super) enum Inbound {
     Publish { id: Option<u16>, exactly_once: bool, message: Message },
     /// Second half of exactly once.
     Release { id: u16 },
-    /// Asks for messages, which we do not give.
-    Subscribe { id: u16, filters: usize },
+    /// Asks for messages under these topics, at least once or not.
+    Subscribe { id: u16, topics: Vec<(String, bool)> },
     /// Takes that back.
-    Unsubscribe { id: u16, filters: usize },
+    Unsubscribe { id: u16, topics: Vec<String> },
     /// Ends; its will may be asked for all the same.
     Disconnect { wants_will: bool },
     /// Answered by the protocol library, or of no meaning here.
@@ -67,6 +68,8 @@ pub(super) enum Farewell {
     Busy,
     Protocol,
     TakenOver,
+    TooSlow,
+    Forbidden,
 }
 
 impl From<Packet> for Inbound {
@@ -103,16 +106,16 @@ impl From<Packet> for Inbound {
             Packet::V3_1_1Pubrel(p) => Self::Release { id: p.packet_id() },
             Packet::V5_0Pubrel(p) => Self::Release { id: p.packet_id() },
             Packet::V3_1_1Subscribe(p) => {
-                Self::Subscribe { id: p.packet_id(), filters: p.entries().len() }
+                Self::Subscribe { id: p.packet_id(), topics: asked(p.entries()) }
             }
             Packet::V5_0Subscribe(p) => {
-                Self::Subscribe { id: p.packet_id(), filters: p.entries().len() }
+                Self::Subscribe { id: p.packet_id(), topics: asked(p.entries()) }
             }
             Packet::V3_1_1Unsubscribe(p) => {
-                Self::Unsubscribe { id: p.packet_id(), filters: p.entries().len() }
+                Self::Unsubscribe { id: p.packet_id(), topics: named(p.entries()) }
             }
             Packet::V5_0Unsubscribe(p) => {
-                Self::Unsubscribe { id: p.packet_id(), filters: p.entries().len() }
+                Self::Unsubscribe { id: p.packet_id(), topics: named(p.entries()) }
             }
             Packet::V3_1_1Disconnect(_) => Self::Disconnect { wants_will: false },
             Packet::V5_0Disconnect(p) => Self::Disconnect {
@@ -122,6 +125,18 @@ impl From<Packet> for Inbound {
             _ => Self::Other,
         }
     }
+}
+
+fn asked(entries: &[SubEntry]) -> Vec<(String, bool)> {
+    let one = |entry: &SubEntry| {
+        let at_least_once = entry.sub_opts().qos() != Qos::AtMostOnce;
+        (entry.topic_filter().to_owned(), at_least_once)
+    };
+    entries.iter().map(one).collect()
+}
+
+fn named(entries: &[MqttString]) -> Vec<String> {
+    entries.iter().map(|entry| entry.as_str().to_owned()).collect()
 }
 
 fn message(topic: &str, payload: &[u8]) -> Message {
@@ -214,36 +229,74 @@ pub(super) fn complete(version: Version, id: u16) -> Result<Packet, MqttError> {
     })
 }
 
-/// Refuses every filter of a subscription: we are not a broker.
-pub(super) fn refuse_filters(
+/// Answers a SUBSCRIBE, topic by topic. Version 5 is told in words why the first refused one is.
+pub(super) fn granted(
     version: Version,
     id: u16,
-    filters: usize,
+    verdicts: &[Verdict],
 ) -> Result<Packet, MqttError> {
-    Ok(match version {
-        Version::V5_0 => v5_0::Suback::builder()
-            .packet_id(id)
-            .reason_codes(vec![SubackReasonCode::NotAuthorized; filters])
-            .build()?
-            .into(),
-        _ => v3_1_1::Suback::builder()
-            .packet_id(id)
-            .return_codes(vec![SubackReturnCode::Failure; filters])
-            .build()?
-            .into(),
-    })
+    if version != Version::V5_0 {
+        let codes = verdicts.iter().map(|verdict| match verdict {
+            Verdict::Granted(false) => SubackReturnCode::SuccessMaximumQos0,
+            Verdict::Granted(true) => SubackReturnCode::SuccessMaximumQos1,
+            Verdict::Refused(..) => SubackReturnCode::Failure,
+        });
+        let packet = v3_1_1::Suback::builder().packet_id(id).return_codes(codes.collect());
+        return Ok(packet.build()?.into());
+    }
+    let codes = verdicts.iter().map(|verdict| match verdict {
+        Verdict::Granted(false) => SubackReasonCode::GrantedQos0,
+        Verdict::Granted(true) => SubackReasonCode::GrantedQos1,
+        Verdict::Refused(why, _) => match why {
+            Why::Unreadable => SubackReasonCode::TopicFilterInvalid,
+            Why::Wildcard => SubackReasonCode::WildcardSubscriptionsNotSupported,
+            Why::Shared => SubackReasonCode::SharedSubscriptionsNotSupported,
+            Why::Forbidden => SubackReasonCode::NotAuthorized,
+            Why::TooMany => SubackReasonCode::QuotaExceeded,
+            Why::Failed => SubackReasonCode::UnspecifiedError,
+        },
+    });
+    let mut packet = v5_0::Suback::builder().packet_id(id).reason_codes(codes.collect());
+    let words = verdicts.iter().find_map(|verdict| match verdict {
+        Verdict::Refused(_, words) if !words.is_empty() => Some(words.as_str()),
+        _ => None,
+    });
+    if let Some(words) = words {
+        packet = packet.props(vec![ReasonString::new(words)?.into()]);
+    }
+    Ok(packet.build()?.into())
 }
 
-/// Answers the end of a subscription that never was.
-pub(super) fn unsubscribed(version: Version, id: u16, filters: usize) -> Result<Packet, MqttError> {
+/// Answers the end of subscriptions: for each whether there was one.
+pub(super) fn unsubscribed(version: Version, id: u16, was: &[bool]) -> Result<Packet, MqttError> {
+    let code = |was: &bool| {
+        if *was { UnsubackReasonCode::Success } else { UnsubackReasonCode::NoSubscriptionExisted }
+    };
     Ok(match version {
         Version::V5_0 => v5_0::Unsuback::builder()
             .packet_id(id)
-            .reason_codes(vec![UnsubackReasonCode::NoSubscriptionExisted; filters])
+            .reason_codes(was.iter().map(code).collect())
             .build()?
             .into(),
         _ => v3_1_1::Unsuback::builder().packet_id(id).build()?.into(),
     })
+}
+
+/// A message to a follower; with a number at quality of service 1.
+pub(super) fn publish(version: Version, id: Option<u16>, told: &Told) -> Result<Packet, MqttError> {
+    let quality = if id.is_some() { Qos::AtLeastOnce } else { Qos::AtMostOnce };
+    if version == Version::V5_0 {
+        let mut packet = v5_0::Publish::builder().topic_name(&*told.topic)?.qos(quality);
+        if let Some(id) = id {
+            packet = packet.packet_id(id);
+        }
+        return Ok(packet.payload(told.payload.to_vec()).build()?.into());
+    }
+    let mut packet = v3_1_1::Publish::builder().topic_name(&*told.topic)?.qos(quality);
+    if let Some(id) = id {
+        packet = packet.packet_id(id);
+    }
+    Ok(packet.payload(told.payload.to_vec()).build()?.into())
 }
 
 /// Says why we end, where the version has words for it.
@@ -256,6 +309,8 @@ pub(super) fn farewell(version: Version, why: Farewell) -> Result<Option<Packet>
         Farewell::Busy => DisconnectReasonCode::ServerBusy,
         Farewell::Protocol => DisconnectReasonCode::ProtocolError,
         Farewell::TakenOver => DisconnectReasonCode::SessionTakenOver,
+        Farewell::TooSlow => DisconnectReasonCode::QuotaExceeded,
+        Farewell::Forbidden => DisconnectReasonCode::NotAuthorized,
     };
     Ok(Some(v5_0::Disconnect::builder().reason_code(code).build()?.into()))
 }

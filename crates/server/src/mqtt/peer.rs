@@ -7,12 +7,13 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+use super::ear::Listening;
 use super::line::Line;
 use super::protocol::{Ended, Protocol};
 use super::{Limits, Message, MqttSink};
 
 /// Unread answers that we keep for a client; above it we take nothing more from it.
-const OUT_BYTES_MAX: usize = 16 * 1024;
+pub(super) const OUT_BYTES_MAX: usize = 16 * 1024;
 
 /// How far a connection has come.
 #[derive(Debug)]
@@ -63,6 +64,8 @@ pub(super) struct Peer<S: MqttSink> {
     pub(super) stalled: Option<u32>,
     /// Tick of its next alarm.
     pub(super) alarm: u32,
+    /// What it is told, once it has asked for something.
+    pub(super) listening: Option<Box<Listening<S::Permit>>>,
 }
 
 impl<S: MqttSink> Peer<S> {
@@ -93,13 +96,15 @@ impl<S: MqttSink> Peer<S> {
             asked: false,
             stalled: None,
             alarm: u32::MAX,
+            listening: None,
         }
     }
 
     /// Whether another packet of it may be taken.
     pub(super) fn has_room(&self, limits: &Limits) -> bool {
         let stage = matches!(self.stage, Stage::Greeting | Stage::Open(_));
-        stage && self.in_flight < limits.in_flight_max && self.out.len() < OUT_BYTES_MAX
+        let asking = self.listening.as_ref().is_some_and(|listening| listening.asking);
+        stage && !asking && self.in_flight < limits.in_flight_max && self.out.len() < OUT_BYTES_MAX
     }
 
     /// Whether serving it would do anything.
@@ -158,7 +163,7 @@ impl<S: MqttSink> Peer<S> {
     }
 
     /// Something that we said has not gone out.
-    fn owes(&self) -> bool {
+    pub(super) fn owes(&self) -> bool {
         !self.out.is_empty() || self.line.is_full()
     }
 

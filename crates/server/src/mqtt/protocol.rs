@@ -13,9 +13,12 @@ use mqtt_protocol_core::mqtt::result_code::MqttError;
 use mqtt_protocol_core::mqtt::{self, Version, role};
 
 use super::packets::{self, Connect, Farewell, Inbound, Refusal};
+use super::{Told, Verdict};
 
 /// Bytes of a client id.
 const CLIENT_ID_BYTES_MAX: usize = 256;
+/// Messages to a follower that it has not acknowledged, whatever more it would take.
+const UNACKNOWLEDGED_MAX: usize = 100;
 /// Bytes of a will, topic and payload: it is kept as long as the connection.
 const WILL_BYTES_MAX: usize = 1_024;
 
@@ -36,6 +39,10 @@ pub(super) enum Ended {
     TurnedAway,
     /// Another client came with its name.
     TakenOver,
+    /// What it follows came faster than it took it, or something of it is lost.
+    TooSlow,
+    /// It sent what it may not, or may not follow any more.
+    Forbidden,
     /// We stop.
     Stopping,
 }
@@ -68,6 +75,8 @@ pub(super) struct Protocol {
     version: Version,
     /// Exactly-once messages that are not durable yet.
     unconfirmed: Vec<u16>,
+    /// Messages to it that it has not acknowledged.
+    unacknowledged: usize,
     /// Silence that the client asked us to bear, once it has.
     keep_alive: Option<Duration>,
 }
@@ -82,6 +91,7 @@ impl Protocol {
             library: Box::new(library),
             version: Version::Undetermined,
             unconfirmed: Vec::new(),
+            unacknowledged: 0,
             keep_alive: None,
         }
     }
@@ -146,14 +156,9 @@ impl Protocol {
     pub(super) fn answer(&mut self, inbound: &Inbound, out: &mut Vec<u8>) -> Result<(), Ended> {
         let packet = match *inbound {
             Inbound::Release { id } => packets::complete(self.version, id)?,
-            Inbound::Subscribe { id, filters } => {
-                packets::refuse_filters(self.version, id, filters)?
-            }
-            Inbound::Unsubscribe { id, filters } => {
-                packets::unsubscribed(self.version, id, filters)?
-            }
             Inbound::Disconnect { .. } => return Err(Ended::ByClient),
             Inbound::Connect(_) => return Err(Ended::Malformed),
+            Inbound::Subscribe { .. } | Inbound::Unsubscribe { .. } => return Ok(()),
             Inbound::Publish { .. } | Inbound::Other => return Ok(()),
         };
         self.send(packet, out)
@@ -171,6 +176,47 @@ impl Protocol {
         self.send(packets::acknowledge(self.version, id, exactly_once, all_refused)?, out)
     }
 
+    /// Says what topics of a SUBSCRIBE are granted.
+    pub(super) fn grant(
+        &mut self,
+        id: u16,
+        verdicts: &[Verdict],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Ended> {
+        self.send(packets::granted(self.version, id, verdicts)?, out)
+    }
+
+    /// Says which topics were followed until now.
+    pub(super) fn unsubscribed(
+        &mut self,
+        id: u16,
+        was: &[bool],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Ended> {
+        self.send(packets::unsubscribed(self.version, id, was)?, out)
+    }
+
+    /// Whether another message may be sent that is to be acknowledged.
+    pub(super) fn takes_more(&self) -> bool {
+        let asked = self.library.get_receive_maximum_vacancy_for_send();
+        self.unacknowledged < UNACKNOWLEDGED_MAX && asked != Some(0)
+    }
+
+    /// Sends a message to a follower; false when it is longer than that takes.
+    pub(super) fn publish(&mut self, told: &Told, out: &mut Vec<u8>) -> Result<bool, Ended> {
+        let id = if told.at_least_once { Some(self.library.acquire_packet_id()?) } else { None };
+        let events = self.library.send(packets::publish(self.version, id, told)?);
+        if matches!(events.as_slice(), [Event::NotifyError(MqttError::PacketTooLarge)]) {
+            if let Some(id) = id {
+                self.library.release_packet_id(id);
+            }
+            return Ok(false);
+        }
+        self.unacknowledged += usize::from(id.is_some());
+        self.digest(events, out)?;
+        Ok(true)
+    }
+
     /// Says why we end, where the version has words for it and the library has not said so itself.
     pub(super) fn farewell(&mut self, ended: Ended, out: &mut Vec<u8>) {
         let why = match ended {
@@ -178,6 +224,8 @@ impl Protocol {
             Ended::TurnedAway => Farewell::Busy,
             Ended::TakenOver => Farewell::TakenOver,
             Ended::Malformed => Farewell::Protocol,
+            Ended::TooSlow => Farewell::TooSlow,
+            Ended::Forbidden => Farewell::Forbidden,
             Ended::Silent => {
                 let events = self.library.notify_timer_fired(TimerKind::PingreqRecv);
                 self.digest(events, out).ok();
@@ -215,9 +263,10 @@ impl Protocol {
                     ended = Some(Ended::Malformed);
                 }
                 Event::RequestClose => ended = ended.or(Some(Ended::Malformed)),
-                Event::RequestTimerReset { .. }
-                | Event::RequestTimerCancel(_)
-                | Event::NotifyPacketIdReleased(_) => {}
+                Event::NotifyPacketIdReleased(_) => {
+                    self.unacknowledged = self.unacknowledged.saturating_sub(1);
+                }
+                Event::RequestTimerReset { .. } | Event::RequestTimerCancel(_) => {}
             }
         }
         ended.map_or(Ok(received), Err)

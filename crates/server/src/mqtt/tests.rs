@@ -22,6 +22,7 @@ use super::*;
 
 mod hostile;
 mod many;
+mod telling;
 
 /// Nothing here takes longer unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,6 +37,9 @@ struct Gate {
     now: AtomicUsize,
     most: AtomicUsize,
     answer: Result<Taken, TakeError>,
+    /// Who followed something; nobody is let unless the test says so.
+    ears: parking_lot::Mutex<Vec<Arc<dyn Hears>>>,
+    grants: std::sync::atomic::AtomicBool,
 }
 
 impl Gate {
@@ -48,6 +52,8 @@ impl Gate {
             now: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
             answer,
+            ears: parking_lot::Mutex::default(),
+            grants: std::sync::atomic::AtomicBool::new(false),
         })
     }
 
@@ -108,6 +114,29 @@ impl MqttSink for Gate {
             self.now.fetch_sub(1, Ordering::SeqCst);
             self.answer
         })
+    }
+
+    fn follow<'a>(
+        &'a self,
+        _: &'a String,
+        ear: Arc<dyn Hears>,
+        topics: Vec<(String, bool)>,
+    ) -> BoxFuture<'a, Vec<Verdict>> {
+        let grants = self.grants.load(Ordering::SeqCst);
+        if grants {
+            self.ears.lock().push(ear);
+        }
+        let verdict = move |(topic, at_least_once): (String, bool)| {
+            if grants && topic != "no" {
+                return Verdict::Granted(at_least_once);
+            }
+            Verdict::Refused(Why::Forbidden, "E-503 no".to_owned())
+        };
+        Box::pin(async move { topics.into_iter().map(verdict).collect() })
+    }
+
+    fn unfollow(&self, _: u64, topics: &[String]) -> Vec<bool> {
+        topics.iter().map(|topic| topic != "no").collect()
     }
 }
 

@@ -27,6 +27,7 @@ use super::protocol::Ended;
 use super::{Limits, MqttCounters, MqttSink, Names, Papers, count};
 use crate::clock;
 
+mod telling;
 mod traffic;
 
 /// The token of the mailbox's bell; connections have the number of their place.
@@ -97,6 +98,8 @@ pub(super) struct Worker<S: MqttSink> {
     batch: Batch,
     load: Load,
     messages: u64,
+    /// Who has something to be told.
+    to_tell: Vec<u32>,
     began: Instant,
     now: Now,
     /// When the last connection is cut off, once we stop.
@@ -134,6 +137,7 @@ impl<S: MqttSink> Worker<S> {
             batch: Batch::default(),
             load: Load::default(),
             messages: 0,
+            to_tell: Vec::new(),
             began,
             now: Now { instant: began, tick: 0, at: clock::now() },
             stop_at: None,
@@ -159,6 +163,7 @@ impl<S: MqttSink> Worker<S> {
             for mail in self.mailbox.take() {
                 self.read_mail(mail);
             }
+            self.tell_all();
             self.serve_ready();
             self.hand_over_if_due();
             self.ring_alarms();
@@ -180,7 +185,7 @@ impl<S: MqttSink> Worker<S> {
 
     /// How long there is nothing to do unless something happens.
     fn wait(&self) -> Duration {
-        if !self.ready.is_empty() && self.has_room() {
+        if (!self.ready.is_empty() && self.has_room()) || !self.to_tell.is_empty() {
             return Duration::ZERO;
         }
         let waits = self.batch.since.is_some() && self.load.batches < BATCHES_MAX;
@@ -205,7 +210,10 @@ impl<S: MqttSink> Worker<S> {
         let flushed = if event.is_writable() { peer.flush() } else { Ok(()) };
         let place = u32::try_from(place).expect("fewer than 2^32 connections");
         match flushed {
-            Ok(()) => self.queue(place),
+            Ok(()) => {
+                self.tell(place);
+                self.queue(place);
+            }
             Err(ended) => self.end(place, ended),
         }
     }
@@ -238,10 +246,14 @@ impl<S: MqttSink> Worker<S> {
                 self.load.message_bytes -= bytes;
                 self.acknowledge_one(result, receipt);
             }
-            Mail::TakenOver(place, serial) => {
+            Mail::End(place, serial, ended) => {
                 if find(&mut self.peers, place, serial).is_some() {
-                    self.end(place, Ended::TakenOver);
+                    self.end(place, ended);
                 }
+            }
+            Mail::Told(place, serial, parcel) => self.take_parcel(place, serial, parcel),
+            Mail::Granted((place, serial), id, verdicts) => {
+                self.grant(place, serial, id, &verdicts);
             }
             Mail::Stop => self.stop(),
         }
@@ -406,6 +418,7 @@ impl<S: MqttSink> Worker<S> {
     /// Says the last word, counts, and lets the connection go.
     fn end(&mut self, place: u32, ended: Ended) {
         self.send_will(place, ended);
+        self.hush(place);
         let Some(peer) = &mut self.peers[place as usize] else { return };
         if ended == Ended::Broken || matches!(peer.stage, Stage::Leaving) {
             self.remove(place);
@@ -417,6 +430,8 @@ impl<S: MqttSink> Worker<S> {
             Ended::Refused => count(&self.counters.unauthorised),
             Ended::TurnedAway => count(&self.counters.turned_away),
             Ended::TakenOver => count(&self.counters.taken_over),
+            Ended::TooSlow => count(&self.counters.too_slow),
+            Ended::Forbidden => count(&self.counters.unauthorised),
             Ended::ByClient | Ended::Broken | Ended::Stopping => {}
         }
         tracing::debug!(ended = ?ended, "MQTT connection ends");
@@ -436,6 +451,7 @@ impl<S: MqttSink> Worker<S> {
     }
 
     fn remove(&mut self, place: u32) {
+        self.hush(place);
         if let Some(mut peer) = self.peers[place as usize].take() {
             if let Some(name) = peer.name {
                 self.names.leave(name, &self.mailbox, place, peer.serial);

@@ -78,7 +78,8 @@ enum Check {
     Thing(Thing),
     /// A deed on a thing: the foreign one 404, and it stays as it was.
     Deed(Thing, &'static [&'static str]),
-    /// Has a test of its own, below, in `sensorthings.rs`, `cap.rs` or `mcp.rs`.
+    /// Has a test of its own, below, in `sensorthings.rs`, `sets.rs`, `cap.rs` or `mcp.rs`. Topics of MQTT, which
+    /// are no routes, have theirs in `follow.rs`.
     Apart,
 }
 

@@ -6,23 +6,30 @@ use serde_json::{Value, json};
 
 use super::harness::{City, Folder, now_ms, until};
 
-const ROOT: &str = "/sta/v1.1";
-const MEASUREMENT: &str = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement";
+pub(crate) const ROOT: &str = "/sta/v1.1";
+pub(crate) const MEASUREMENT: &str =
+    "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement";
 
-fn get(city: &City, path: &str) -> Value {
+pub(crate) fn get(city: &City, path: &str) -> Value {
     let (status, body) = city.get(&format!("{ROOT}/{path}"), &city.admin);
     assert_eq!(status, 200, "{path}: {body}");
     body
 }
 
-fn ask(city: &City, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
+pub(crate) fn ask(
+    city: &City,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: &Value,
+) -> (u16, Value) {
     let body = if method == "DELETE" { String::new() } else { body.to_string() };
     let path = format!("{ROOT}/{path}");
     city.send(method, &path, token, Some("application/json"), body.as_bytes())
 }
 
 /// Makes an entity; its address below the root, and its id.
-fn make(city: &City, path: &str, body: &Value) -> (String, i64) {
+pub(crate) fn make(city: &City, path: &str, body: &Value) -> (String, i64) {
     let kind = [
         ("content-type", "application/json"),
         ("authorization", &format!("Bearer {}", city.admin)),
@@ -42,21 +49,21 @@ fn make(city: &City, path: &str, body: &Value) -> (String, i64) {
 }
 
 /// Lengths and names in the order of an answer.
-fn names(page: &Value) -> Vec<String> {
+pub(crate) fn names(page: &Value) -> Vec<String> {
     let value = page["value"].as_array().unwrap();
     value.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
 }
 
-fn results(page: &Value) -> Vec<f64> {
+pub(crate) fn results(page: &Value) -> Vec<f64> {
     page["value"].as_array().unwrap().iter().map(|one| one["result"].as_f64().unwrap()).collect()
 }
 
-fn count(page: &Value) -> usize {
+pub(crate) fn count(page: &Value) -> usize {
     page["value"].as_array().unwrap().len()
 }
 
 /// A station with two Datastreams: one of a kind of the packs, one of nothing we know.
-fn station(name: &str) -> Value {
+pub(crate) fn station(name: &str) -> Value {
     let sensor = json!({"name": "probe", "description": "", "encodingType": "text/plain", "metadata": "none"});
     let datastream = |what: &str, definition: &str, unit: &str| {
         json!({"name": what, "description": "", "observationType": MEASUREMENT,
@@ -69,7 +76,7 @@ fn station(name: &str) -> Value {
         "Datastreams": [datastream("gas", "urn:chengmai:kind:methane", "%LEL"), datastream("mood", "about:mood", "")]})
 }
 
-fn devices(city: &City) {
+pub(crate) fn devices(city: &City) {
     city.register(
         "id,kinds,area,lon,lat,title\nm1,methane,500103001001001,106.5,29.5,第一\nm2,methane;manhole_tilt,500103002001001,,,\nm3,manhole_tilt,500105001001001,,,\n",
     );
@@ -84,14 +91,14 @@ fn devices(city: &City) {
 }
 
 /// The Thing that the device `m1` is, and its Datastream.
-fn m1(city: &City) -> (i64, i64) {
+pub(crate) fn m1(city: &City) -> (i64, i64) {
     let found = get(city, "Things?$filter=name%20eq%20'm1'&$expand=Datastreams");
     let id = |one: &Value| one["@iot.id"].as_i64().unwrap();
     (id(&found["value"][0]), id(&found["value"][0]["Datastreams"][0]))
 }
 
 /// A station as it was made: its address, its Datastream of a kind we know, and the other one.
-fn made_station(city: &City) -> (String, Value, Value) {
+pub(crate) fn made_station(city: &City) -> (String, Value, Value) {
     let (thing, _) = make(city, "Things", &station("Station"));
     let ways = "Datastreams($orderby=name;$expand=Sensor,ObservedProperty)";
     let mut whole = get(city, &format!("{thing}?$expand={ways}"));
@@ -99,12 +106,12 @@ fn made_station(city: &City) -> (String, Value, Value) {
     (thing, gas, mood)
 }
 
-fn observations(datastream: &Value) -> String {
+pub(crate) fn observations(datastream: &Value) -> String {
     format!("Datastreams({})/Observations", datastream["@iot.id"])
 }
 
 /// So many minutes before now.
-fn ago(now: i64, minutes: i64) -> String {
+pub(crate) fn ago(now: i64, minutes: i64) -> String {
     Timestamp(now - minutes * 60_000).to_rfc3339()
 }
 
@@ -114,7 +121,7 @@ fn devices_and_their_readings_are_things_and_observations() {
     let city = City::start(&folder, &[]);
     devices(&city);
     let root = get(&city, "");
-    assert_eq!(count(&root), 8);
+    assert_eq!(count(&root), 9);
     assert!(root["serverSettings"]["conformance"].as_array().unwrap().len() >= 5);
     let things = get(&city, "Things?$count=true");
     assert_eq!(

@@ -5,11 +5,14 @@
 //! and their readings are not here (registry, journal, history), but entities may be linked to their
 //! numbers. Invariant: a link stands in both directions, so each way is one look into an index.
 
+mod together;
+
 use chengmai_model::{AreaPath, Timestamp};
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 
 use super::sql::{Columns, Sql, insert};
 use super::{Records, Result};
+pub use together::Together;
 
 /// Rows that one statement names.
 const NAMED_MAX: usize = 500;
@@ -42,6 +45,8 @@ pub struct NewEntity {
     pub at: Timestamp,
     /// Its fields.
     pub body: String,
+    /// Its place among its like, at the neighbours that have those in an order of their own.
+    pub rank: Option<i64>,
     /// Its neighbours: their kind, and which.
     pub links: Vec<(&'static str, Target)>,
 }
@@ -51,6 +56,8 @@ pub struct NewEntity {
 pub enum Target {
     /// One that is there, here or in the registry.
     Known(i64),
+    /// One that is there, at that place among its like.
+    Ranked(i64, i64),
     /// The one at that place of the same list.
     New(usize),
 }
@@ -91,26 +98,36 @@ pub struct NoteRow {
     pub body: String,
 }
 
-/// Methods on them.
+/// Methods on them: each a transaction of its own, or all within one.
 #[derive(Debug, Clone, Copy)]
-pub struct SensorThings<'a>(pub(super) &'a Records);
+pub struct SensorThings<'a> {
+    pub(super) records: &'a Records,
+    /// What they are done within; it is seen by them and, until it is over, by nobody else.
+    pub(super) within: Option<&'a DatabaseTransaction>,
+}
 
 impl SensorThings<'_> {
     /// Some entities, in order.
     pub async fn list(&self, question: &Question) -> Result<Vec<EntityRow>> {
-        let mut sql = Sql::new("SELECT e.*, NULL AS one");
+        // Neighbours are ordered by their place there, which is their own time for all but a few.
+        let at = if question.linked.is_some() { "l.at" } else { "e.at" };
+        let mut sql = Sql::new("SELECT e.id, e.kind, e.area_path, e.body, ");
+        sql.add(at).add(" AS at");
         let (at, id) = chosen(&mut sql, question, true);
         let order = if question.newest_first { "DESC" } else { "ASC" };
         sql.add(&format!(" ORDER BY {at} {order}, {id} {order} LIMIT "));
         sql.value(i64::try_from(question.limit).unwrap_or(i64::MAX));
-        sql.all(&self.0.read).await?.iter().map(read).collect()
+        self.all(&sql).await?.iter().map(read).collect()
     }
 
     /// How many there are, counted as far as lists are.
     pub async fn count(&self, question: &Question) -> Result<u64> {
         let mut sql = Sql::new("");
         chosen(&mut sql, question, false);
-        sql.total(&self.0.read).await
+        match self.within {
+            Some(tx) => sql.total(tx).await,
+            None => sql.total(&self.records.read).await,
+        }
     }
 
     /// Entities of a kind that are linked to these, each with the one it is linked to.
@@ -131,7 +148,7 @@ impl SensorThings<'_> {
             scope(&mut sql, area, above);
             sql.add(" ORDER BY l.one, l.at, l.other LIMIT ");
             sql.value(i64::try_from(limit).unwrap_or(i64::MAX));
-            for row in sql.all(&self.0.read).await? {
+            for row in self.all(&sql).await? {
                 found.push((row.get("one")?, read(&row)?));
             }
         }
@@ -151,7 +168,8 @@ impl SensorThings<'_> {
             sql.value(one_kind).add(" AND other_kind = ").value(kind);
             sql.add(" AND other >= ").value(least);
             sql.add(" AND one IN (").values(some.iter().map(|&one| one.into()));
-            for row in sql.add(") ORDER BY one, other").all(&self.0.read).await? {
+            sql.add(") ORDER BY one, other");
+            for row in self.all(&sql).await? {
                 found.push((row.get("one")?, row.get("other")?));
             }
         }
@@ -175,7 +193,8 @@ impl SensorThings<'_> {
             }
             sql.add(" FROM sensor_entity e WHERE e.kind = ").value(one_kind);
             sql.add(" AND e.id IN (").values(some.iter().map(|&one| one.into()));
-            for row in sql.add(")").all(&self.0.read).await? {
+            sql.add(")");
+            for row in self.all(&sql).await? {
                 if let (Some(first), Some(last)) = (row.time_if("first")?, row.time_if("last")?) {
                     found.push((row.get("one")?, first, last));
                 }
@@ -186,7 +205,8 @@ impl SensorThings<'_> {
 
     /// Makes them all, in order, or none; their numbers.
     pub async fn insert(&self, by: &str, at: Timestamp, new: &[NewEntity]) -> Result<Vec<i64>> {
-        let tx = self.0.begin().await?;
+        let work = self.begin().await?;
+        let tx = work.db();
         let mut ids: Vec<i64> = Vec::with_capacity(new.len());
         let mut links = Vec::new();
         for entity in new {
@@ -202,22 +222,24 @@ impl SensorThings<'_> {
                 at.0.into(),
                 entity.body.as_str().into(),
             ]);
-            let row = sql.add(") RETURNING id").one(&tx).await?;
+            let row = sql.add(") RETURNING id").one(tx).await?;
             ids.push(row.map_or(Ok(0), |row| row.get("id"))?);
         }
         for (entity, &id) in new.iter().zip(&ids) {
             for &(kind, target) in &entity.links {
                 let (other, time) = match target {
                     Target::Known(other) => (other, 0),
+                    Target::Ranked(other, rank) => (other, rank),
                     Target::New(place) => {
                         (ids.get(place).copied().unwrap_or(0), new.get(place).map_or(0, |n| n.at.0))
                     }
                 };
-                both(&mut links, (entity.kind, id, entity.at.0), (kind, other, time));
+                let at = entity.rank.unwrap_or(entity.at.0);
+                both(&mut links, (entity.kind, id, at), (kind, other, time));
             }
         }
-        insert(&tx, LINK_HEAD, &links).await?;
-        tx.commit().await?;
+        insert(tx, LINK_HEAD, &links).await?;
+        work.commit().await?;
         Ok(ids)
     }
 
@@ -225,22 +247,27 @@ impl SensorThings<'_> {
     pub async fn update(&self, id: i64, name: Option<&str>, body: &str) -> Result<()> {
         let mut sql = Sql::new("UPDATE sensor_entity SET name = ");
         sql.value(name.map(str::to_owned)).add(", body = ").value(body);
-        sql.add(" WHERE id = ").value(id).run(&self.0.write).await?;
+        sql.add(" WHERE id = ").value(id);
+        match self.within {
+            Some(tx) => sql.run(tx).await?,
+            None => sql.run(&self.records.write).await?,
+        };
         Ok(())
     }
 
     /// Another time by which it is ordered, here and in its links.
     pub async fn set_time(&self, kind: &'static str, id: i64, at: Timestamp) -> Result<()> {
-        let tx = self.0.begin().await?;
+        let work = self.begin().await?;
+        let tx = work.db();
         let mut sql = Sql::new("UPDATE sensor_entity SET at = ");
-        sql.value(at.0).add(" WHERE id = ").value(id).run(&tx).await?;
+        sql.value(at.0).add(" WHERE id = ").value(id).run(tx).await?;
         let mut sql = Sql::new("UPDATE sensor_link SET at = ");
         sql.value(at.0).add(" WHERE other_kind = ").value(kind);
         sql.add(" AND other = ").value(id);
         sql.add(" AND (one_kind, one) IN (SELECT l.other_kind, l.other FROM sensor_link l");
         sql.add(" WHERE l.one_kind = ").value(kind).add(" AND l.one = ").value(id).add(")");
-        sql.run(&tx).await?;
-        Ok(tx.commit().await?)
+        sql.run(tx).await?;
+        work.commit().await
     }
 
     /// Links one to these of a kind and to no others.
@@ -250,14 +277,15 @@ impl SensorThings<'_> {
         other_kind: &'static str,
         others: &[i64],
     ) -> Result<()> {
-        let tx = self.0.begin().await?;
-        unlink(&tx, kind, &[id], Some(other_kind)).await?;
+        let work = self.begin().await?;
+        let tx = work.db();
+        unlink(tx, kind, &[id], Some(other_kind)).await?;
         let mut links = Vec::new();
         for &other in others {
             both(&mut links, (kind, id, at.0), (other_kind, other, 0));
         }
-        insert(&tx, LINK_HEAD, &links).await?;
-        Ok(tx.commit().await?)
+        insert(tx, LINK_HEAD, &links).await?;
+        work.commit().await
     }
 
     /// Puts one, and all that hangs below it by these pairs of kinds, into an area.
@@ -267,19 +295,20 @@ impl SensorThings<'_> {
         below: &[(&'static str, &'static str)],
         area: &AreaPath,
     ) -> Result<()> {
-        let tx = self.0.begin().await?;
+        let work = self.begin().await?;
+        let tx = work.db();
         let mut level = vec![(kind, vec![id])];
         while let Some((kind, ids)) = level.pop() {
             for some in ids.chunks(NAMED_MAX) {
                 let mut sql = Sql::new("UPDATE sensor_entity SET area_path = ");
                 sql.value(area.as_str()).add(" WHERE id IN (");
-                sql.values(some.iter().map(|&id| id.into())).add(")").run(&tx).await?;
+                sql.values(some.iter().map(|&id| id.into())).add(")").run(tx).await?;
             }
             for (_, child) in below.iter().filter(|(parent, _)| *parent == kind) {
-                level.push((child, children(&tx, kind, &ids, child).await?));
+                level.push((child, children(tx, kind, &ids, child).await?));
             }
         }
-        Ok(tx.commit().await?)
+        work.commit().await
     }
 
     /// Removes one and all that hangs below it by these pairs of kinds; how many entities that were.
@@ -288,25 +317,27 @@ impl SensorThings<'_> {
         (kind, id): (&'static str, i64),
         below: &[(&'static str, &'static str)],
     ) -> Result<u64> {
-        let tx = self.0.begin().await?;
+        let work = self.begin().await?;
+        let tx = work.db();
         let (mut level, mut removed) = (vec![(kind, vec![id])], 0);
         while let Some((kind, ids)) = level.pop() {
             for (_, child) in below.iter().filter(|(parent, _)| *parent == kind) {
-                level.push((child, children(&tx, kind, &ids, child).await?));
+                level.push((child, children(tx, kind, &ids, child).await?));
             }
             for some in ids.chunks(NAMED_MAX) {
-                unlink(&tx, kind, some, None).await?;
+                unlink(tx, kind, some, None).await?;
                 let mut sql = Sql::new("DELETE FROM sensor_entity WHERE id IN (");
-                removed += sql.values(some.iter().map(|&id| id.into())).add(")").run(&tx).await?;
+                removed += sql.values(some.iter().map(|&id| id.into())).add(")").run(tx).await?;
             }
         }
-        tx.commit().await?;
+        work.commit().await?;
         Ok(removed)
     }
 
     /// Keeps what was said of readings, in place of what was said before.
     pub async fn note(&self, notes: &[NoteRow]) -> Result<()> {
-        let tx = self.0.begin().await?;
+        let work = self.begin().await?;
+        let tx = work.db();
         for note in notes {
             let mut sql = Sql::new("INSERT INTO sensor_note (observation, feature, body) VALUES (");
             sql.values([
@@ -315,9 +346,9 @@ impl SensorThings<'_> {
                 note.body.as_str().into(),
             ]);
             sql.add(") ON CONFLICT (observation) DO UPDATE SET feature = excluded.feature,");
-            sql.add(" body = excluded.body").run(&tx).await?;
+            sql.add(" body = excluded.body").run(tx).await?;
         }
-        Ok(tx.commit().await?)
+        work.commit().await
     }
 
     /// What was said of these readings.
@@ -326,7 +357,8 @@ impl SensorThings<'_> {
         for some in observations.chunks(NAMED_MAX) {
             let mut sql = Sql::new("SELECT * FROM sensor_note WHERE observation IN (");
             sql.values(some.iter().map(|&one| one.into()));
-            for row in sql.add(")").all(&self.0.read).await? {
+            sql.add(")");
+            for row in self.all(&sql).await? {
                 found.push(NoteRow {
                     observation: row.get("observation")?,
                     feature: row.get("feature")?,

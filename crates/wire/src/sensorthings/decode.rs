@@ -9,12 +9,15 @@ use chengmai_model::error::STA_BODY;
 use serde_json::{Map, Value as Json};
 
 use super::evaluate::{Value, time_of};
+use super::path::{Path, Tail, id, path};
 use super::{DEEP_INSERT_MAX, DEPTH_MAX, Holds, Id, Kind, Relation, TEXT_LEN_MAX};
 use crate::error::{Fault, quote};
 use crate::json::document;
 
 /// Rows of one table of observations.
 pub const DATA_ARRAY_ROWS_MAX: usize = 100_000;
+/// Properties of one MultiDatastream.
+const COMPONENTS_MAX: usize = 100;
 /// Bytes of one entity without its neighbours.
 const ENTITY_LEN_MAX: usize = 262_144;
 
@@ -192,7 +195,44 @@ fn complete(draft: &Draft, given: Option<Kind>) -> Result<(), Fault> {
             return Err(missing(kind, relation.name));
         }
     }
-    Ok(())
+    match kind {
+        Kind::Observation => {
+            let of = |to: Kind| usize::from(draft.links.iter().any(|(way, _)| way.to == to));
+            let streams = of(Kind::Datastream) + of(Kind::MultiDatastream);
+            let given = matches!(given, Some(Kind::Datastream | Kind::MultiDatastream));
+            match (streams, given) {
+                (1, _) | (0, true) => Ok(()),
+                (0, false) => Err(missing(kind, "Datastream")),
+                _ => Err(bad(
+                    "观测只属于一个 Datastream 或 MultiDatastream",
+                    "an Observation is of one Datastream or MultiDatastream",
+                )),
+            }
+        }
+        Kind::MultiDatastream => level(draft, given),
+        _ => Ok(()),
+    }
+}
+
+/// Goes on when a MultiDatastream has as many units and sorts of result as properties.
+fn level(draft: &Draft, given: Option<Kind>) -> Result<(), Fault> {
+    let len = |name: &str| draft.fields.get(name).and_then(Json::as_array).map_or(0, Vec::len);
+    let own = draft.links.iter().filter(|(way, _)| way.to == Kind::ObservedProperty).count();
+    let properties = own + usize::from(given == Some(Kind::ObservedProperty));
+    let (units, sorts) = (len("unitOfMeasurements"), len("multiObservationDataTypes"));
+    if properties > 0 && properties <= COMPONENTS_MAX && units == properties && sorts == properties
+    {
+        return Ok(());
+    }
+    let (zh, en) = (
+        format!(
+            "MultiDatastream 有 {properties} 个 ObservedProperty、{units} 个单位、{sorts} 个结果类型；应同数，且为 1 至 {COMPONENTS_MAX} 个"
+        ),
+        format!(
+            "a MultiDatastream of {properties} properties, {units} units and {sorts} sorts of result: as many of each, 1 to {COMPONENTS_MAX}"
+        ),
+    );
+    Err(bad(zh, en))
 }
 
 fn checked(kind: Kind, name: &str, holds: Holds, value: &Json) -> Result<Json, Fault> {
@@ -201,7 +241,11 @@ fn checked(kind: Kind, name: &str, holds: Holds, value: &Json) -> Result<Json, F
         bad(format!("{one} 的 {name} {zh}"), format!("{one}: {name} {en}"))
     };
     match (holds, value) {
-        (_, Json::Null) | (Holds::Any, _) | (Holds::Object, Json::Object(_)) => Ok(value.clone()),
+        (_, Json::Null)
+        | (Holds::Any, _)
+        | (Holds::Object, Json::Object(_))
+        | (Holds::List, Json::Array(_)) => Ok(value.clone()),
+        (Holds::List, _) => Err(wrong("is a list", "应为数组")),
         (Holds::Text, Json::String(text)) if text.chars().count() <= TEXT_LEN_MAX => {
             Ok(value.clone())
         }
@@ -313,8 +357,11 @@ pub fn data_arrays(json: &Json) -> Result<Vec<Result<Draft, Fault>>, Fault> {
     };
     let mut observations = Vec::new();
     for table in json.as_array().ok_or_else(shape)? {
-        let datastream = table.get("Datastream").and_then(|one| one.get("@iot.id"));
-        let datastream = datastream.and_then(Id::from_json).ok_or_else(shape)?;
+        let ways = Kind::Observation.relations().iter();
+        let ways = ways.filter(|way| way.to != Kind::FeatureOfInterest);
+        let mut of = ways.filter_map(|way| Some((way, table.get(way.name)?)));
+        let (way, datastream) = of.next().ok_or_else(shape)?;
+        let datastream = datastream.get("@iot.id").and_then(Id::from_json).ok_or_else(shape)?;
         let components = table.get("components").and_then(Json::as_array).ok_or_else(shape)?;
         let components: Option<Vec<&str>> = components.iter().map(Json::as_str).collect();
         let components = components.ok_or_else(shape)?;
@@ -326,13 +373,17 @@ pub fn data_arrays(json: &Json) -> Result<Vec<Result<Draft, Fault>>, Fault> {
                 );
                 return Err(bad(zh, en));
             }
-            observations.push(observation(&datastream, &components, row));
+            observations.push(observation((way, &datastream), &components, row));
         }
     }
     Ok(observations)
 }
 
-fn observation(datastream: &Id, components: &[&str], row: &Json) -> Result<Draft, Fault> {
+fn observation(
+    (way, datastream): (&'static Relation, &Id),
+    components: &[&str],
+    row: &Json,
+) -> Result<Draft, Fault> {
     let cells = row.as_array().filter(|cells| cells.len() == components.len());
     let cells =
         cells.ok_or_else(|| bad("行与 components 不符", "a row does not fit its components"))?;
@@ -346,12 +397,45 @@ fn observation(datastream: &Id, components: &[&str], row: &Json) -> Result<Draft
             }
         }
     }
-    let mut draft = draft(Kind::Observation, &Json::Object(map), Some(Kind::Datastream))?;
-    let ways = Kind::Observation.relations();
-    for (way, id) in ways.iter().zip([Some(datastream.clone()), feature]) {
-        draft.links.extend(id.map(|id| (way, Link::Known(id))));
-    }
+    let mut draft = draft(Kind::Observation, &Json::Object(map), Some(way.to))?;
+    draft.links.push((way, Link::Known(datastream.clone())));
+    let about = Kind::Observation.way_to(Kind::FeatureOfInterest);
+    draft.links.extend(about.zip(feature).map(|(way, id)| (way, Link::Known(id))));
     Ok(draft)
+}
+
+/// The entity of a kind that a document refers to: by `@iot.id`, or by its address.
+///
+/// # Errors
+/// [`STA_BODY`] when it names none.
+pub fn reference(kind: Kind, json: &Json) -> Result<Id, Fault> {
+    let of = |name: &str| json.get(name);
+    if let Some(id) = of("@iot.id").or_else(|| of("id")).and_then(Id::from_json) {
+        return Ok(id);
+    }
+    let address = ["@iot.selfLink", "@odata.id", "@id"].into_iter().find_map(of);
+    let address = address.and_then(Json::as_str);
+    let id = address.and_then(|address| referred_to(kind, address));
+    id.ok_or_else(|| bad("缺少 @iot.id", "@iot.id, or the address of an entity, is missing"))
+}
+
+/// The entity of a kind that an address, or a mere id, names.
+fn referred_to(kind: Kind, text: &str) -> Option<Id> {
+    let below = text.rsplit_once("v1.1/").map_or(text, |(_, below)| below);
+    match path(below) {
+        Ok(Path { steps, tail: Tail::Whole }) => {
+            let last = steps.into_iter().next_back().filter(|step| step.kind == kind)?;
+            last.id
+        }
+        _ => id(text),
+    }
+}
+
+/// The entity of a kind that the query `$id=…` names.
+pub fn asked_for(kind: Kind, query: &str) -> Option<Id> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let (_, text) = pairs.find(|(name, _)| name == "$id")?;
+    referred_to(kind, &text)
 }
 
 fn missing(kind: Kind, name: &str) -> Fault {

@@ -6,19 +6,32 @@ use serde_json::{Map, Value as Json, json};
 use super::{Collection, Entity, Id, Kind, Linked, Next, Options};
 
 /// The parts of the standard that are served, as the root document lists them.
-const CONFORMANCE: [&str; 5] = [
+const CONFORMANCE: [&str; 7] = [
     "http://www.opengis.net/spec/iot_sensing/1.1/req/datamodel",
     "http://www.opengis.net/spec/iot_sensing/1.1/req/resource-path/resource-path-to-entities",
     "http://www.opengis.net/spec/iot_sensing/1.1/req/request-data",
     "http://www.opengis.net/spec/iot_sensing/1.1/req/create-update-delete",
+    "http://www.opengis.net/spec/iot_sensing/1.1/req/batch-request/batch-request",
+    "http://www.opengis.net/spec/iot_sensing/1.1/req/multi-datastream",
     "http://www.opengis.net/spec/iot_sensing/1.1/req/data-array/data-array",
 ];
 
-/// What stands at the root: all sets, and what is served of the standard.
-pub fn root(base: &str) -> Json {
+/// The parts that are served over MQTT.
+const OVER_MQTT: [&str; 2] = [
+    "http://www.opengis.net/spec/iot_sensing/1.1/req/create-observations-via-mqtt/observations-creation",
+    "http://www.opengis.net/spec/iot_sensing/1.1/req/receive-updates-via-mqtt/receive-updates",
+];
+
+/// What stands at the root: all sets, and what is served of the standard. `endpoints` are the addresses
+/// where MQTT is spoken.
+pub fn root(base: &str, endpoints: &[String]) -> Json {
     let sets =
         Kind::ALL.map(|kind| json!({"name": kind.set(), "url": format!("{base}/{}", kind.set())}));
-    json!({"value": sets, "serverSettings": {"conformance": CONFORMANCE}})
+    let over_mqtt = OVER_MQTT.iter().filter(|_| !endpoints.is_empty());
+    let served: Vec<&&str> = CONFORMANCE.iter().chain(over_mqtt.clone()).collect();
+    let mut settings = Map::from_iter([("conformance".to_owned(), json!(served))]);
+    settings.extend(over_mqtt.map(|part| ((*part).to_owned(), json!({"endpoints": endpoints}))));
+    json!({"value": sets, "serverSettings": settings})
 }
 
 /// Address of an entity.
@@ -143,7 +156,7 @@ pub fn collection(page: &Collection, address: &str, base: &str, options: &Option
     Json::Object(map)
 }
 
-/// Observations as one table for each Datastream, in the order in which those first occur.
+/// Observations as one table for each Datastream or MultiDatastream, in the order in which those first occur.
 fn tables(page: &Collection, base: &str, options: &Options) -> Json {
     let all = [
         "id",
@@ -159,22 +172,28 @@ fn tables(page: &Collection, base: &str, options: &Options) -> Json {
         Some(names) => names.iter().any(|known| known.trim_start_matches("@iot.") == *name),
     };
     let components: Vec<&str> = all.into_iter().filter(selected).collect();
-    let mut tables: Vec<(&Id, Vec<Json>)> = Vec::new();
+    let mut tables: Vec<(&Entity, Vec<Json>)> = Vec::new();
     for one in &page.entities {
-        let Some(Linked::One(Some(datastream))) = one.links.get("Datastream") else { continue };
+        let of = ["Datastream", "MultiDatastream"].into_iter().find_map(|way| {
+            match one.links.get(way) {
+                Some(Linked::One(Some(of))) => Some(&**of),
+                _ => None,
+            }
+        });
+        let Some(datastream) = of else { continue };
         let cell = |name: &&str| match *name {
             "id" => one.id.to_json(),
             name => one.fields.get(name).cloned().unwrap_or_default(),
         };
         let row = Json::Array(components.iter().map(cell).collect());
-        match tables.iter_mut().find(|(id, _)| **id == datastream.id) {
+        match tables.iter_mut().find(|(of, _)| of.id == datastream.id) {
             Some((_, rows)) => rows.push(row),
-            None => tables.push((&datastream.id, vec![row])),
+            None => tables.push((datastream, vec![row])),
         }
     }
-    let table = |(id, rows): (&Id, Vec<Json>)| {
+    let table = |(of, rows): (&Entity, Vec<Json>)| {
         json!({
-            "Datastream@iot.navigationLink": self_link(base, Kind::Datastream, id),
+            (format!("{}@iot.navigationLink", of.kind.one())): self_link(base, of.kind, &of.id),
             "components": components,
             "dataArray@iot.count": rows.len(),
             "dataArray": rows,

@@ -422,6 +422,7 @@ fn requests_of_a_batch_are_read_in_both_formats() {
         status: 201,
         location: Some("http://h/Things(1)".into()),
         body: None,
+        group: None,
     };
     assert_eq!(
         encode_batch_json(std::slice::from_ref(&reply)),
@@ -430,18 +431,80 @@ fn requests_of_a_batch_are_read_in_both_formats() {
     );
     let text = encode_batch_multipart(&[reply], "b");
     assert!(text.contains("HTTP/1.1 201\r\n") && text.ends_with("--b--\r\n"), "{text}");
-    let set = "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c--\r\n--b--";
     for (kind, text) in [
-        ("multipart/mixed; boundary=b", set),
+        (
+            "multipart/mixed; boundary=b",
+            "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--b--",
+        ),
+        (
+            "multipart/mixed; boundary=b",
+            "--b\r\nContent-Type: multipart/mixed\r\n\r\n--c--\r\n--b--",
+        ),
         ("multipart/mixed", parts),
         ("multipart/mixed; boundary=b_1", "--b_1\r\n\r\n"),
+        ("multipart/mixed; boundary=b", parts),
     ] {
         assert!(decode_batch_multipart(kind, text.as_bytes()).is_err(), "{text}");
     }
-    assert!(
-        decode_batch_json(
-            br#"{"requests": [{"id": "0", "atomicityGroup": "g", "method": "get", "url": "x"}]}"#
-        )
-        .is_err()
+}
+
+#[test]
+fn change_sets_are_read_in_both_formats_and_answered_in_theirs() {
+    let one = |id: &str, group: &str| json!({"id": id, "atomicityGroup": group, "method": "post", "url": "Things", "body": {}});
+    let read = |requests: &[serde_json::Value]| {
+        decode_batch_json(json!({"requests": requests}).to_string().as_bytes())
+    };
+    let requests = read(&[one("1", "g"), one("2", "g"), one("3", "h")]).unwrap();
+    let groups: Vec<_> = requests.iter().map(|request| request.group.as_deref()).collect();
+    assert_eq!(groups, [Some("g"), Some("g"), Some("h")]);
+    assert!(read(&[one("1", "g"), one("2", "h"), one("3", "g")]).is_err(), "they stand together");
+    assert!(read(&vec![one("1", "g"); 201]).is_err(), "too many");
+    // The inner mark begins as the outer one does.
+    let parts = "--b\r\nContent-Type: multipart/mixed; boundary=b_c\r\n\r\n\
+        --b_c\r\nContent-Type: application/http\r\nContent-ID: t\r\n\r\nPOST Things HTTP/1.1\r\n\r\n{}\r\n\
+        --b_c\r\nContent-Type: application/http\r\n\r\nDELETE $t HTTP/1.1\r\n\r\n\r\n--b_c--\r\n\
+        --b\r\nContent-Type: application/http\r\n\r\nGET Things HTTP/1.1\r\n\r\n\r\n--b--";
+    let requests = decode_batch_multipart("multipart/mixed; boundary=b", parts.as_bytes()).unwrap();
+    let seen: Vec<_> =
+        requests.iter().map(|r| (r.id.as_str(), r.group.as_deref(), r.url.as_str())).collect();
+    assert_eq!(seen, [("t", Some("1"), "Things"), ("2", Some("1"), "$t"), ("3", None, "Things")]);
+    let replies: Vec<Reply> = requests
+        .iter()
+        .map(|r| Reply {
+            id: r.id.clone(),
+            status: 200,
+            location: None,
+            body: None,
+            group: r.group.clone(),
+        })
+        .collect();
+    let text = encode_batch_multipart(&replies, "a");
+    assert_eq!(text.matches("--a_1\r\n").count(), 2, "{text}");
+    assert!(text.contains("boundary=a_1\r\n") && text.contains("--a_1--\r\n--a\r\n"), "{text}");
+    let mut body =
+        json!({"Thing": {"@iot.id": "$t"}, "name": "$t", "list": [{"id": "$t"}, {"id": "$x"}]});
+    referred(&mut body, &|name| (name == "t").then(|| json!(7)));
+    assert_eq!(
+        body,
+        json!({"Thing": {"@iot.id": 7}, "name": "$t", "list": [{"id": 7}, {"id": "$x"}]})
     );
+}
+
+#[test]
+fn a_link_names_an_entity_by_id_or_by_address() {
+    for body in [
+        json!({"@iot.id": 5}),
+        json!({"id": 5}),
+        json!({"@iot.selfLink": "http://h/sta/v1.1/Locations(5)"}),
+        json!({"@odata.id": "Locations(5)"}),
+        json!({"@odata.id": "Things(1)/Locations(5)"}),
+        json!({"@id": "5"}),
+    ] {
+        assert_eq!(reference(Kind::Location, &body), Ok(Id::Number(5)), "{body}");
+    }
+    for body in
+        [json!({}), json!([]), json!({"@odata.id": "Things(5)"}), json!({"@odata.id": "Locations"})]
+    {
+        assert!(reference(Kind::Location, &body).is_err(), "{body}");
+    }
 }

@@ -9,21 +9,26 @@ use chengmai_wire::sensorthings::{
 };
 use serde_json::{Map, Value as Json};
 
-use super::create::{BELOW, name_in, number, time_in};
+use super::bind::kinds_of;
+use super::create::{BELOW, name_in, number, owns, time_in};
 use super::read::View;
 use super::refused;
-use super::registry::{self, KIND, Key};
-use crate::api::corrections::correct_one;
+use super::registry::{self, COMPLEX, KIND, KINDS, Key};
+use crate::api::corrections::{correct_one, correction};
 use crate::http::access::Permission;
 use crate::http::problem::{Answer, Problem};
 
 /// What cannot be without what.
-const REMOVED_WITH: [(&str, &str); 6] = [
+const REMOVED_WITH: [(&str, &str); 10] = [
     BELOW[0],
     BELOW[1],
     BELOW[2],
+    BELOW[3],
+    BELOW[4],
     ("Sensor", "Datastream"),
+    ("Sensor", "MultiDatastream"),
     ("ObservedProperty", "Datastream"),
+    ("ObservedProperty", "MultiDatastream"),
     ("FeatureOfInterest", "Observation"),
 ];
 
@@ -49,7 +54,17 @@ impl View<'_> {
             Change::Merge | Change::Replace => json.clone(),
         };
         let change = sta::patch(kind, &json).map_err(refused)?;
-        let key = registry::key(&self.city.registry.read(), kind, &entity.id);
+        self.change_to(entity, how, change).await
+    }
+
+    /// The same, when it is known what changes.
+    pub(super) async fn change_to(
+        &self,
+        entity: &Entity,
+        how: Change,
+        change: Draft,
+    ) -> Answer<()> {
+        let key = registry::key(&self.city.registry.read(), entity.kind, &entity.id);
         match key {
             Some(Key::Stored(id)) => self.change_stored(entity, id, how, change).await,
             Some(Key::Reading(stream, at)) => {
@@ -88,8 +103,26 @@ impl View<'_> {
                 return Err(Problem::new(&error::STA_OTHER_DOOR, detail));
             }
         }
+        if kind == Kind::MultiDatastream {
+            after.entry("observationType").or_insert_with(|| COMPLEX.into());
+            let parts = ["unitOfMeasurements", "multiObservationDataTypes"];
+            let fixed = entity.fields.contains_key(KINDS);
+            let len = |fields: &Map<String, Json>, name: &str| {
+                fields.get(name).and_then(Json::as_array).map(Vec::len)
+            };
+            if let Some(name) = parts.into_iter().find(|name| {
+                len(&after, name) != len(&entity.fields, name)
+                    || (fixed && after.get(*name) != entity.fields.get(*name))
+            }) {
+                let detail = format!("{name}: its observations have those parts");
+                return Err(Problem::new(&error::STA_OTHER_DOOR, detail));
+            }
+        }
         let links = self.links_of(entity, &change).await?;
-        let records = self.city.records.sensor_things();
+        if kind == Kind::Observation {
+            self.correct_parts(entity, Some(&after)).await?;
+        }
+        let records = self.records();
         let name = name_in(&after);
         let at = time_in(kind, &after);
         records.update(id, name.as_deref(), &Json::Object(after).to_string()).await?;
@@ -100,8 +133,12 @@ impl View<'_> {
             if kind == Kind::Thing {
                 self.locate(id, &others).await?;
             } else {
-                let end = (kind.one(), id, Timestamp(at.unwrap_or_default()));
+                let usual = time_in(kind, &entity.fields).unwrap_or_default();
+                let end = (kind.one(), id, Timestamp(at.unwrap_or(usual)));
                 records.relink(end, relation.to.one(), &others).await?;
+                if let (true, Some(&other)) = (owns(relation.to, kind), others.first()) {
+                    self.moved(kind, id, (relation.to, other)).await?;
+                }
             }
         }
         if kind == Kind::Location {
@@ -112,6 +149,56 @@ impl View<'_> {
             };
             for thing in things.iter().flatten() {
                 self.locate(number(thing)?, &[id]).await?;
+            }
+        }
+        self.is_news(kind.one(), id);
+        Ok(())
+    }
+
+    /// Corrects the readings that parts of a result are besides; without `after` there should be none.
+    async fn correct_parts(
+        &self,
+        entity: &Entity,
+        after: Option<&Map<String, Json>>,
+    ) -> Answer<()> {
+        let Some(way) = Kind::Observation.way_to(Kind::MultiDatastream) else { return Ok(()) };
+        let found = self.neighbours(std::slice::from_ref(entity), way).await?;
+        let Some(multi) = found.into_iter().flatten().next() else { return Ok(()) };
+        let streams: Vec<Option<StreamId>> = {
+            let registry = self.city.registry.read();
+            let id = number(&multi)?;
+            let stream = |kind: Option<&str>| {
+                registry::part_stream(&registry, id, registry.kind_index(kind?)?)
+            };
+            kinds_of(&multi).into_iter().map(stream).collect()
+        };
+        let part = |fields: &Map<String, Json>, place: usize| {
+            fields.get("result").and_then(|result| result.get(place)).and_then(Json::as_f64)
+        };
+        let list = |fields: &Map<String, Json>| {
+            fields.get("result").and_then(Json::as_array).map(Vec::len)
+        };
+        let moment = |fields: &Map<String, Json>| time_in(Kind::Observation, fields);
+        let at = moment(&entity.fields).unwrap_or_default();
+        if let Some(after) = after {
+            if list(after) != list(&entity.fields) {
+                return Err(Problem::new(
+                    &error::STA_BODY,
+                    "the result has as many parts as before",
+                ));
+            }
+            if moment(after) != Some(at) && streams.iter().any(Option::is_some) {
+                let detail = "the time of a reading is what it is known by";
+                return Err(Problem::new(&error::STA_BODY, detail));
+            }
+        }
+        for (place, stream) in streams.into_iter().enumerate() {
+            let (Some(stream), Some(before)) = (stream, part(&entity.fields, place)) else {
+                continue;
+            };
+            let new = after.and_then(|after| part(after, place));
+            if new.map(f64::to_bits) != Some(before.to_bits()) {
+                self.correct(stream, Timestamp(at), new).await?;
             }
         }
         Ok(())
@@ -155,10 +242,21 @@ impl View<'_> {
         Ok(found)
     }
 
+    /// An entity that belongs to another now is where that is, with all that hangs below it.
+    async fn moved(&self, kind: Kind, id: i64, (to, other): (Kind, i64)) -> Answer<()> {
+        let above = self.there(to, &Id::Number(other)).await?;
+        let area = self.area_of_known(&above).await?;
+        self.records().set_area((kind.one(), id), &BELOW, &area).await?;
+        match kind {
+            Kind::Datastream | Kind::MultiDatastream => self.bind(id).await,
+            _ => Ok(()),
+        }
+    }
+
     /// An entity that the caller may change: a centre above's may be seen, not changed.
-    async fn own(&self, kind: Kind, id: i64) -> Answer<EntityRow> {
+    pub(super) async fn own(&self, kind: Kind, id: i64) -> Answer<EntityRow> {
         let question = Question { id: Some(id), above: false, ..self.question(kind) };
-        let rows = self.city.records.sensor_things().list(&question).await?;
+        let rows = self.records().list(&question).await?;
         let above = || Problem::new(&error::FORBIDDEN, "it belongs to an area above yours");
         rows.into_iter().next().ok_or_else(above)
     }
@@ -169,6 +267,7 @@ impl View<'_> {
         (stream, at): (StreamId, Timestamp),
         change: Draft,
     ) -> Answer<()> {
+        self.stays(entity, &change).await?;
         let mut fields: Map<String, Json> = entity.fields.clone();
         fields.extend(change.fields.clone());
         let moment = fields.get("phenomenonTime").and_then(Json::as_str).and_then(time_of);
@@ -198,7 +297,7 @@ impl View<'_> {
             return Ok(());
         }
         let observation = number(entity)?;
-        let records = self.city.records.sensor_things();
+        let records = self.records();
         let feature = match feature {
             Some((_, Link::Known(id))) => {
                 let found = self.find(Kind::FeatureOfInterest, id).await?;
@@ -212,6 +311,20 @@ impl View<'_> {
         Ok(records.note(&[NoteRow { observation, feature, body }]).await?)
     }
 
+    /// Goes on when a reading stays with its stream.
+    async fn stays(&self, reading: &Entity, change: &Draft) -> Answer<()> {
+        for (way, link) in change.links.iter().filter(|(way, _)| way.to != Kind::FeatureOfInterest)
+        {
+            let Link::Known(id) = link else { continue };
+            let own = self.neighbours(std::slice::from_ref(reading), way).await?;
+            if own.iter().flatten().all(|own| own.id != *id) {
+                let detail = "a reading stays with its stream";
+                return Err(Problem::new(&error::STA_LINK, detail));
+            }
+        }
+        Ok(())
+    }
+
     /// The value of a reading as it should have been; without one there should have been none.
     async fn correct(&self, stream: StreamId, at: Timestamp, new: Option<f64>) -> Answer<()> {
         let (device, kind) = {
@@ -222,7 +335,10 @@ impl View<'_> {
         };
         let reason = "SensorThings".to_owned();
         let row = CorrectionRow { line: 1, device, kind, at, old: None, new, reason };
-        correct_one(self.city, self.caller, row).await
+        match self.set {
+            Some(set) => set.correct(correction(self.city, self.caller, row).await?),
+            None => correct_one(self.city, self.caller, row).await,
+        }
     }
 
     /// Removes an entity and what cannot be without it.
@@ -232,7 +348,10 @@ impl View<'_> {
         match key {
             Some(Key::Stored(id)) => {
                 self.own(entity.kind, id).await?;
-                let records = self.city.records.sensor_things();
+                if entity.kind == Kind::Observation {
+                    self.correct_parts(entity, None).await?;
+                }
+                let records = self.records();
                 records.remove((entity.kind.one(), id), &REMOVED_WITH).await?;
                 Ok(())
             }
@@ -242,7 +361,7 @@ impl View<'_> {
     }
 }
 
-fn other_door(entity: &Entity) -> Problem {
+pub(super) fn other_door(entity: &Entity) -> Problem {
     let Entity { kind, id, .. } = entity;
     let id: &Id = id;
     Problem::new(&error::STA_OTHER_DOOR, format!("{}({id})", kind.one()))

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use chengmai_model::{AreaPath, error};
 use chengmai_store::records::sensor_things::{NewEntity, Target};
-use chengmai_wire::devices::DeviceRow;
 use chengmai_wire::sensorthings::{
     self as sta, Draft, Entity, Id, Kind, Link, Relation, Value, shape, time_of,
 };
@@ -18,14 +17,18 @@ use serde_json::{Map, Value as Json};
 
 use super::read::View;
 use super::refused;
-use super::registry::{self, KIND, MEASUREMENT};
-use crate::city::registry::Refused;
+use super::registry::{self, KIND};
 use crate::http::access::Permission;
 use crate::http::problem::{Answer, Problem};
 
 /// What hangs below what, for areas.
-pub(super) const BELOW: [(&str, &str); 3] =
-    [("Thing", "HistoricalLocation"), ("Thing", "Datastream"), ("Datastream", "Observation")];
+pub(super) const BELOW: [(&str, &str); 5] = [
+    ("Thing", "HistoricalLocation"),
+    ("Thing", "Datastream"),
+    ("Thing", "MultiDatastream"),
+    ("Datastream", "Observation"),
+    ("MultiDatastream", "Observation"),
+];
 
 /// Entities that will be made together.
 #[derive(Debug, Default)]
@@ -39,8 +42,8 @@ struct Plan {
     moves: Vec<(usize, i64)>,
 }
 
-/// The neighbour whose draft another one stands in.
-type Parent = Option<(Kind, Target, AreaPath)>;
+/// The neighbour whose draft another one stands in, and the place among its like there.
+type Parent = Option<(Kind, Target, AreaPath, i64)>;
 
 impl View<'_> {
     /// Makes an entity of a document; `of` is the neighbour by whose address it came.
@@ -98,7 +101,7 @@ impl View<'_> {
     async fn make(&self, draft: Draft) -> Answer<Id> {
         let mut plan = Plan::default();
         let root = self.plan(&mut plan, draft, None).await?;
-        let records = self.city.records.sensor_things();
+        let records = self.records();
         let ids = records.insert(&self.caller.user.name, self.now, &plan.new).await?;
         let id_at = |place: usize| ids.get(place).copied().unwrap_or_default();
         let behind = async {
@@ -109,7 +112,8 @@ impl View<'_> {
                 self.locate(*thing, &[id_at(*location)]).await?;
             }
             let drafts = plan.observations.into_iter().map(|(mut draft, place)| {
-                let way = Kind::Observation.way_to(Kind::Datastream);
+                let of = plan.new.get(place).and_then(|new| Kind::from_one(new.kind));
+                let way = of.and_then(|of| Kind::Observation.way_to(of));
                 let datastream = Link::Known(Id::Number(id_at(place)));
                 draft.links.extend(way.map(|way| (way, datastream)));
                 draft
@@ -122,13 +126,25 @@ impl View<'_> {
             made.into_iter().find_map(Result::err).map_or(Ok(()), Err)
         };
         if let Err(problem) = behind.await {
-            // Nothing of it stays when a part of it cannot be.
-            for (entity, &id) in plan.new.iter().zip(&ids) {
+            // Nothing of it stays when a part of it cannot be. Of a set of changes nothing is there yet.
+            for (entity, &id) in plan.new.iter().zip(&ids).filter(|_| self.set.is_none()) {
                 records.remove((entity.kind, id), &BELOW).await?;
             }
             return Err(problem);
         }
+        for (entity, &id) in plan.new.iter().zip(&ids) {
+            self.is_news(entity.kind, id);
+        }
         Ok(Id::Number(id_at(root)))
+    }
+
+    /// Whoever follows it is told.
+    pub(super) fn is_news(&self, kind: &str, id: i64) {
+        match (Kind::from_one(kind), self.set) {
+            (Some(kind), Some(set)) => set.news(kind, id),
+            (Some(kind), None) => self.city.hub.news.entity(kind, id),
+            (None, _) => {}
+        }
     }
 
     /// Adds an entity and what comes with it; its place in the plan.
@@ -142,29 +158,39 @@ impl View<'_> {
             let (kind, mut fields) = (draft.kind, draft.fields);
             let mut known: BTreeMap<Kind, Vec<Entity>> = BTreeMap::new();
             let (mut news, mut links) = (Vec::new(), Vec::new());
-            for (relation, link) in draft.links {
+            let mut properties: Vec<Map<String, Json>> = Vec::new();
+            for (rank, (relation, link)) in (0..).zip(draft.links) {
+                let in_order =
+                    (kind, relation.to) == (Kind::MultiDatastream, Kind::ObservedProperty);
                 match link {
                     Link::Known(id) => {
                         let entity = self.there(relation.to, &id).await?;
-                        let end = (relation.to.one(), Target::Known(number(&entity)?));
+                        let number = number(&entity)?;
+                        let plain = Target::Known(number);
+                        let target = if in_order { Target::Ranked(number, rank) } else { plain };
+                        let end = (relation.to.one(), target);
                         if !links.contains(&end) {
                             links.push(end);
                         }
+                        properties.extend(in_order.then(|| entity.fields.clone()));
                         known.entry(relation.to).or_default().push(entity);
                     }
-                    Link::New(new) => news.push((relation, new)),
+                    Link::New(new) => {
+                        properties.extend(in_order.then(|| new.fields.clone()));
+                        news.push((relation, new, rank));
+                    }
                 }
             }
             let area = match &parent {
-                Some((of, _, area)) if owns(*of, kind) || *of == Kind::Location => area.clone(),
+                Some((of, _, area, _)) if owns(*of, kind) || *of == Kind::Location => area.clone(),
                 _ => self.area_of(kind, &fields, &known, &news).await?,
             };
-            links.extend(parent.as_ref().map(|(of, target, _)| (of.one(), *target)));
+            links.extend(parent.as_ref().map(|(of, target, ..)| (of.one(), *target)));
             let place = plan.new.len();
             let usual = if kind == Kind::HistoricalLocation { self.now.0 } else { 0 };
             let at = time_in(kind, &fields).unwrap_or(usual);
-            let property = news.iter().find(|(way, _)| way.to == Kind::ObservedProperty);
-            let property = property.map(|(_, new)| &new.fields).or_else(|| {
+            let property = news.iter().find(|(way, ..)| way.to == Kind::ObservedProperty);
+            let property = property.map(|(_, new, _)| &new.fields).or_else(|| {
                 known.get(&Kind::ObservedProperty).and_then(|all| all.first()).map(|e| &e.fields)
             });
             if let (Kind::Datastream, Some(property)) = (kind, property)
@@ -173,11 +199,18 @@ impl View<'_> {
                 fields.insert(KIND.to_owned(), measured.into());
                 plan.measuring.push(place);
             }
+            if kind == Kind::MultiDatastream && self.measured_parts(&mut fields, &properties)? {
+                plan.measuring.push(place);
+            }
             plan.new.push(NewEntity {
                 kind: kind.one(),
                 area: area.clone(),
                 name: name_in(&fields),
                 at: chengmai_model::Timestamp(at),
+                rank: parent.as_ref().and_then(|(of, .., rank)| {
+                    let in_order = (*of, kind) == (Kind::MultiDatastream, Kind::ObservedProperty);
+                    in_order.then_some(*rank)
+                }),
                 body: Json::Object(fields).to_string(),
                 links,
             });
@@ -186,12 +219,12 @@ impl View<'_> {
                     plan.moves.push((place, number(thing)?));
                 }
             }
-            for (_, new) in news {
+            for (_, new, rank) in news {
                 if new.kind == Kind::Observation {
                     plan.observations.push((new, place));
                     continue;
                 }
-                let own = Some((kind, Target::New(place), area.clone()));
+                let own = Some((kind, Target::New(place), area.clone(), rank));
                 self.plan(plan, new, own).await?;
             }
             if kind == Kind::Thing {
@@ -203,7 +236,7 @@ impl View<'_> {
     }
 
     /// A neighbour that must be there.
-    async fn there(&self, kind: Kind, id: &Id) -> Answer<Entity> {
+    pub(super) async fn there(&self, kind: Kind, id: &Id) -> Answer<Entity> {
         let found = self.find(kind, id).await?;
         found.ok_or_else(|| Problem::not_found(format!("{}({id})", kind.one())))
     }
@@ -213,10 +246,12 @@ impl View<'_> {
         kind: Kind,
         fields: &Map<String, Json>,
         known: &BTreeMap<Kind, Vec<Entity>>,
-        news: &[(&'static Relation, Draft)],
+        news: &[(&'static Relation, Draft, i64)],
     ) -> Answer<AreaPath> {
         let upward = match kind {
-            Kind::Datastream | Kind::HistoricalLocation => Some(Kind::Thing),
+            Kind::Datastream | Kind::MultiDatastream | Kind::HistoricalLocation => {
+                Some(Kind::Thing)
+            }
             Kind::Observation => Some(Kind::Datastream),
             _ => None,
         };
@@ -224,7 +259,7 @@ impl View<'_> {
             return self.area_of_known(above).await;
         }
         let own = ["location", "feature"].into_iter().find_map(|name| fields.get(name));
-        let new = news.iter().find_map(|(_, new)| new.fields.get("location"));
+        let new = news.iter().find_map(|(_, new, _)| new.fields.get("location"));
         let there = known.get(&Kind::Location).and_then(|all| all.first());
         let there = there.and_then(|location| location.fields.get("location"));
         match own.or(new).or(there).and_then(shape).and_then(|shape| shape.middle()) {
@@ -260,101 +295,13 @@ impl View<'_> {
         let id = number(entity)?;
         let question =
             chengmai_store::records::sensor_things::Question { id: Some(id), ..question };
-        let rows = self.city.records.sensor_things().list(&question).await?;
+        let rows = self.records().list(&question).await?;
         Ok(rows.into_iter().next().map_or_else(|| self.scope.clone(), |row| row.area))
-    }
-
-    /// The kind of the packs that a Datastream measures: by what its ObservedProperty says it is, or is
-    /// called, where unit and sort of result fit.
-    fn measured(
-        &self,
-        fields: &Map<String, Json>,
-        property: &Map<String, Json>,
-    ) -> Answer<Option<String>> {
-        let text = |map: &Map<String, Json>, name: &str| {
-            map.get(name).and_then(Json::as_str).map(str::to_owned)
-        };
-        let registry = self.city.registry.read();
-        let declared = |name: &str| {
-            let kind = registry.kind(registry.kind_index(name)?);
-            kind.declared.then_some(kind)
-        };
-        let said = text(property, "definition").unwrap_or_default();
-        let named = registry::definition("");
-        let meant = said.strip_prefix(named.as_str());
-        let candidates = [meant.map(str::to_owned), Some(said.clone()), text(property, "name")];
-        let found = candidates.into_iter().flatten().find_map(|name| declared(&name));
-        let Some(kind) = found else {
-            return match meant {
-                Some(name) => Err(Problem::new(&error::UNKNOWN_KIND, name)),
-                None => Ok(None),
-            };
-        };
-        let unit = fields.get("unitOfMeasurement");
-        let unit = |name: &str| unit.and_then(|unit| unit.get(name)).and_then(Json::as_str);
-        let fits = ["symbol", "name"]
-            .into_iter()
-            .filter_map(unit)
-            .any(|said| *said == *kind.unit || kind.unit_aliases.iter().any(|alias| alias == said));
-        let number = text(fields, "observationType").is_some_and(|sort| sort == MEASUREMENT);
-        match (fits && number, meant) {
-            (true, _) => Ok(Some(kind.name.to_string())),
-            (false, Some(_)) => {
-                let detail = format!("{} is a number in {}", kind.name, kind.unit);
-                Err(Problem::new(&error::WRONG_UNIT, detail))
-            }
-            (false, None) => Ok(None),
-        }
-    }
-
-    /// Registers the device behind a Datastream, or tells the registry where it is now.
-    pub(super) async fn bind(&self, datastream: i64) -> Answer<()> {
-        let entity = self.there(Kind::Datastream, &Id::Number(datastream)).await?;
-        let Some(kind) = entity.fields.get(KIND).and_then(Json::as_str) else { return Ok(()) };
-        let area = self.area_of_known(&entity).await?;
-        let position = self.position_of(&entity).await?;
-        let row = DeviceRow {
-            line: 1,
-            id: registry::backing_name(datastream),
-            kinds: vec![kind.to_owned()],
-            title: entity.fields.get("name").and_then(Json::as_str).map(str::to_owned),
-            area: chengmai_model::AreaCode::new(area.code()),
-            position,
-            agency: None,
-            period_ms: 0,
-            simulated: false,
-        };
-        self.city.registry.write().import(&row, self.caller.area, self.now).map_err(|refused| {
-            let Refused { code, detail } = refused;
-            Problem::new(code, detail)
-        })?;
-        self.city.registrations_durable().await
-    }
-
-    /// Where the Thing of a Datastream is.
-    async fn position_of(&self, datastream: &Entity) -> Answer<Option<[f64; 2]>> {
-        let location = self.location_of(datastream).await?;
-        let shape = location.as_ref().and_then(|at| at.fields.get("location")).and_then(shape);
-        Ok(shape.and_then(|shape| shape.middle()))
-    }
-
-    /// The Location of the Thing of a Datastream.
-    pub(super) async fn location_of(&self, datastream: &Entity) -> Answer<Option<Entity>> {
-        let mut at = datastream.clone();
-        for to in [Kind::Thing, Kind::Location] {
-            let Some(way) = at.kind.way_to(to) else { return Ok(None) };
-            let found = self.neighbours(std::slice::from_ref(&at), way).await?;
-            match found.into_iter().flatten().next() {
-                Some(next) => at = next,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(at))
     }
 
     /// A Thing is at these Locations from now on.
     pub(super) async fn locate(&self, thing: i64, locations: &[i64]) -> Answer<()> {
-        let records = self.city.records.sensor_things();
+        let records = self.records();
         let entity = self.there(Kind::Thing, &Id::Number(thing)).await?;
         let mut known = BTreeMap::new();
         for &id in locations {
@@ -369,14 +316,16 @@ impl View<'_> {
             locations.iter().map(|&id| (Kind::Location.one(), Target::Known(id))).collect();
         links.push((Kind::Thing.one(), Target::Known(thing)));
         plan.new.push(historical(&area, self.now, links));
-        records.insert(&self.caller.user.name, self.now, &plan.new).await?;
+        let made = records.insert(&self.caller.user.name, self.now, &plan.new).await?;
+        made.iter().for_each(|&id| self.is_news(Kind::HistoricalLocation.one(), id));
         records.set_area((Kind::Thing.one(), thing), &BELOW, &area).await?;
         let end = [thing];
         let ends = (Kind::Thing.one(), &end[..]);
-        let all =
-            records.linked(ends, Kind::Datastream.one(), &self.scope, false, usize::MAX).await?;
-        for (_, datastream) in all {
-            self.bind(datastream.id).await?;
+        for kind in [Kind::Datastream.one(), Kind::MultiDatastream.one()] {
+            let all = records.linked(ends, kind, &self.scope, false, usize::MAX).await?;
+            for (_, datastream) in all {
+                self.bind(datastream.id).await?;
+            }
         }
         Ok(())
     }
@@ -408,6 +357,7 @@ fn historical(
         kind: Kind::HistoricalLocation.one(),
         area: area.clone(),
         name: None,
+        rank: None,
         at: now,
         body: serde_json::json!({"time": now.to_rfc3339()}).to_string(),
         links,
@@ -415,7 +365,7 @@ fn historical(
 }
 
 /// Whether an entity of one kind decides where those of the other belong.
-fn owns(kind: Kind, other: Kind) -> bool {
+pub(super) fn owns(kind: Kind, other: Kind) -> bool {
     BELOW.contains(&(kind.one(), other.one()))
 }
 

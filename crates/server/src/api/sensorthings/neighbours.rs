@@ -135,7 +135,7 @@ impl View<'_> {
             Id::Text(_) => None,
         };
         let ones: Vec<i64> = entities.iter().filter_map(number).collect();
-        let records = self.city.records.sensor_things();
+        let records = self.records();
         let mut groups: BTreeMap<i64, Vec<Entity>> = BTreeMap::new();
         let ends = (kind.one(), ones.as_slice());
         let rows =
@@ -181,7 +181,7 @@ impl View<'_> {
             return Ok(BTreeMap::new());
         }
         let ids: Vec<i64> = entities.iter().filter_map(super::read::foreign_number).collect();
-        let notes = self.city.records.sensor_things().notes(&ids).await?;
+        let notes = self.records().notes(&ids).await?;
         let registry = self.city.registry.read();
         let feature = notes.into_iter().filter_map(|note| {
             let key = registry::key(&registry, to, &Id::Number(note.feature?))?;

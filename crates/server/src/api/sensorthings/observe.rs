@@ -8,12 +8,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chengmai_model::{Reading, StreamId, Timestamp, error};
+use chengmai_model::{Reading, Timestamp, error};
 use chengmai_store::records::sensor_things::{NewEntity, NoteRow, Target};
 use chengmai_wire::Fault;
 use chengmai_wire::sensorthings::{Draft, Entity, Id, Kind, Link, Value, time_of};
 use serde_json::{Map, Value as Json};
 
+use super::bind::kinds_of;
+use super::change_set::{Whose, pending};
 use super::create::{name_in, number, time_in};
 use super::read::View;
 use super::refused;
@@ -30,22 +32,25 @@ const LOOK: Duration = Duration::from_millis(2);
 /// Where the observations of a Datastream go.
 #[derive(Debug, Clone)]
 enum Home {
-    Journal(StreamId),
+    /// Of a kind, by its index.
+    Journal(Whose, u16),
     Records(Entity),
+    /// Several at once: where each part of the result goes besides, and the index of its kind.
+    Parts(Entity, Vec<Option<(Whose, u16)>>),
 }
 
 /// What is known of the Datastreams of a request.
 #[derive(Debug, Default)]
 struct Homes {
-    homes: BTreeMap<i64, Home>,
+    homes: BTreeMap<(Kind, i64), Home>,
     features: BTreeMap<i64, i64>,
 }
 
 /// What one draft becomes.
 #[derive(Debug)]
 enum Made {
-    Reading(Reading, Option<NoteRow>),
-    Entity(NewEntity),
+    Reading(Whose, Timestamp, f64, Option<NoteRow>),
+    Entity(NewEntity, Vec<(Whose, Timestamp, f64)>),
 }
 
 impl View<'_> {
@@ -64,13 +69,16 @@ impl View<'_> {
                 Err(problem) => Err(problem),
             };
             outcomes.push(match made {
-                Ok(Made::Reading(reading, note)) => {
-                    let id = registry::reading(reading.stream, reading.at, reading.value).id;
-                    readings.push(reading);
+                Ok(Made::Reading(whose, at, value, note)) => {
+                    readings.push((whose, at, value));
                     notes.extend(note);
-                    Ok(id)
+                    Ok(match whose {
+                        Whose::Stream(stream) => registry::reading(stream, at, value).id,
+                        Whose::Datastream(id) | Whose::Part(id, _) => pending(id, at),
+                    })
                 }
-                Ok(Made::Entity(entity)) => {
+                Ok(Made::Entity(entity, parts)) => {
+                    readings.extend(parts);
                     entities.push(entity);
                     places.push(outcomes.len());
                     Ok(Id::Number(0))
@@ -78,21 +86,34 @@ impl View<'_> {
                 Err(problem) => Err(problem),
             });
         }
-        let records = self.city.records.sensor_things();
+        let records = self.records();
         if !notes.is_empty() {
             // First: a note without a reading is never shown, a reading without its note would be wrong.
             records.note(&notes).await?;
         }
-        if let Some(last) = readings.last().copied() {
-            let durable = self.city.make_durable(readings).await;
-            durable.map_err(|refusal| stopped(self.city, refusal))?;
-            self.seen(last).await?;
+        if let Some(set) = self.set {
+            set.readings(readings);
+        } else {
+            let known = |(whose, at, value)| match whose {
+                Whose::Stream(stream) => Some(Reading { stream, at, value }),
+                Whose::Datastream(_) | Whose::Part(..) => None,
+            };
+            self.keep(readings.into_iter().filter_map(known).collect()).await?;
         }
         let ids = records.insert(&self.caller.user.name, self.now, &entities).await?;
         for (place, id) in places.into_iter().zip(ids) {
+            self.is_news(Kind::Observation.one(), id);
             outcomes[place] = Ok(Id::Number(id));
         }
         Ok(outcomes)
+    }
+
+    /// Puts readings on disk.
+    pub(super) async fn keep(&self, readings: Vec<Reading>) -> Answer<()> {
+        let Some(last) = readings.last().copied() else { return Ok(()) };
+        let durable = self.city.make_durable(readings).await;
+        durable.map_err(|refusal| stopped(self.city, refusal))?;
+        if self.shows { self.seen(last).await } else { Ok(()) }
     }
 
     async fn made(&self, draft: Draft, homes: &mut Homes) -> Answer<Made> {
@@ -102,11 +123,11 @@ impl View<'_> {
                 _ => None,
             })
         };
-        let datastream = link(Kind::Datastream);
-        let datastream =
-            datastream.ok_or_else(|| incomplete("an Observation needs a Datastream"))?;
-        let Id::Number(id) = datastream else {
-            return Err(Problem::not_found(format!("Datastream({datastream})")));
+        let of = [Kind::Datastream, Kind::MultiDatastream];
+        let of = of.into_iter().find_map(|kind| Some((kind, link(kind)?)));
+        let (kind, of) = of.ok_or_else(|| incomplete("an Observation needs a Datastream"))?;
+        let Id::Number(id) = of else {
+            return Err(Problem::not_found(format!("{}({of})", kind.one())));
         };
         let feature = match link(Kind::FeatureOfInterest) {
             Some(feature) => {
@@ -116,22 +137,103 @@ impl View<'_> {
             }
             None => None,
         };
-        match self.home(id, homes).await? {
-            Home::Journal(stream) => self.reading(stream, draft.fields, feature),
+        match self.home((kind, id), homes).await? {
+            Home::Journal(whose, kind) => self.reading(whose, kind, draft.fields, feature),
             Home::Records(datastream) => {
                 let feature = match feature {
                     Some(feature) => feature,
                     None => self.usual_feature(&datastream, id, homes).await?,
                 };
-                self.entry(draft.fields, &datastream, feature).await
+                Ok(Made::Entity(self.entry(draft.fields, &datastream, feature).await?, Vec::new()))
+            }
+            Home::Parts(multi, homes_of_parts) => {
+                let feature = match feature {
+                    Some(feature) => feature,
+                    None => self.usual_feature(&multi, id, homes).await?,
+                };
+                let entity = self.entry(draft.fields, &multi, feature).await?;
+                let parts = self.parts(&entity, &multi, &homes_of_parts)?;
+                Ok(Made::Entity(entity, parts))
             }
         }
     }
 
-    async fn home(&self, id: i64, homes: &mut Homes) -> Answer<Home> {
-        if let Some(home) = homes.homes.get(&id) {
+    /// The readings that parts of a result are besides.
+    fn parts(
+        &self,
+        entity: &NewEntity,
+        multi: &Entity,
+        homes: &[Option<(Whose, u16)>],
+    ) -> Answer<Vec<(Whose, Timestamp, f64)>> {
+        let fields: Map<String, Json> = serde_json::from_str(&entity.body).unwrap_or_default();
+        let sorts = multi.fields.get("multiObservationDataTypes").and_then(Json::as_array);
+        let wanted = sorts.map_or(0, Vec::len);
+        let parts = fields.get("result").and_then(Json::as_array);
+        let parts = parts.filter(|parts| parts.len() == wanted);
+        let parts =
+            parts.ok_or_else(|| incomplete(&format!("the result is a list of {wanted}")))?;
+        let registry = self.city.registry.read();
+        let mut readings = Vec::new();
+        for (part, home) in parts.iter().zip(homes.iter().chain(std::iter::repeat(&None))) {
+            let Some((whose, kind)) = home else { continue };
+            if part.is_null() {
+                continue;
+            }
+            let kind = registry.kind(*kind);
+            let not_one = || incomplete(&format!("{} is a number in {}", kind.name, kind.unit));
+            let value = part.as_f64().ok_or_else(not_one)?;
+            check_value(kind.range, self.now, entity.at, value)?;
+            readings.push((*whose, entity.at, value));
+        }
+        Ok(readings)
+    }
+
+    /// Where the parts of a MultiDatastream's results go.
+    async fn parts_home(&self, id: i64) -> Answer<Home> {
+        let found = self.find(Kind::MultiDatastream, &Id::Number(id)).await?;
+        let multi = found.ok_or_else(|| Problem::not_found(format!("MultiDatastream({id})")))?;
+        let kinds: Vec<Option<u16>> = {
+            let registry = self.city.registry.read();
+            let index = |kind: Option<&str>| kind.and_then(|kind| registry.kind_index(kind));
+            kinds_of(&multi).into_iter().map(index).collect()
+        };
+        let is_there = || self.city.registry.read().find(&registry::parts_name(id)).is_some();
+        if kinds.iter().any(Option::is_some) && self.set.is_none() && !is_there() {
+            self.bind(id).await?;
+        }
+        let speaker = speaker(self.city, self.caller)?;
+        if speaker.is_one_device() {
+            return Err(Problem::new(&error::FORBIDDEN, "the token is another device's"));
+        }
+        let registry = self.city.registry.read();
+        let mut parts = Vec::with_capacity(kinds.len());
+        for kind in kinds {
+            let Some(kind) = kind else {
+                parts.push(None);
+                continue;
+            };
+            let stream = registry::part_stream(&registry, id, kind);
+            if let Some(stream) = stream {
+                check_scope(&registry, speaker, stream)?;
+            }
+            parts.push(Some((stream.map_or(Whose::Part(id, kind), Whose::Stream), kind)));
+        }
+        Ok(Home::Parts(multi, parts))
+    }
+
+    async fn home(&self, (kind, id): (Kind, i64), homes: &mut Homes) -> Answer<Home> {
+        if let Some(home) = homes.homes.get(&(kind, id)) {
             return Ok(home.clone());
         }
+        let home = match kind {
+            Kind::MultiDatastream => self.parts_home(id).await?,
+            _ => self.single_home(id).await?,
+        };
+        homes.homes.insert((kind, id), home.clone());
+        Ok(home)
+    }
+
+    async fn single_home(&self, id: i64) -> Answer<Home> {
         let found = self.find(Kind::Datastream, &Id::Number(id)).await?;
         let entity = found.ok_or_else(|| Problem::not_found(format!("Datastream({id})")))?;
         let stream =
@@ -140,27 +242,32 @@ impl View<'_> {
                 _ => registry::backing_stream(&self.city.registry.read_recursive(), id),
             };
         let mut behind = stream();
-        if behind.is_none() && entity.fields.contains_key(KIND) {
+        let measured = entity.fields.get(KIND).and_then(Json::as_str);
+        if behind.is_none() && measured.is_some() && self.set.is_none() {
             // The program ended between making the Datastream and registering its device.
             self.bind(id).await?;
             behind = stream();
         }
         let speaker = speaker(self.city, self.caller)?;
-        match behind {
-            Some(stream) => check_scope(&self.city.registry.read(), speaker, stream)?,
-            None if speaker.is_one_device() => {
+        let registry = self.city.registry.read();
+        let home = match (behind, measured.and_then(|kind| registry.kind_index(kind))) {
+            (Some(stream), _) => {
+                check_scope(&registry, speaker, stream)?;
+                Home::Journal(Whose::Stream(stream), registry.stream(stream).kind)
+            }
+            (None, _) if speaker.is_one_device() => {
                 return Err(Problem::new(&error::FORBIDDEN, "the token is another device's"));
             }
-            None => {}
-        }
-        let home = behind.map_or_else(|| Home::Records(entity.clone()), Home::Journal);
-        homes.homes.insert(id, home.clone());
+            (None, Some(kind)) => Home::Journal(Whose::Datastream(id), kind),
+            (None, None) => Home::Records(entity.clone()),
+        };
         Ok(home)
     }
 
     fn reading(
         &self,
-        stream: StreamId,
+        whose: Whose,
+        kind: u16,
         mut fields: Map<String, Json>,
         feature: Option<i64>,
     ) -> Answer<Made> {
@@ -176,18 +283,20 @@ impl View<'_> {
         }
         {
             let registry = self.city.registry.read();
-            let kind = registry.kind(registry.stream(stream).kind);
-            check_value(kind.range, self.now, at, value)?;
+            check_value(registry.kind(kind).range, self.now, at, value)?;
         }
-        let reading = Reading { stream, at, value };
         if fields.is_empty() && feature.is_none() {
-            return Ok(Made::Reading(reading, None));
+            return Ok(Made::Reading(whose, at, value, None));
         }
-        let Id::Number(observation) = registry::reading(stream, at, value).id else {
+        let id = match whose {
+            Whose::Stream(stream) => registry::reading(stream, at, value).id,
+            Whose::Datastream(id) | Whose::Part(id, _) => pending(id, at),
+        };
+        let Id::Number(observation) = id else {
             return Err(incomplete("of this stream only time and number are kept"));
         };
         let body = Json::Object(fields).to_string();
-        Ok(Made::Reading(reading, Some(NoteRow { observation, feature, body })))
+        Ok(Made::Reading(whose, at, value, Some(NoteRow { observation, feature, body })))
     }
 
     async fn entry(
@@ -195,22 +304,23 @@ impl View<'_> {
         mut fields: Map<String, Json>,
         datastream: &Entity,
         feature: i64,
-    ) -> Answer<Made> {
+    ) -> Answer<NewEntity> {
         let now = self.now.to_rfc3339();
         fields.entry("phenomenonTime").or_insert_with(|| now.into());
         fields.entry("resultTime").or_insert(Json::Null);
         let at = time_in(Kind::Observation, &fields).unwrap_or(self.now.0);
-        Ok(Made::Entity(NewEntity {
+        Ok(NewEntity {
             kind: Kind::Observation.one(),
             area: self.area_of_known(datastream).await?,
             name: None,
+            rank: None,
             at: Timestamp(at),
             body: Json::Object(fields).to_string(),
             links: vec![
-                (Kind::Datastream.one(), Target::Known(number(datastream)?)),
+                (datastream.kind.one(), Target::Known(number(datastream)?)),
                 (Kind::FeatureOfInterest.one(), Target::Known(feature)),
             ],
-        }))
+        })
     }
 
     /// What observations of a Datastream are about when none says so: the place of its Thing. It is made
@@ -229,7 +339,7 @@ impl View<'_> {
     }
 
     async fn feature_at(&self, place: i64, location: &Entity) -> Answer<i64> {
-        let records = self.city.records.sensor_things();
+        let records = self.records();
         let (kind, end) = (Kind::FeatureOfInterest, [place]);
         let ends = (Kind::Location.one(), &end[..]);
         let known = records.linked(ends, kind.one(), &self.scope, true, 1).await?;
@@ -243,17 +353,19 @@ impl View<'_> {
             kind: kind.one(),
             area: self.area_of_known(location).await?,
             name: name_in(&fields),
+            rank: None,
             at: Timestamp(0),
             body: Json::Object(fields).to_string(),
             links: vec![(Kind::Location.one(), Target::Known(place))],
         };
         let ids = records.insert(&self.caller.user.name, self.now, &[new]).await?;
+        ids.iter().for_each(|&id| self.is_news(kind.one(), id));
         ids.first().copied().ok_or_else(|| Problem::new(&error::INTERNAL, "no feature"))
     }
 
     /// Waits until a reading can be asked for, since clients ask at once for what they made. It is on disk
     /// already, so the answer does not depend on it.
-    async fn seen(&self, reading: Reading) -> Answer<()> {
+    pub(super) async fn seen(&self, reading: Reading) -> Answer<()> {
         let span = (reading.at.0, reading.at.0.saturating_add(1));
         let look = async {
             while self.readings(reading.stream, span, 1).await?.is_empty() {

@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chengmai_model::error;
 use chengmai_model::{AreaPath, StreamId, Timestamp};
-use chengmai_store::records::sensor_things::{EntityRow, Question};
+use chengmai_store::records::sensor_things::{EntityRow, Question, SensorThings};
 use chengmai_wire::sensorthings::{
     Collection, Entity, Expr, Id, Kind, Narrow, Next, Options, Order, Relation, Step, holds,
     narrow, order_by,
 };
 
+use super::change_set::ChangeSet;
 use super::registry::{self, CITY, Key};
 use crate::city::City;
 use crate::city::registry::Registry;
@@ -39,6 +40,10 @@ pub(super) struct View<'a> {
     pub(super) caller: &'a Caller,
     pub(super) scope: AreaPath,
     pub(super) now: Timestamp,
+    /// An answer waits until what it made can be asked for.
+    pub(super) shows: bool,
+    /// What all changes are a part of.
+    pub(super) set: Option<&'a ChangeSet>,
     left: AtomicUsize,
 }
 
@@ -106,7 +111,27 @@ impl<'a> View<'a> {
             caller,
             scope: AreaPath::of(&city.areas, caller.area),
             now: clock::now(),
+            shows: true,
+            set: None,
             left: AtomicUsize::new(WORK_MAX),
+        }
+    }
+
+    /// For one who does not ask at once for what was made: durable is enough.
+    pub(super) fn unseen(self) -> Self {
+        Self { shows: false, ..self }
+    }
+
+    /// The same within a set of changes.
+    pub(super) fn within(self, set: Option<&'a ChangeSet>) -> Self {
+        Self { set, ..self }
+    }
+
+    /// What clients made.
+    pub(super) fn records(&self) -> SensorThings<'_> {
+        match self.set {
+            Some(set) => set.things(&self.city.records),
+            None => self.city.records.sensor_things(),
         }
     }
 
@@ -167,7 +192,7 @@ impl<'a> View<'a> {
         match key {
             Key::Stored(id) => {
                 let question = Question { id: Some(id), limit: 1, ..self.question(kind) };
-                let rows = self.city.records.sensor_things().list(&question).await?;
+                let rows = self.records().list(&question).await?;
                 let mut found = self.stored(kind, rows).await?;
                 Ok(found.pop())
             }
@@ -224,10 +249,10 @@ impl<'a> View<'a> {
                 entity
             })
             .collect();
-        if kind == Kind::Datastream && !rows.is_empty() {
+        if matches!(kind, Kind::Datastream | Kind::MultiDatastream) && !rows.is_empty() {
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
             let ends = (kind.one(), ids.as_slice());
-            let records = self.city.records.sensor_things();
+            let records = self.records();
             for (id, first, last) in records.spans(ends, Kind::Observation.one()).await? {
                 let text = format!("{}/{}", first.to_rfc3339(), last.to_rfc3339());
                 if let Some(entity) = entities.iter_mut().find(|one| one.id == Id::Number(id)) {
@@ -266,7 +291,7 @@ impl<'a> View<'a> {
     /// Adds what was said of readings besides their value.
     pub(super) async fn annotate(&self, entities: &mut [Entity]) -> Answer<()> {
         let ids: Vec<i64> = entities.iter().filter_map(foreign_number).collect();
-        let notes = self.city.records.sensor_things().notes(&ids).await?;
+        let notes = self.records().notes(&ids).await?;
         let mut notes: BTreeMap<i64, _> =
             notes.into_iter().map(|note| (note.observation, note)).collect();
         for entity in entities {
@@ -362,29 +387,6 @@ impl<'a> View<'a> {
         found.extend(keyed.into_iter().map(|(_, one)| one));
     }
 
-    /// How many a source has, where that is known without going through them.
-    async fn count_all(&self, source: &Source) -> Answer<Option<u64>> {
-        let Source::All(kind) = *source else { return Ok(None) };
-        let registered = {
-            let registry = self.city.registry.read();
-            match kind {
-                Kind::Sensor | Kind::ObservedProperty => registry.kinds().len(),
-                Kind::Thing => {
-                    let devices = registry.devices(self.caller.area);
-                    devices.filter(|(_, device)| registry::backed(*device).is_none()).count()
-                }
-                Kind::Datastream => {
-                    let devices = registry.devices(self.caller.area);
-                    let devices = devices.filter(|(_, device)| registry::backed(*device).is_none());
-                    devices.map(|(_, device)| device.streams().count()).sum()
-                }
-                _ => return Ok(None),
-            }
-        };
-        let stored = self.city.records.sensor_things().count(&self.question(kind)).await?;
-        Ok(Some(stored + registered as u64))
-    }
-
     /// The next entities of a source from a mark on.
     async fn batch(
         &self,
@@ -411,11 +413,7 @@ impl<'a> View<'a> {
             question.linked = Some((of.one(), *id));
         }
         let of_words = matches!(source, Source::Of(_, Id::Text(_), _));
-        let rows = if of_words {
-            Vec::new()
-        } else {
-            self.city.records.sensor_things().list(&question).await?
-        };
+        let rows = if of_words { Vec::new() } else { self.records().list(&question).await? };
         let marks: Vec<Mark> =
             rows.iter().map(|row| Mark { registry: false, at: row.at.0, id: row.id }).collect();
         let resume = match marks.last() {
@@ -434,12 +432,15 @@ fn not_found(step: &Step) -> Problem {
 /// Devices behind a client's Datastream are not shown as Things: the client's Thing is.
 pub(super) fn is_behind(registry: &Registry, kind: Kind, key: Key) -> bool {
     let device = match (kind, key) {
+        (Kind::FeatureOfInterest, Key::Device(device)) => {
+            return registry::has_parts(registry.device(device));
+        }
         (Kind::FeatureOfInterest, _) => return false,
         (_, Key::Device(device)) => device,
         (_, Key::Stream(stream)) => registry.stream(stream).device,
         _ => return false,
     };
-    registry::backed(registry.device(device)).is_some()
+    registry::is_backing(registry.device(device))
 }
 
 /// The number of a reading's id.

@@ -11,6 +11,29 @@ use super::registry::{self, CITY, Key};
 use crate::http::problem::Answer;
 
 impl View<'_> {
+    /// How many a source has, where that is known without going through them.
+    pub(super) async fn count_all(&self, source: &Source) -> Answer<Option<u64>> {
+        let Source::All(kind) = *source else { return Ok(None) };
+        let registered = {
+            let registry = self.city.registry.read();
+            match kind {
+                Kind::Sensor | Kind::ObservedProperty => registry.kinds().len(),
+                Kind::Thing => {
+                    let devices = registry.devices(self.caller.area);
+                    devices.filter(|(_, device)| !registry::is_backing(*device)).count()
+                }
+                Kind::Datastream => {
+                    let devices = registry.devices(self.caller.area);
+                    let devices = devices.filter(|(_, device)| !registry::is_backing(*device));
+                    devices.map(|(_, device)| device.streams().count()).sum()
+                }
+                _ => return Ok(None),
+            }
+        };
+        let stored = self.records().count(&self.question(kind)).await?;
+        Ok(Some(stored + registered as u64))
+    }
+
     pub(super) async fn registry_batch(
         &self,
         source: &Source,
@@ -28,16 +51,18 @@ impl View<'_> {
         };
         match (source, of) {
             (Source::All(Kind::Observation), _) => self.readings_of_all(narrow, mark, most).await,
+            (Source::All(Kind::MultiDatastream), _) => Ok((Vec::new(), None)),
             (Source::All(_), _) => Ok(self.all(kind, narrow, mark, most)),
             (_, None) => Ok((Vec::new(), None)),
             (_, Some(of)) if kind == Kind::Observation => {
                 let streams = self.streams_of(of);
                 self.readings_of(&streams, narrow, mark, most, None).await
             }
+            (_, Some(Key::Kind(_))) if kind == Kind::MultiDatastream => Ok((Vec::new(), None)),
             (_, Some(Key::Kind(index))) => Ok(self.streams_page(Some(index), mark, most)),
             (Source::Of(of_kind, _, relation), Some(of)) => {
                 let ones: Vec<i64> = number.into_iter().collect();
-                let links = self.city.records.sensor_things();
+                let links = self.records();
                 let foreign = links.foreign((of_kind.one(), &ones), kind.one(), CITY).await?;
                 let keys = {
                     let registry = self.city.registry.read();
@@ -134,9 +159,13 @@ impl View<'_> {
             registry::streams(&registry, self.caller.area, None, from, most)
         };
         let reported: Vec<StreamId> = {
+            let registry = self.city.registry.read();
             let engine = self.city.engine.read();
+            let whole = |stream: StreamId| {
+                !registry::has_parts(registry.device(registry.stream(stream).device))
+            };
             let ids = ids.into_iter().map(StreamId);
-            ids.filter(|&stream| engine.stream(stream).last.is_some()).collect()
+            ids.filter(|&s| engine.stream(s).last.is_some() && whole(s)).collect()
         };
         self.readings_of(&reported, narrow, mark, most, resume).await
     }

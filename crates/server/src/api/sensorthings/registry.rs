@@ -29,6 +29,8 @@ const LISTED_MAX: usize = 20_000;
 const LOOKED_OVER_MAX: u32 = 2_000_000;
 /// Names of devices behind Datastreams that clients made begin with this; the Datastream's id follows.
 const BACKING: &str = "sta:";
+/// The same of MultiDatastreams: a stream of such a device has one part of each result.
+const BACKING_MANY: &str = "sta:m";
 /// What a number measured is called.
 pub(super) const MEASUREMENT: &str =
     "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement";
@@ -36,6 +38,11 @@ pub(super) const MEASUREMENT: &str =
 pub(super) const GEOJSON: &str = "application/geo+json";
 /// Under which name an entity tells the kind its readings are of.
 pub(super) const KIND: &str = "@chengmai.kind";
+/// The same of a MultiDatastream: a list, with null for parts of no kind.
+pub(super) const KINDS: &str = "@chengmai.kinds";
+/// What several numbers measured at once are called.
+pub(super) const COMPLEX: &str =
+    "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_ComplexObservation";
 
 /// What an id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,11 +64,14 @@ pub(super) fn key(registry: &Registry, kind: Kind, id: &Id) -> Option<Key> {
     }
     if kind == Kind::Observation {
         let (stream, at) = reading_of(id)?;
-        return registry.kind_of(stream.0).map(|_| Key::Reading(stream, at));
+        registry.kind_of(stream.0)?;
+        let is_part = has_parts(registry.device(registry.stream(stream).device));
+        return (!is_part).then_some(Key::Reading(stream, at));
     }
     let Id::Number(number) = *id else { return None };
     let dense = u32::try_from(number - CITY).ok();
     match kind {
+        Kind::MultiDatastream => None,
         Kind::Sensor | Kind::ObservedProperty => {
             let known = registry.kinds().iter().position(|kind| hashed(&kind.name) == number)?;
             u16::try_from(known).ok().map(Key::Kind)
@@ -129,6 +139,26 @@ pub(super) fn backing_name(datastream: i64) -> String {
 /// The Datastream that a device stands behind, if a client made it.
 pub(super) fn backed(device: Device<'_>) -> Option<i64> {
     device.name().strip_prefix(BACKING)?.parse().ok()
+}
+
+/// Whether a device stands behind something that a client made.
+pub(super) fn is_backing(device: Device<'_>) -> bool {
+    device.name().starts_with(BACKING)
+}
+
+/// Whether a device has the parts of what is observed at once: those are no Observations of their own.
+pub(super) fn has_parts(device: Device<'_>) -> bool {
+    device.name().starts_with(BACKING_MANY)
+}
+
+/// Name of the device behind a client's MultiDatastream.
+pub(super) fn parts_name(multi: i64) -> String {
+    format!("{BACKING_MANY}{multi}")
+}
+
+/// The stream behind a part of a client's MultiDatastream.
+pub(super) fn part_stream(registry: &Registry, multi: i64, kind: u16) -> Option<StreamId> {
+    registry.stream_of(registry.find(&parts_name(multi))?, kind)
 }
 
 /// The stream behind a client's Datastream.

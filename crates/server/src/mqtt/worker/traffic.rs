@@ -35,7 +35,10 @@ impl<S: MqttSink> Worker<S> {
             let stalled = peer.stalled.is_some();
             self.peers[place as usize] = Some(peer);
             match served {
-                Ok(()) => self.queue(place),
+                Ok(()) => {
+                    self.tell(place);
+                    self.queue(place);
+                }
                 Err(ended) => self.end(place, ended),
             }
             if stalled {
@@ -181,11 +184,25 @@ impl<S: MqttSink> Worker<S> {
             {
                 return Err(Ended::Malformed);
             }
+            (Stage::Open(permit), Inbound::Publish { .. }) if !self.sink.may_send(permit) => {
+                return Err(Ended::Forbidden);
+            }
             (Stage::Open(permit), Inbound::Publish { id, exactly_once, message }) => {
                 let receipt = Receipt { place, serial: peer.serial, id, exactly_once };
                 let permit = Arc::clone(permit);
                 peer.in_flight += 1;
                 self.pass_on(permit, message, receipt);
+            }
+            (Stage::Open(permit), Inbound::Subscribe { id, topics }) => {
+                let permit = Arc::clone(permit);
+                self.ask(place, peer, permit, id, topics);
+            }
+            (Stage::Open(_), Inbound::Unsubscribe { id, topics }) => {
+                let was = match &peer.listening {
+                    Some(listening) => self.sink.unfollow(listening.ear.number(), &topics),
+                    None => vec![false; topics.len()],
+                };
+                peer.protocol.unsubscribed(id, &was, &mut self.answers)?;
             }
             (Stage::Open(_), inbound) => {
                 if matches!(inbound, Inbound::Disconnect { wants_will: false }) {
@@ -212,7 +229,7 @@ impl<S: MqttSink> Worker<S> {
     pub(super) fn send_will(&mut self, place: u32, ended: Ended) {
         let Some(peer) = &mut self.peers[place as usize] else { return };
         let (Some(will), Stage::Open(permit)) = (peer.will.take(), &peer.stage) else { return };
-        if ended != Ended::Stopping {
+        if ended != Ended::Stopping && self.sink.may_send(permit) {
             let permit = Arc::clone(permit);
             let receipt = Receipt { place, serial: peer.serial, id: None, exactly_once: false };
             peer.in_flight += 1;
@@ -294,7 +311,7 @@ impl<S: MqttSink> Worker<S> {
     }
 
     /// Sends what stands in `answers`, or ends the connection; then it may go on.
-    fn answer(&mut self, place: u32, outcome: Result<(), Ended>) {
+    pub(super) fn answer(&mut self, place: u32, outcome: Result<(), Ended>) {
         let Some(peer) = &mut self.peers[place as usize] else { return };
         let outcome = outcome.and_then(|()| peer.send(&self.answers, self.now.tick));
         let stalled = peer.stalled.is_some();

@@ -15,6 +15,7 @@ fn new(kind: &'static str, area: &str, name: &str, minutes: i64) -> NewEntity {
         name: Some(name.into()),
         at: if minutes == 0 { Timestamp(0) } else { at(minutes) },
         body: format!("{{\"name\":\"{name}\"}}"),
+        rank: None,
         links: Vec::new(),
     }
 }
@@ -178,6 +179,61 @@ async fn a_note_is_kept_once_and_the_later_one_counts() {
         things.note(&[note(Some(7), "{\"a\":1}")]).await.unwrap();
         assert_eq!(things.notes(&[1, i64::MAX]).await.unwrap(), [note(Some(7), "{\"a\":1}")]);
         assert_eq!(things.notes(&[]).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_done_together_is_seen_within_and_by_nobody_else_until_it_is_done() {
+    on_both(async |records| {
+        let things = records.sensor_things();
+        let known = things.insert("ann", at(0), &[new("Thing", TOWN, "a", 0)]).await.unwrap()[0];
+        for done in [false, true] {
+            let set = things.together().await.unwrap();
+            let within = set.things(&records);
+            within.insert("ann", at(0), &[new("Thing", TOWN, "b", 0)]).await.unwrap();
+            within.update(known, Some("c"), "{}").await.unwrap();
+            assert_eq!(within.list(&all("Thing", TOWN)).await.unwrap().len(), 2);
+            assert_eq!(within.count(&all("Thing", TOWN)).await.unwrap(), 2);
+            assert_eq!(things.list(&all("Thing", TOWN)).await.unwrap().len(), 1, "from outside");
+            if done {
+                set.commit().await.unwrap();
+            } else {
+                drop(set);
+            }
+            let rows = things.list(&all("Thing", TOWN)).await.unwrap();
+            let changed = rows.iter().any(|row| row.body == "{}");
+            assert_eq!((rows.len(), changed), if done { (2, true) } else { (1, false) });
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn neighbours_of_one_that_orders_them_come_in_that_order_page_by_page() {
+    on_both(async |records| {
+        let things = records.sensor_things();
+        let properties = ["a", "b", "c"].map(|name| new("ObservedProperty", TOWN, name, 0));
+        let ids = things.insert("ann", at(0), &properties).await.unwrap();
+        let ranked = (0..).zip(ids.iter().rev());
+        let ranked: Vec<_> =
+            ranked.map(|(rank, &id)| ("ObservedProperty", Target::Ranked(id, rank))).collect();
+        let multi = linked(new("MultiDatastream", TOWN, "m", 0), &ranked);
+        let last =
+            linked(new("ObservedProperty", TOWN, "d", 0), &[("MultiDatastream", Target::New(0))]);
+        let last = NewEntity { rank: Some(3), ..last };
+        let made = things.insert("ann", at(0), &[multi, last]).await.unwrap();
+        let mut question = Question {
+            linked: Some(("MultiDatastream", made[0])),
+            limit: 1,
+            ..all("ObservedProperty", TOWN)
+        };
+        let mut seen = Vec::new();
+        while let Some(row) = things.list(&question).await.unwrap().pop() {
+            question.behind = Some((row.at.0, row.id));
+            seen.push(row.body);
+        }
+        assert_eq!(seen, ["c", "b", "a", "d"].map(|name| format!("{{\"name\":\"{name}\"}}")));
     })
     .await;
 }
