@@ -55,6 +55,7 @@ pub mod settings;
 mod sql;
 pub mod subscriptions;
 pub mod tokens;
+pub mod transit;
 pub mod users;
 pub mod warnings;
 mod words;
@@ -249,6 +250,11 @@ impl Records {
     /// Drafts 拟办.
     pub fn drafts(&self) -> drafts::Drafts<'_> {
         drafts::Drafts(self)
+    }
+
+    /// Names of timetables.
+    pub fn transit(&self) -> transit::Transit<'_> {
+        transit::Transit(self)
     }
 
     /// Agencies 责任单位.

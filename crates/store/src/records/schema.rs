@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     IDENTITIES,
     DRAFTS,
     ALERTS,
+    TRANSIT,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -424,4 +425,11 @@ CREATE TABLE outside_level (
 CREATE INDEX outside_level_thread ON outside_level (sender, thread);
 CREATE INDEX outside_level_until ON outside_level (until) WHERE level > 0;
 CREATE INDEX outside_level_untold ON outside_level (device) WHERE told = 0;
+";
+
+/// What people call the routes and trips of a feed, and which import said so.
+const TRANSIT: &str = r"
+CREATE TABLE transit_name (
+    feed TEXT NOT NULL, sort TEXT NOT NULL CHECK (sort IN ('route', 'trip')), id TEXT NOT NULL,
+    name TEXT NOT NULL, import TEXT NOT NULL, PRIMARY KEY (feed, sort, id)) WITHOUT ROWID;
 ";
