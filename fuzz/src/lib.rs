@@ -16,6 +16,7 @@ mod mutate;
 mod proof;
 mod sensorthings;
 mod text;
+mod transit;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ const fn target(name: &'static str, made: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -
 }
 
 /// All of them.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 23] = [
     target("line-protocol", Vec::new, text::line_protocol),
     target("observations-json", Vec::new, text::observations_json),
     target("observations-ndjson", Vec::new, text::observations_ndjson),
@@ -60,6 +61,8 @@ pub const TARGETS: [Target; 21] = [
     target("cql2", Vec::new, maps::filter),
     target("features", Vec::new, maps::query),
     target("cap", cap::made, cap::message),
+    target("gtfs-realtime", transit::message_made, transit::message),
+    target("gtfs", transit::timetable_made, transit::timetable),
     target("sensorthings", Vec::new, sensorthings::request),
     target("mcp", Vec::new, mcp::message),
     target("journal", files::journal_made, files::journal),

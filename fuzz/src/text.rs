@@ -11,7 +11,7 @@ use chengmai_wire::{Decoded, Fault, areas, devices, gateway as columns};
 use crate::Trait;
 
 /// Fails on a fault outside the body and on values that must not come out.
-struct Strict<'b> {
+pub(crate) struct Strict<'b> {
     body: &'b [u8],
     taken: u64,
     faults: u64,
@@ -20,7 +20,7 @@ struct Strict<'b> {
 }
 
 impl<'b> Strict<'b> {
-    fn new(body: &'b [u8]) -> Self {
+    pub(crate) fn new(body: &'b [u8]) -> Self {
         Self { body, taken: 0, faults: 0, reasons: 0 }
     }
 
@@ -40,7 +40,7 @@ impl<'b> Strict<'b> {
         self.reasons << 16 | bucket(self.taken) << 8 | bucket(self.faults)
     }
 
-    fn decoded<T>(mut self, decoded: &Decoded<T>) -> Trait {
+    pub(crate) fn decoded<T>(mut self, decoded: &Decoded<T>) -> Trait {
         self.taken = decoded.rows.len() as u64;
         decoded.faults.iter().for_each(|fault| self.refused(fault));
         self.answer()

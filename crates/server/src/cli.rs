@@ -124,6 +124,19 @@ pub(crate) enum ImportWhat {
         #[command(flatten)]
         to: Target,
     },
+    /// Stops of a timetable (GTFS) into a running city as devices, and the names of its routes and trips
+    ///
+    /// Example: chengmai import gtfs timetable.zip --feed bus --token cm_…
+    /// Reads stops.txt, routes.txt and trips.txt of a ZIP or a folder. Run again, it changes what changed.
+    Gtfs {
+        /// ZIP file or folder
+        file: PathBuf,
+        /// Feed whose vehicles it is the timetable of, as a pack names it
+        #[arg(long)]
+        feed: String,
+        #[command(flatten)]
+        to: Target,
+    },
     /// Service requests of another city into a running city, as cases
     Cases {
         /// CSV file as that city publishes it

@@ -19,6 +19,7 @@ use crate::http::problem::{Answer, Problem};
 mod columns;
 mod lines;
 mod rows;
+pub(crate) mod transit;
 
 pub(crate) use columns::{number_streams, take_columns};
 pub(crate) use lines::take_lines;

@@ -56,6 +56,7 @@ mod sql;
 pub mod subscriptions;
 pub mod tokens;
 mod transfer;
+pub mod transit;
 pub mod users;
 pub mod warnings;
 mod words;
@@ -274,6 +275,11 @@ impl Records {
     /// Drafts 拟办.
     pub fn drafts(&self) -> drafts::Drafts<'_> {
         drafts::Drafts(self)
+    }
+
+    /// Names of timetables.
+    pub fn transit(&self) -> transit::Transit<'_> {
+        transit::Transit(self)
     }
 
     /// Agencies 责任单位.

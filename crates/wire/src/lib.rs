@@ -15,6 +15,8 @@ pub mod error;
 pub mod features;
 pub mod gateway;
 pub mod geo_report;
+pub mod gtfs;
+pub mod gtfs_realtime;
 pub mod line_protocol;
 pub mod mcp;
 pub mod mqtt;

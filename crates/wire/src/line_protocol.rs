@@ -38,6 +38,10 @@ pub enum Precision {
     Milliseconds,
     /// `s`.
     Seconds,
+    /// `m`, which clients of InfluxDB 1 know.
+    Minutes,
+    /// `h`, the same.
+    Hours,
 }
 
 impl Precision {
@@ -48,6 +52,8 @@ impl Precision {
             "us" | "u" | "µs" => Some(Self::Microseconds),
             "ms" => Some(Self::Milliseconds),
             "s" => Some(Self::Seconds),
+            "m" => Some(Self::Minutes),
+            "h" => Some(Self::Hours),
             _ => None,
         }
     }
@@ -61,6 +67,8 @@ impl Precision {
             Self::Microseconds => Some(count.div_euclid(1_000)),
             Self::Milliseconds => Some(count),
             Self::Seconds => count.checked_mul(1_000),
+            Self::Minutes => count.checked_mul(60_000),
+            Self::Hours => count.checked_mul(3_600_000),
         };
         match ms {
             Some(ms) => Some(Timestamp(ms)),

@@ -1689,6 +1689,65 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/transit/feeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Feeds of public transport in the caller's areas, and how they go. */
+        get: operations["list_feeds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transit/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Names of routes and trips, as CSV with the columns `sort` (route or trip), `id` and `name`.
+         * @description Vehicles on such a trip or route are called so from their next message on. `chengmai import gtfs` makes them of a
+         *     timetable. A row replaces the one it had.
+         */
+        post: operations["keep_names"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transit/realtime": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A message of GTFS-Realtime: where vehicles are, how late they run, what the operator warns of.
+         * @description Each vehicle is a device `transit:FEED:ID` that is where it says; what it tells are readings of that device, on disk
+         *     before this is answered. Sent again it changes nothing. Also packed with gzip.
+         */
+        post: operations["post_realtime"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -2302,6 +2361,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says that somebody is there, for clients of InfluxDB 1. */
+        get: operations["ping"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/public": {
         parameters: {
             query?: never;
@@ -2404,6 +2480,26 @@ export interface paths {
         get: operations["get_file"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What clients of InfluxDB 1 ask before they write: `CREATE DATABASE`, which is answered and does nothing.
+         * @description Readings are asked for by `/api/v1`, SensorThings or SQL.
+         */
+        post: operations["ask_influx"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2618,6 +2714,27 @@ export interface paths {
         get: operations["get_receipt"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Influx line protocol as version 1 sends it, also packed with gzip.
+         * @description 204: every line is on disk. 400: the lines named were refused, all others are on disk. Sign in with
+         *     HTTP Basic (the password is the token), `Token name:token` or `Bearer`.
+         */
+        post: operations["write_influx"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4180,6 +4297,61 @@ export interface components {
             line: number;
             what: components["schemas"]["TextJson"];
         };
+        /**
+         * @description A feed and how it goes.
+         * @example {
+         *       "alerts": 0,
+         *       "area": "50",
+         *       "every_ms": 30000,
+         *       "fault": null,
+         *       "host": "feeds.example",
+         *       "id": "bus",
+         *       "made_at": "2026-11-21T03:04:01.000Z",
+         *       "name": {
+         *         "en": "Buses",
+         *         "zh": "公交"
+         *       },
+         *       "older": 0,
+         *       "readings": 4000,
+         *       "refused": 0,
+         *       "repeated": 12,
+         *       "source": "default",
+         *       "taken_at": "2026-11-21T03:04:05.678Z",
+         *       "tried_at": "2026-11-21T03:04:05.678Z",
+         *       "vehicles": 120
+         *     }
+         */
+        FeedJson: {
+            alerts: number;
+            /** @description The area that it speaks for. */
+            area: string;
+            /** Format: int64 */
+            every_ms?: number | null;
+            /** @description Why the last try came to nothing. */
+            fault?: string | null;
+            /** @description Where it is fetched; null: it is sent. */
+            host?: string | null;
+            id: string;
+            /** @description When the last message was made. */
+            made_at?: string | null;
+            name: components["schemas"]["TextJson"];
+            /** Format: int64 */
+            older: number;
+            /** Format: int64 */
+            readings: number;
+            /** Format: int64 */
+            refused: number;
+            /** Format: int64 */
+            repeated: number;
+            /** @description Whose it is. */
+            source: string;
+            /** @description When that worked last. */
+            taken_at?: string | null;
+            /** @description When it was fetched or sent last. */
+            tried_at?: string | null;
+            /** @description Since the start of the program, as the numbers below. */
+            vehicles: number;
+        };
         /** @description A formula's figure. */
         FigureJson: components["schemas"]["ShareJson"] & {
             formula: string;
@@ -4491,6 +4663,24 @@ export interface components {
             hash: string;
             /** @description Where the camera says it was taken. */
             position?: number[] | null;
+        };
+        /**
+         * @description What became of names.
+         * @example {
+         *       "forgotten": 0,
+         *       "kept": 2,
+         *       "refused": []
+         *     }
+         */
+        KeptNames: {
+            /**
+             * Format: int64
+             * @description Of an older import.
+             */
+            forgotten: number;
+            /** Format: int64 */
+            kept: number;
+            refused: components["schemas"]["RefusedRow"][];
         };
         /**
          * @description A kind of reading.
@@ -5424,6 +5614,49 @@ export interface components {
                 /** @description Code of the area that may be seen. */
                 wanted: string;
                 wanted_name: string;
+            }[];
+            /** @description Give this as `cursor` to go on; null at the end. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows there are in all. Warnings, cases, agencies and the audit are counted up to 10,000:
+             *     10,001 means more than that.
+             */
+            total: number;
+        };
+        /** @description A page of a list. */
+        Page_FeedJson: {
+            /** @description The rows. */
+            items: {
+                alerts: number;
+                /** @description The area that it speaks for. */
+                area: string;
+                /** Format: int64 */
+                every_ms?: number | null;
+                /** @description Why the last try came to nothing. */
+                fault?: string | null;
+                /** @description Where it is fetched; null: it is sent. */
+                host?: string | null;
+                id: string;
+                /** @description When the last message was made. */
+                made_at?: string | null;
+                name: components["schemas"]["TextJson"];
+                /** Format: int64 */
+                older: number;
+                /** Format: int64 */
+                readings: number;
+                /** Format: int64 */
+                refused: number;
+                /** Format: int64 */
+                repeated: number;
+                /** @description Whose it is. */
+                source: string;
+                /** @description When that worked last. */
+                taken_at?: string | null;
+                /** @description When it was fetched or sent last. */
+                tried_at?: string | null;
+                /** @description Since the start of the program, as the numbers below. */
+                vehicles: number;
             }[];
             /** @description Give this as `cursor` to go on; null at the end. */
             next_cursor?: string | null;
@@ -6444,6 +6677,19 @@ export interface components {
             untold: number;
         };
         /**
+         * @description What a question came to: nothing.
+         * @example {
+         *       "results": [
+         *         {
+         *           "statement_id": 0
+         *         }
+         *       ]
+         *     }
+         */
+        Results: {
+            results: components["schemas"]["Statement"][];
+        };
+        /**
          * @description What the review says.
          * @example {
          *       "remark": "情况属实，范围适当",
@@ -7124,6 +7370,11 @@ export interface components {
             name: components["schemas"]["TextJson"];
             state: string;
         };
+        /** @description One statement. */
+        Statement: {
+            /** Format: int32 */
+            statement_id: number;
+        };
         /**
          * @description What is said along with a step. Which parts a step needs: `dispatch` agency (the proposed one if
          *     absent); `file` type and row; `ask_delay` limit; `ask_suspend` until; `hand_*` level or area;
@@ -7445,6 +7696,58 @@ export interface components {
             levels: components["schemas"]["LevelJson"][];
         };
         /**
+         * @description What became of a message.
+         * @example {
+         *       "accepted": 9,
+         *       "alerts": 0,
+         *       "delays": 1,
+         *       "older": 0,
+         *       "passed_over": 0,
+         *       "refused": [],
+         *       "refused_total": 0,
+         *       "repeated": 0,
+         *       "vehicles": 2,
+         *       "without_vehicle": 0
+         *     }
+         */
+        TakenMessage: {
+            /**
+             * Format: int64
+             * @description Readings on disk.
+             */
+            accepted: number;
+            /** @description Places and effects that are warned of. */
+            alerts: number;
+            /** @description Vehicles of which it was taken how late they are. */
+            delays: number;
+            /**
+             * Format: int64
+             * @description Of a moment before what is known; nothing was done.
+             */
+            older: number;
+            /**
+             * Format: int64
+             * @description Entities that are deleted, or of a sort that is not read.
+             */
+            passed_over: number;
+            /** @description The first 100; the line is the number of the entity. */
+            refused: components["schemas"]["RefusedLine"][];
+            /** Format: int64 */
+            refused_total: number;
+            /**
+             * Format: int64
+             * @description Said before of the same moment; nothing was done.
+             */
+            repeated: number;
+            /** @description Vehicles whose place was taken. */
+            vehicles: number;
+            /**
+             * Format: int64
+             * @description Delays of trips on which no known vehicle is.
+             */
+            without_vehicle: number;
+        };
+        /**
          * @description A task.
          * @example {
          *       "agency": "gas_company-500103",
@@ -7560,6 +7863,15 @@ export interface components {
             /** @description When it was used last, to the minute. */
             seen_at?: string | null;
             seen_from?: string | null;
+        };
+        /**
+         * @description Why a request was refused, as clients of InfluxDB 1 read it, and which line when only a part was.
+         * @example {
+         *       "error": "partial write: 1 refused, 9 accepted; line 3, byte 12: E-101 not well formed"
+         *     }
+         */
+        Told: (components["schemas"]["PartialWrite"] | null) & {
+            error: string;
         };
         /** @description A word whose share of the reports rose. */
         TopicJson: {
@@ -10865,6 +11177,108 @@ export interface operations {
             };
         };
     };
+    list_feeds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FeedJson"];
+                };
+            };
+        };
+    };
+    keep_names: {
+        parameters: {
+            query: {
+                /**
+                 * @description The feed's id, as a pack names it.
+                 * @example bus
+                 */
+                feed: string;
+                /**
+                 * @description A word for the whole import; the same for all its parts.
+                 * @example 2026-11
+                 */
+                import: string;
+                /** @description This was the last part: names of the feed that are of another import are forgotten. */
+                last?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example sort,id,name
+                 *     route,r14,14
+                 *     trip,t1,14 → Petherick Road
+                 */
+                "text/csv": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptNames"];
+                };
+            };
+        };
+    };
+    post_realtime: {
+        parameters: {
+            query: {
+                /**
+                 * @description The feed's id, as a pack names it.
+                 * @example bus
+                 */
+                feed: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example 
+                 *     2.0
+                 */
+                "application/x-protobuf": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TakenMessage"];
+                };
+            };
+            /** @description all refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TakenMessage"];
+                };
+            };
+        };
+    };
     list_users: {
         parameters: {
             query?: never;
@@ -11206,7 +11620,7 @@ export interface operations {
     write_lines: {
         parameters: {
             query?: {
-                /** @description Unit of the time stamps: ns (default), us, ms, s. */
+                /** @description Unit of the time stamps: ns (default), us, ms, s, m, h. */
                 precision?: string;
                 /** @description Taken and ignored: there is one city. */
                 bucket?: string;
@@ -11906,6 +12320,24 @@ export interface operations {
             };
         };
     };
+    ping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description here, with X-Influxdb-Version */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_public: {
         parameters: {
             query?: {
@@ -12046,6 +12478,43 @@ export interface operations {
                 content: {
                     /** @example id,type,status,reported_at,changed_at,due_at,closed_at,area,longitude,latitude,joined,words */
                     "text/csv": string;
+                };
+            };
+        };
+    };
+    ask_influx: {
+        parameters: {
+            query?: {
+                /** @description `CREATE DATABASE …`, here or in a form; nothing else is answered. */
+                q?: string;
+                /** @description Refused, as `p` is: sign in with a header. */
+                u?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example q=CREATE+DATABASE+%22city%22 */
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Results"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Told"];
                 };
             };
         };
@@ -12541,6 +13010,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReceiptJson"];
+                };
+            };
+        };
+    };
+    write_influx: {
+        parameters: {
+            query?: {
+                /** @description Unit of the time stamps: n or ns (default), u, ms, s, m, h. */
+                precision?: string;
+                /** @description Taken and ignored, as `rp` and `consistency` are: there is one city. */
+                db?: string;
+                /** @description Refused, as `p` is: sign in with a header. */
+                u?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example methane,device=m1,area=500103 value=2.4 1700000100000000000 */
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description all on disk */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Told"];
                 };
             };
         };

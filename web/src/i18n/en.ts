@@ -3,6 +3,7 @@ import alarm from "./alarm.en";
 import * as cases from "./case.en";
 import device from "./device";
 import draft from "./draft";
+import feed from "./feed";
 import { evaluation, learning, topics } from "./evaluation.en";
 import { review, rule } from "./lookback.en";
 import grid from "./grid";
@@ -294,6 +295,7 @@ const en: typeof zh = {
   photo: cases.photo,
   device: device.en.device,
   draft: draft.en,
+  feed: feed.en,
   setpoint: device.en.setpoint,
   correction: device.en.correction,
   rating: {

@@ -3,6 +3,7 @@ import alarm from "./alarm.zh";
 import * as cases from "./case.zh";
 import device from "./device";
 import draft from "./draft";
+import feed from "./feed";
 import { evaluation, learning, topics } from "./evaluation.zh";
 import { review, rule } from "./lookback.zh";
 import grid from "./grid";
@@ -293,6 +294,7 @@ export default {
   photo: cases.photo,
   device: device.zh.device,
   draft: draft.zh,
+  feed: feed.zh,
   setpoint: device.zh.setpoint,
   correction: device.zh.correction,
   rating: {

@@ -104,6 +104,11 @@ fn the_air_pack_compiles() {
 }
 
 #[test]
+fn the_transit_pack_compiles() {
+    check("transit");
+}
+
+#[test]
 fn the_street_pack_compiles() {
     check("street");
 }

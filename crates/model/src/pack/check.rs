@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::document::Document;
 use super::parse::Faults;
 use super::shape::{did_you_mean, nearest};
-use super::{Better, CaseType, Indicator, Kind, Layer, Levels, PackHead, Rule};
+use super::{Better, CaseType, Indicator, Kind, Layer, Levels, PackHead, Rule, TransitFeed};
 use crate::Tier;
 use crate::time::parse_duration_ms;
 
@@ -23,6 +23,7 @@ pub(super) struct Parts<'a> {
     pub(super) rules: Part<'a, Rule>,
     pub(super) cases: Part<'a, CaseType>,
     pub(super) layers: Part<'a, Layer>,
+    pub(super) feeds: Part<'a, TransitFeed>,
 }
 
 /// The city's eight sections, to tell a slip of the pen from another city's own section.
@@ -71,6 +72,12 @@ pub(super) fn check(parts: &Parts<'_>, faults: &mut Faults) {
     once(parts.rules, "rule", "id", |rule| &rule.id, faults);
     once(parts.cases, "case", "id", |case| &case.id, faults);
     once(parts.layers, "layer", "id", |layer| &layer.id, faults);
+    once(parts.feeds, "feed", "id", |feed| &feed.id, faults);
+    each(parts.feeds, "feed", faults, |feed, at, faults| {
+        for (key, what, fix) in feed.wrong() {
+            at.fault(key, (what.zh, what.en), (fix.zh, fix.en), faults);
+        }
+    });
 }
 
 /// An item's place.

@@ -11,18 +11,19 @@ use super::document::Document;
 use super::shape::{self, Shape, did_you_mean, nearest};
 use super::{
     CaseType, Indicator, Kind, Layer, Pack, PackFault, PackHead, Plan, Procedure, Rule, Scenario,
-    check,
+    TransitFeed, check,
 };
 use crate::Text;
 
 /// The files a pack may have besides `scenarios/*.txt`.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "pack.toml",
     "kinds.toml",
     "indicators.toml",
     "rules.toml",
     "cases.toml",
     "layers.toml",
+    "feeds.toml",
     "README.md",
 ];
 
@@ -41,6 +42,7 @@ pub fn parse(files: &[(String, String)]) -> Result<Pack, Vec<PackFault>> {
     let rules = list::<RuleFile>(files, "rules.toml", &shape::RULES, &mut faults);
     let cases = list::<CaseFile>(files, "cases.toml", &shape::CASES, &mut faults);
     let layers = list::<LayerFile>(files, "layers.toml", &shape::LAYERS, &mut faults);
+    let feeds = list::<FeedFile>(files, "feeds.toml", &shape::FEEDS, &mut faults);
     let readme = readme(files, &mut faults);
     let scenarios = other_files(files, &mut faults);
 
@@ -51,10 +53,11 @@ pub fn parse(files: &[(String, String)]) -> Result<Pack, Vec<PackFault>> {
         rules: rules.as_ref().map(|(file, document)| (&file.rule[..], document.as_ref())),
         cases: cases.as_ref().map(|(file, document)| (&file.case[..], document.as_ref())),
         layers: layers.as_ref().map(|(file, document)| (&file.layer[..], document.as_ref())),
+        feeds: feeds.as_ref().map(|(file, document)| (&file.feed[..], document.as_ref())),
     };
     check::check(&parts, &mut faults);
 
-    match (faults.list.is_empty(), head, kinds, indicators, rules, cases, layers) {
+    match (faults.list.is_empty(), head, kinds, indicators, rules, cases, layers, feeds) {
         (
             true,
             Some(head),
@@ -63,6 +66,7 @@ pub fn parse(files: &[(String, String)]) -> Result<Pack, Vec<PackFault>> {
             Some(rules),
             Some(cases),
             Some(layers),
+            Some(feeds),
         ) => Ok(Pack {
             head: head.0.pack,
             kinds: kinds.0.kind,
@@ -72,6 +76,7 @@ pub fn parse(files: &[(String, String)]) -> Result<Pack, Vec<PackFault>> {
             procedures: cases.0.procedure,
             plans: cases.0.plan,
             layers: layers.0.layer,
+            feeds: feeds.0.feed,
             scenarios,
             readme,
             texts: files.iter().filter(|(name, _)| is_toml(name)).cloned().collect(),
@@ -149,6 +154,11 @@ struct CaseFile {
 #[derive(Deserialize, Default)]
 struct LayerFile {
     layer: Vec<Layer>,
+}
+
+#[derive(Deserialize, Default)]
+struct FeedFile {
+    feed: Vec<TransitFeed>,
 }
 
 /// A file that a pack may leave out: then it is as if it were empty. `None` after a fault.

@@ -214,6 +214,19 @@ const LAYER: Shape = Shape {
     ],
 };
 
+/// `feeds.toml`.
+pub(super) const FEEDS: Shape = Shape { keys: &[must("feed", Of::Tables(&FEED))] };
+const FEED: Shape = Shape {
+    keys: &[
+        must("id", Of::Id),
+        must("name", Of::Table(&TEXT)),
+        may("url", Of::Line),
+        may("every", Of::Duration),
+        may("area", Of::Line),
+        must("source", Of::Line),
+    ],
+};
+
 /// Walks a file along its shape.
 pub(super) fn walk(document: &Document<'_>, shape: &Shape, faults: &mut Faults) {
     table(document, shape, document.root.get_ref(), 0, faults);

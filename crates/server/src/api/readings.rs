@@ -27,7 +27,7 @@ use crate::ingest::{self, Format, Outcome};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WriteQuery {
-    /// Unit of the time stamps: ns (default), us, ms, s.
+    /// Unit of the time stamps: ns (default), us, ms, s, m, h.
     precision: Option<String>,
     /// Taken and ignored: there is one city.
     #[expect(dead_code, reason = "clients send it; there is one city")]
@@ -68,7 +68,7 @@ impl From<&Fault> for RefusedLine {
     "name": "malformed", "reason": {"zh": "格式错误", "en": "not well formed"}}]}))]
 pub(crate) struct PartialWrite {
     code: &'static str,
-    message: String,
+    pub(super) message: String,
     line: u32,
     accepted: u64,
     refused_total: u64,
@@ -91,21 +91,31 @@ pub(crate) async fn write_lines(
     headers: HeaderMap,
     admitted: Admitted,
 ) -> Answer<Response> {
-    caller.need(Permission::Ingest)?;
-    let speaker = ingest::speaker(&city, &caller)?;
-    let precision = match query.precision.as_deref() {
-        None => Precision::default(),
-        Some(word) => Precision::from_word(word)
-            .ok_or_else(|| Problem::bad_query(format!("precision={word}")))?,
-    };
-    let body = unpacked(&city, &headers, admitted.body.clone())?;
-    let outcome = ingest::take_lines(&city, speaker, &body, precision, clock::now())
-        .await
-        .map_err(|refusal| stopped(&city, refusal))?;
+    let outcome = lines(&city, &caller, query.precision.as_deref(), &headers, &admitted).await?;
     if outcome.refused == 0 {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     Ok((StatusCode::BAD_REQUEST, Json(partial(&outcome))).into_response())
+}
+
+/// What became of a body of lines, whichever of Influx's addresses it was sent to.
+pub(super) async fn lines(
+    city: &City,
+    caller: &Caller,
+    precision: Option<&str>,
+    headers: &HeaderMap,
+    admitted: &Admitted,
+) -> Answer<Outcome> {
+    caller.need(Permission::Ingest)?;
+    let speaker = ingest::speaker(city, caller)?;
+    let precision = match precision {
+        None => Precision::default(),
+        Some(word) => Precision::from_word(word)
+            .ok_or_else(|| Problem::bad_query(format!("precision={word}")))?,
+    };
+    let body = unpacked(city, headers, admitted.body.clone())?;
+    let taken = ingest::take_lines(city, speaker, &body, precision, clock::now()).await;
+    taken.map_err(|refusal| stopped(city, refusal))
 }
 
 pub(super) fn partial(outcome: &Outcome) -> PartialWrite {

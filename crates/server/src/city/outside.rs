@@ -91,7 +91,7 @@ impl City {
     }
 
     /// Tells registry and journal what stands on record and was not told yet.
-    async fn tell_levels(&self) -> Answer<()> {
+    pub(crate) async fn tell_levels(&self) -> Answer<()> {
         let levels = self.records.outside().untold().await?;
         if levels.is_empty() {
             return Ok(());

@@ -30,19 +30,16 @@ use super::decisions::{Decisions, fill_book};
 use super::hub::Hub;
 use super::layout::{AreaFiles, DataFolder};
 use super::marks::Mark;
-use super::near;
 use super::notify::{Outlet, Telling};
 use super::past::Past;
 use super::photos::{Photos, unused};
 use super::proof::{OpenLog, Taking, open_log};
-use super::refill;
 use super::registry::Registry;
 use super::restore::{Opened, restore};
-use super::retention;
 use super::rules::{Replayed, RuleBook};
 use super::sequencer::{Message, Sequencer};
 use super::triage::Triage;
-use super::{City, ReportRates};
+use super::{City, ReportRates, near, refill, retention, transit};
 use crate::accounts::Locks;
 use crate::api::case_steps::close_left_merged;
 use crate::clock;
@@ -433,6 +430,7 @@ impl Prepared {
             case_rules: self.case_rules,
             photos: Photos::new(brain.folder.photos()),
             triage: Arc::clone(self.book.near.triage()),
+            transit: transit::Transit::default(),
             outlet: self.outlet,
             proof,
             locks,
@@ -451,6 +449,7 @@ impl Prepared {
         tokio::spawn(unused::watch(Arc::downgrade(&city)));
         tokio::spawn(retention::watch(Arc::downgrade(&city)));
         tokio::spawn(super::outside::watch(Arc::downgrade(&city)));
+        transit::listen(&city);
         let sequencer = Sequencer {
             writer: Writer::new(self.journal),
             full: false,

@@ -1,6 +1,8 @@
 //! `chengmai import`: areas into a data folder (all or nothing), devices and cases into a running
 //! city.
 
+mod gtfs;
+
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write as _};
@@ -33,6 +35,7 @@ pub(crate) fn run(import: Import) -> anyhow::Result<()> {
             areas(&file, boundaries.as_deref(), recoded, !no_grids, &data)
         }
         ImportWhat::Devices { file, to } => devices(&file, &to),
+        ImportWhat::Gtfs { file, feed, to } => gtfs::run(&file, &feed, &to),
         ImportWhat::Cases { file, format, to } => cases(&file, &format, &to),
     }
 }

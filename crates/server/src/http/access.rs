@@ -376,8 +376,11 @@ pub(crate) fn credentials(parts: &Parts) -> Option<Shown> {
             let pair = String::from_utf8(STANDARD.decode(pair.trim()).ok()?).ok()?;
             return pair.split_once(':').and_then(|(_, token)| shown(token, TokenKind::Api, true));
         }
-        let token = text.strip_prefix("Bearer ").or_else(|| text.strip_prefix("Token "))?;
-        return shown(token, TokenKind::Api, false);
+        // `Token name:token` is how clients of InfluxDB 1 write both; no token of ours has a colon.
+        let named = |text: &'_ str| text.rsplit(':').next().unwrap_or_default().to_owned();
+        let token = text.strip_prefix("Token ").map(named);
+        let token = token.or_else(|| text.strip_prefix("Bearer ").map(str::to_owned))?;
+        return shown(&token, TokenKind::Api, false);
     }
     let cookies = header_text(header::COOKIE)?;
     let mut pairs = cookies.split(';').filter_map(|c| c.trim().split_once('='));

@@ -28,9 +28,9 @@ use crate::api::{
     agencies, alarms, areas, audit, backtests, cap, case_import, case_steps, case_summary, cases,
     catalog, contacts, corrections, deliveries, device_summary, devices, drafts, emergencies,
     evaluation, evaluation_sheet, events, features, gateway, geo_report, indicator_windows,
-    indicators, latest, log, mcp, moments, packs, patrols, proposals, provider, readings, reviews,
-    rules, sensorthings, series, session, setpoints, shelves, sql, stars, subscriptions, system,
-    tasks, tiles, tokens, topics, users, warnings, workload,
+    indicators, influx, latest, log, mcp, moments, packs, patrols, proposals, provider, readings,
+    reviews, rules, sensorthings, series, session, setpoints, shelves, sql, stars, subscriptions,
+    system, tasks, tiles, tokens, topics, transit, users, warnings, workload,
 };
 use crate::city::City;
 use crate::pages::{self, advice, downloads, overview, receipt, report, stop_mail, track};
@@ -128,6 +128,9 @@ fn routes() -> OpenApiRouter<Arc<City>> {
         .merge(people())
         // Readings in.
         .routes(routes!(readings::write_lines))
+        .routes(routes!(influx::write_influx))
+        .routes(routes!(influx::ping))
+        .routes(routes!(influx::ask_influx))
         .routes(routes!(readings::post_observations))
         .routes(routes!(corrections::list_corrections, corrections::correct_readings))
         .routes(routes!(gateway::number_streams))
@@ -228,6 +231,9 @@ fn standards() -> OpenApiRouter<Arc<City>> {
             sta::put_resource,
             sta::delete_resource
         ))
+        .routes(routes!(transit::post_realtime))
+        .routes(routes!(transit::list_feeds))
+        .routes(routes!(transit::keep_names))
         .routes(routes!(cap::get_feed))
         .routes(routes!(cap::get_alert))
         .routes(routes!(cap::post_alert))

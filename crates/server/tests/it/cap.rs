@@ -21,7 +21,7 @@ code,parent,name,tier,lon,lat
 const FEED: &str = "/cap/v1.2/feed.atom";
 
 /// Two districts with an outline; their towns have none.
-fn folder() -> Folder {
+pub(crate) fn folder() -> Folder {
     let folder = Folder::empty();
     let (areas, shapes) = (folder.path().join("areas.csv"), folder.path().join("shapes.json"));
     std::fs::write(&areas, AREAS).unwrap();

@@ -16,7 +16,7 @@ use crate::harness::{City, Folder, now_ms, until};
 /// and signatures, which say nothing of what was decided. Of the catalogue anybody
 /// sees that data sets exist, and where; of alerts the key that verifies them. Of OGC API Features
 /// and tiles anybody sees documents and outlines of areas; who sees what of the rest is in `features.rs`.
-pub(crate) const PUBLIC: [(&str, &str); 45] = [
+pub(crate) const PUBLIC: [(&str, &str); 46] = [
     ("get", "/report"),
     ("post", "/report"),
     ("post", "/report/proposal"),
@@ -59,6 +59,7 @@ pub(crate) const PUBLIC: [(&str, &str); 45] = [
     ("post", "/api/v1/session"),
     ("post", "/api/v1/session/provider"),
     ("get", "/api/v1/session/provider/callback"),
+    ("get", "/ping"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
@@ -78,8 +79,8 @@ enum Check {
     Thing(Thing),
     /// A deed on a thing: the foreign one 404, and it stays as it was.
     Deed(Thing, &'static [&'static str]),
-    /// Has a test of its own, below, in `sensorthings.rs`, `sets.rs`, `cap.rs` or `mcp.rs`. Topics of MQTT, which
-    /// are no routes, have theirs in `follow.rs`.
+    /// Has a test of its own, below, in `sensorthings.rs`, `sets.rs`, `cap.rs`, `mcp.rs`, `influx.rs` or `transit.rs`.
+    /// Topics of MQTT, which are no routes, have theirs in `follow.rs`.
     Apart,
 }
 
@@ -125,7 +126,13 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("delete", "/api/v1/users/{name}/second-factor", Check::Deed(Thing::User, &[])),
     ("delete", "/api/v1/users/{name}/provider", Check::Deed(Thing::User, &[])),
     ("post", "/api/v2/write", Check::Apart),
+    ("post", "/write", Check::Apart),
+    ("get", "/ping", Check::Public),
+    ("post", "/query", Check::Apart),
     ("post", "/api/v1/observations", Check::Apart),
+    ("post", "/api/v1/transit/realtime", Check::Apart),
+    ("get", "/api/v1/transit/feeds", Check::List("")),
+    ("post", "/api/v1/transit/names", Check::Apart),
     ("get", "/api/v1/readings/corrections", Check::List("area")),
     ("post", "/api/v1/readings/corrections", Check::Apart),
     ("post", "/api/v1/gateway/streams", Check::Apart),
@@ -528,8 +535,11 @@ fn write_for_others(world: &World) {
     let now = now_ms();
     for town in foreign {
         let line = format!("manhole_tilt,device={} value=80 {now}\n", town.device);
-        let (status, answer) = city.write(token, &line);
-        assert_eq!((status, &answer["accepted"]), (400, &json!(0)), "{answer}");
+        for path in ["/api/v2/write?precision=ms", "/write?precision=ms"] {
+            let (status, answer) =
+                city.send("POST", path, token, Some("text/plain"), line.as_bytes());
+            assert_eq!((status, &answer["accepted"]), (400, &json!(0)), "{answer}");
+        }
         let item =
             json!([{"device": town.device, "kind": "manhole_tilt", "value": 80, "time": now}]);
         let (status, answer) = city.post("/api/v1/observations", token, &item);

@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     DRAFTS,
     ALERTS,
     WORDS_ONCE,
+    TRANSIT,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -441,3 +442,10 @@ CREATE INDEX case_clock ON "case" (clock_due, area_path) WHERE closed_at IS NULL
 --postgres ALTER TABLE correction ALTER COLUMN old_value TYPE REAL, ALTER COLUMN new_value TYPE REAL;
 --postgres INSERT INTO setting (key, value) SELECT 'case_words_filled_to', '' FROM "case" LIMIT 1 ON CONFLICT (key) DO UPDATE SET value = '';
 "#;
+
+/// What people call the routes and trips of a feed, and which import said so.
+const TRANSIT: &str = r"
+CREATE TABLE transit_name (
+    feed TEXT NOT NULL, sort TEXT NOT NULL CHECK (sort IN ('route', 'trip')), id TEXT NOT NULL,
+    name TEXT NOT NULL, import TEXT NOT NULL, PRIMARY KEY (feed, sort, id)) WITHOUT ROWID;
+";

@@ -332,6 +332,8 @@ mod tests {
             (Precision::Microseconds, "1700000100000999", "1700000100000"),
             (Precision::Milliseconds, "1700000100000", "1700000100000"),
             (Precision::Seconds, "1700000100", "1700000100000"),
+            (Precision::Minutes, "28333335", "1700000100000"),
+            (Precision::Hours, "472222", "1699999200000"),
         ] {
             let body = format!("m v=1 {time}");
             check_with(body.as_bytes(), precision, &format!("1:3 m | v = 1 @ {expected}"));

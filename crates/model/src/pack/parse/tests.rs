@@ -75,6 +75,15 @@ color = "#7A5195"
 symbol = "diamond"
 "##;
 
+const FEED: &str = r#"[[feed]]
+id = "bus"
+name = { zh = "公交", en = "Buses" }
+url = "https://feeds.example/vehicles.pb"
+every = "15s"
+area = "500103"
+source = "default"
+"#;
+
 fn files() -> Vec<(String, String)> {
     [
         ("pack.toml", HEAD),
@@ -83,6 +92,7 @@ fn files() -> Vec<(String, String)> {
         ("rules.toml", RULE),
         ("cases.toml", CASE),
         ("layers.toml", LAYER),
+        ("feeds.toml", FEED),
         ("README.md", "# 燃气\n\n## English\n\nGas"),
         ("scenarios/a.txt", "area CQ\n"),
     ]
@@ -120,8 +130,20 @@ fn a_file_with_every_key_reads_through_shape_and_struct_alike() {
     assert_eq!(pack.indicators[0].levels.as_ref().unwrap().red, Some(50.0));
     assert_eq!(pack.case_types[0].helpers, ["fire_rescue"]);
     assert_eq!(pack.head.alerts, ["Infra"]);
+    assert_eq!((pack.feeds[0].every_ms(), pack.feeds[0].area.as_deref()), (15_000, Some("500103")));
     assert_eq!(pack.scenarios[0].file, "a.txt");
     assert_eq!(pack.readme_text().zh, "# 燃气");
+}
+
+#[test]
+fn a_feed_is_fetched_from_a_web_address_that_holds_no_secret_and_not_too_often() {
+    check(
+        "feeds.toml",
+        "https://feeds.example/",
+        "https://me:secret@feeds.example/",
+        "feeds.toml:4: `https://me:secret@feeds.example/vehicles.pb` is no web address; write https://…, without a name and password in it",
+    );
+    check("feeds.toml", "15s", "1s", "feeds.toml:5: fetching every 1s is too often; 5s or more");
 }
 
 #[test]

@@ -39,6 +39,20 @@ pub(crate) enum Failure {
     Gone(String),
 }
 
+/// What a server said of what it gave, to be asked whether it changed.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Known {
+    tag: Option<String>,
+    changed: Option<String>,
+}
+
+/// What was fetched.
+#[derive(Debug)]
+pub(crate) enum Fetched {
+    New(Vec<u8>, Known),
+    AsItWas,
+}
+
 /// What messages by HTTP go through.
 #[derive(Debug)]
 pub(crate) struct Sender {
@@ -62,6 +76,33 @@ impl Sender {
     /// Whether messages may go to a web address. Blocking.
     pub(crate) fn check(&self, url: &str) -> Result<(), Refused> {
         self.guard.check(url)
+    }
+
+    /// Fetches what is at a web address, unless it is as it was. Blocking.
+    pub(crate) fn fetch(
+        &self,
+        url: &str,
+        known: &Known,
+        bytes_max: usize,
+    ) -> Result<Fetched, String> {
+        let agent = self.agent.get_or_init(|| agent(self.guard.clone()));
+        let mut request = agent.get(url);
+        if let Some(tag) = &known.tag {
+            request = request.header("if-none-match", tag);
+        }
+        if let Some(changed) = &known.changed {
+            request = request.header("if-modified-since", changed);
+        }
+        let mut answer = request.call().map_err(|error| words_of(&error))?;
+        match answer.status().as_u16() {
+            200 => {}
+            304 => return Ok(Fetched::AsItWas),
+            status => return Err(format!("HTTP {status}")),
+        }
+        let header = |name: &str| answer.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let known = Known { tag: header("etag"), changed: header("last-modified") };
+        let body = answer.body_mut().with_config().limit(bytes_max as u64).read_to_vec();
+        body.map(|body| Fetched::New(body, known)).map_err(|error| words_of(&error))
     }
 
     /// Sends a message: its JSON, or its words where people read it.
