@@ -18,6 +18,7 @@ pub mod geo_report;
 pub mod line_protocol;
 pub mod mcp;
 pub mod mqtt;
+pub mod ngsi_ld;
 pub mod observations;
 pub mod sensorthings;
 pub mod service_requests;
