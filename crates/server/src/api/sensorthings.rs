@@ -25,6 +25,7 @@ use serde_json::{Value as Json, json};
 
 use self::change::Change;
 use self::read::{Source, View};
+pub(super) use self::registry::devices as devices_from;
 use crate::city::City;
 use crate::http::access::{Caller, Permission};
 use crate::http::admission::Admitted;

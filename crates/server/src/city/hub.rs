@@ -8,6 +8,8 @@ use chengmai_model::AreaId;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
+use super::changes::Changes;
+
 /// How many events are kept for screens that come back.
 const KEPT_MAX: usize = 8_192;
 /// How far a slow screen may fall behind before it must start anew.
@@ -38,6 +40,8 @@ pub(crate) struct LiveEvent {
 /// Hands events to all open screens.
 #[derive(Debug)]
 pub(crate) struct Hub {
+    /// What changed since subscribers of other systems were last told.
+    pub(crate) changes: Changes,
     kept: Mutex<Kept>,
 }
 
@@ -55,7 +59,7 @@ impl Hub {
     pub(crate) fn new(first_id: u64) -> Self {
         let sender = Some(broadcast::channel(BEHIND_MAX).0);
         let kept = Kept { sender, next_id: first_id, events: VecDeque::new() };
-        Self { kept: Mutex::new(kept) }
+        Self { changes: Changes::default(), kept: Mutex::new(kept) }
     }
 
     /// Publishes to everyone who listens. Ticks are not kept: a screen that comes back gets the

@@ -27,9 +27,9 @@ use crate::api::{
     agencies, alarms, areas, audit, backtests, cap, case_import, case_steps, case_summary, cases,
     catalog, contacts, corrections, deliveries, device_summary, devices, drafts, emergencies,
     evaluation, evaluation_sheet, events, features, gateway, geo_report, indicator_windows,
-    indicators, latest, log, mcp, moments, packs, patrols, proposals, provider, readings, reviews,
-    rules, sensorthings, series, session, setpoints, shelves, sql, stars, subscriptions, system,
-    tasks, tiles, tokens, topics, users, warnings, workload,
+    indicators, latest, log, mcp, moments, ngsi_ld, packs, patrols, proposals, provider, readings,
+    reviews, rules, sensorthings, series, session, setpoints, shelves, sql, stars, subscriptions,
+    system, tasks, tiles, tokens, topics, users, warnings, workload,
 };
 use crate::city::City;
 use crate::pages::{self, advice, downloads, overview, receipt, report, stop_mail, track};
@@ -226,6 +226,13 @@ fn standards() -> OpenApiRouter<Arc<City>> {
             sta::patch_resource,
             sta::put_resource,
             sta::delete_resource
+        ))
+        .routes(routes!(
+            ngsi_ld::get_resource,
+            ngsi_ld::post_resource,
+            ngsi_ld::patch_resource,
+            ngsi_ld::put_resource,
+            ngsi_ld::delete_resource
         ))
         .routes(routes!(cap::get_feed))
         .routes(routes!(cap::get_alert))

@@ -283,6 +283,13 @@ impl EntityQuery {
             && self.geo.is_none()
     }
 
+    /// Whether it must be known where something is to tell whether it fits.
+    pub fn needs_place(&self) -> bool {
+        self.geo.is_some()
+            || self.q.as_ref().is_some_and(|q| q.text().contains("location"))
+            || self.attributes.iter().any(|name| name.ends_with("/location"))
+    }
+
     /// The ids asked for, where only these can fit.
     pub fn ids(&self) -> Option<Vec<&str>> {
         let named =
