@@ -13,6 +13,7 @@ mod maps;
 mod mcp;
 mod mqtt;
 mod mutate;
+mod ngsi_ld;
 mod proof;
 mod sensorthings;
 mod text;
@@ -45,7 +46,7 @@ const fn target(name: &'static str, made: fn() -> Vec<Vec<u8>>, run: fn(&[u8]) -
 }
 
 /// All of them.
-pub const TARGETS: [Target; 23] = [
+pub const TARGETS: [Target; 24] = [
     target("line-protocol", Vec::new, text::line_protocol),
     target("observations-json", Vec::new, text::observations_json),
     target("observations-ndjson", Vec::new, text::observations_ndjson),
@@ -64,6 +65,7 @@ pub const TARGETS: [Target; 23] = [
     target("gtfs-realtime", transit::message_made, transit::message),
     target("gtfs", transit::timetable_made, transit::timetable),
     target("sensorthings", Vec::new, sensorthings::request),
+    target("ngsi-ld", Vec::new, ngsi_ld::request),
     target("mcp", Vec::new, mcp::message),
     target("journal", files::journal_made, files::journal),
     target("snapshot", files::snapshot_made, files::snapshot),

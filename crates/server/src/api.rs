@@ -32,6 +32,7 @@ pub(crate) mod latest;
 pub(crate) mod log;
 pub(crate) mod mcp;
 pub(crate) mod moments;
+pub(crate) mod ngsi_ld;
 pub(crate) mod packs;
 pub(crate) mod patrols;
 pub(crate) mod proposals;

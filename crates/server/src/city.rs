@@ -30,6 +30,7 @@ pub(crate) mod areas;
 pub(crate) mod backtests;
 pub(crate) mod book;
 pub(crate) mod brain;
+pub(crate) mod changes;
 pub(crate) mod citizens;
 pub(crate) mod counters;
 pub(crate) mod decisions;

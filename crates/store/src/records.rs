@@ -38,6 +38,7 @@ pub mod factors;
 pub mod identities;
 mod import;
 mod keys;
+pub mod ngsi_ld;
 pub mod notices;
 pub mod outside;
 mod page;
@@ -355,6 +356,11 @@ impl Records {
     /// Entities that clients of SensorThings made.
     pub fn sensor_things(&self) -> sensor_things::SensorThings<'_> {
         sensor_things::SensorThings { records: self, within: None }
+    }
+
+    /// What clients of NGSI-LD made.
+    pub fn ngsi_ld(&self) -> ngsi_ld::NgsiLd<'_> {
+        ngsi_ld::NgsiLd(self)
     }
 
     /// Settings of the installation.

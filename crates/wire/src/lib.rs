@@ -20,6 +20,7 @@ pub mod gtfs_realtime;
 pub mod line_protocol;
 pub mod mcp;
 pub mod mqtt;
+pub mod ngsi_ld;
 pub mod observations;
 pub mod sensorthings;
 pub mod service_requests;

@@ -38,7 +38,7 @@ pub use evaluate::{Value, holds, order_by, time_of};
 pub use filter::{Expr, Narrow, Path as FilterPath, narrow};
 pub use path::{Path, Step, Tail, path};
 pub use query::{Expand, Options, Order, PAGE_ROWS, PAGE_ROWS_MAX, options};
-pub use shape::{Shape, shape};
+pub use shape::{Lie, Shape, shape};
 pub use topic::{Follow, TOPIC_ROOT, followed, published};
 
 /// Bytes of an address: its path and its query.

@@ -58,7 +58,7 @@ impl From<DeliveryRow> for DeliveryJson {
         Self {
             id: row.made.id,
             subscription: match row.made.to {
-                Recipient::Subscription(id) => Some(id),
+                Recipient::Subscription(id) | Recipient::Program(id) => Some(id),
                 Recipient::Reporter(_) => None,
             },
             what: row.made.what,

@@ -25,7 +25,7 @@ use crate::http::access::{Permission, Visitor};
 use crate::http::problem::{Answer, Problem};
 
 mod answer;
-mod areas;
+pub(super) mod areas;
 mod cases;
 mod devices;
 mod warnings;
@@ -34,18 +34,17 @@ use answer::Asked;
 
 /// Everything that can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layer {
+pub(super) enum Layer {
     Areas,
     Devices,
     Warnings,
     Cases,
 }
 
-/// Features found, and where to go on.
-struct Found {
-    features: Vec<Feature>,
-    /// The cursor of the next page; none after the last.
-    next: Option<String>,
+/// Features found, and the cursor of the next page; none after the last.
+pub(super) struct Found {
+    pub(super) features: Vec<Feature>,
+    pub(super) next: Option<String>,
 }
 
 impl Layer {
@@ -101,7 +100,12 @@ impl Layer {
         all
     }
 
-    async fn page(self, city: &Arc<City>, scope: AreaId, query: CollectionQuery) -> Answer<Found> {
+    pub(super) async fn page(
+        self,
+        city: &Arc<City>,
+        scope: AreaId,
+        query: CollectionQuery,
+    ) -> Answer<Found> {
         match self {
             Self::Areas => areas::page(city, scope, query).await,
             Self::Devices => devices::page(city, scope, query).await,
@@ -110,7 +114,12 @@ impl Layer {
         }
     }
 
-    async fn find(self, city: &Arc<City>, scope: AreaId, id: &str) -> Answer<Option<Feature>> {
+    pub(super) async fn find(
+        self,
+        city: &Arc<City>,
+        scope: AreaId,
+        id: &str,
+    ) -> Answer<Option<Feature>> {
         match self {
             Self::Areas => areas::find(city, scope, id).await,
             Self::Devices => Ok(devices::find(city, scope, id)),

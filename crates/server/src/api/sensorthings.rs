@@ -34,6 +34,7 @@ use self::change::Change;
 pub(crate) use self::follow::Followers;
 use self::link::Deed;
 use self::read::{Source, View};
+pub(super) use self::registry::devices as devices_from;
 pub(crate) use self::tell::tell;
 use crate::city::City;
 use crate::http::access::{Caller, Permission};

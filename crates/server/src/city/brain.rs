@@ -171,6 +171,7 @@ impl Brain {
                 self.engine.write().apply(position, received_at, &readings, &mut events);
                 counters::add(&self.counters.apply_ns, nanos(began));
                 counters::add(&self.counters.applied, readings.len() as u64);
+                self.hub.changes.note_readings(&readings);
                 let windows = self.pass_on(received_at, events);
                 let followed = self.hub.news.followed(&readings);
                 let frame = Frame { sequence, received_at, readings, windows, ..Frame::default() };

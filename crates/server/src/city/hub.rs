@@ -8,6 +8,7 @@ use chengmai_model::AreaId;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
+use super::changes::Changes;
 use super::news::News;
 
 /// How many events are kept for screens that come back.
@@ -40,6 +41,8 @@ pub(crate) struct LiveEvent {
 /// Hands events to all open screens.
 #[derive(Debug)]
 pub(crate) struct Hub {
+    /// What changed since subscribers of other systems were last told.
+    pub(crate) changes: Changes,
     kept: Mutex<Kept>,
     /// For programs that follow single streams and entities.
     pub(crate) news: News,
@@ -59,7 +62,7 @@ impl Hub {
     pub(crate) fn new(first_id: u64) -> Self {
         let sender = Some(broadcast::channel(BEHIND_MAX).0);
         let kept = Kept { sender, next_id: first_id, events: VecDeque::new() };
-        Self { kept: Mutex::new(kept), news: News::default() }
+        Self { changes: Changes::default(), news: News::default(), kept: Mutex::new(kept) }
     }
 
     /// Publishes to everyone who listens. Ticks are not kept: a screen that comes back gets the

@@ -15,7 +15,8 @@ use chengmai_model::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use chengmai_store::records::Result;
 use chengmai_store::records::deliveries::{DeliveryRow, Recipient};
 use chengmai_store::records::notices::News;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
+use tokio::sync::watch::{Receiver, Sender as Stop, channel};
 use tokio::task::JoinSet;
 
 pub(crate) mod address;
@@ -23,6 +24,7 @@ pub(crate) mod mail;
 pub(crate) mod message;
 mod receivers;
 pub(crate) mod send;
+pub(crate) mod watch;
 
 use super::City;
 use super::alerts::AlertKey;
@@ -33,6 +35,7 @@ use address::Guard;
 use mail::Mailer;
 use receivers::Parcel;
 use send::{Failure, Sender, mac};
+use watch::Watcher;
 
 /// Time between looks at what waits.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -103,19 +106,23 @@ struct Tried {
 #[derive(Debug)]
 pub(crate) struct Telling {
     task: tokio::task::JoinHandle<()>,
-    stop: watch::Sender<bool>,
+    watcher: tokio::task::JoinHandle<()>,
+    stop: Stop<bool>,
 }
 
 impl Telling {
     pub(crate) fn start(city: Arc<City>) -> Self {
-        let (stop, told) = watch::channel(false);
-        Self { task: tokio::spawn(Notifier::new(city).run(told)), stop }
+        let (stop, told) = channel(false);
+        let watcher = Watcher::new(Arc::clone(&city)).run(told.clone());
+        let watcher = tokio::spawn(watcher);
+        Self { task: tokio::spawn(Notifier::new(city).run(told)), watcher, stop }
     }
 
     /// Sends no more; what is under way may still be noted as taken.
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
-        if self.task.await.is_err() {
+        let (watcher, task) = (self.watcher.await, self.task.await);
+        if watcher.is_err() || task.is_err() {
             tracing::error!("the notifier ended early");
         }
     }
@@ -146,7 +153,7 @@ impl Notifier {
     }
 
     /// Runs until told to stop.
-    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    async fn run(mut self, mut stop: Receiver<bool>) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -247,6 +254,9 @@ impl Notifier {
             lane.remove(id);
         }
         let deliveries = self.city.records.deliveries();
+        if let Recipient::Program(id) = &row.made.to {
+            self.city.records.ngsi_ld().tried(id, tried.outcome.is_ok(), now).await?;
+        }
         let failure = match tried.outcome {
             Ok(()) => return deliveries.sent(id, now).await,
             Err(failure) => failure,
@@ -316,7 +326,7 @@ impl Notifier {
     }
 }
 
-async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+async fn told_to_stop(stop: &mut Receiver<bool>) {
     // The sender gone means the same.
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -324,7 +334,7 @@ async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
 /// The receiver as its messages are counted by.
 fn lane(to: &Recipient) -> &str {
     match to {
-        Recipient::Subscription(id) => id,
+        Recipient::Subscription(id) | Recipient::Program(id) => id,
         Recipient::Reporter(_) => "",
     }
 }

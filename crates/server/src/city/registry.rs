@@ -26,7 +26,7 @@ mod saved;
 mod series;
 mod terms;
 
-pub(crate) use devices::Device;
+pub(crate) use devices::{Device, rounded};
 pub(crate) use saved::{PREFIX as SAVED_PREFIX, Restoring, Saving};
 pub(crate) use series::SeriesKey;
 

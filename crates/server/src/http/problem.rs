@@ -96,7 +96,12 @@ impl Problem {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    /// The body, with the name that a standard has for this sort of error.
+    pub(crate) fn body_as(self, r#type: &'static str) -> ProblemBody {
+        ProblemBody { r#type, ..self.body() }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::BAD_REQUEST)
     }
 }

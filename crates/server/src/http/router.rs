@@ -28,7 +28,7 @@ use crate::api::{
     agencies, alarms, areas, audit, backtests, cap, case_import, case_steps, case_summary, cases,
     catalog, contacts, corrections, deliveries, device_summary, devices, drafts, emergencies,
     evaluation, evaluation_sheet, events, features, gateway, geo_report, indicator_windows,
-    indicators, influx, latest, log, mcp, moments, packs, patrols, proposals, provider, readings,
+    indicators, influx, latest, log, mcp, moments, ngsi_ld, packs, patrols, proposals, provider, readings,
     reviews, rules, sensorthings, series, session, setpoints, shelves, sql, stars, subscriptions,
     system, tasks, tiles, tokens, topics, transit, users, warnings, workload,
 };
@@ -234,6 +234,13 @@ fn standards() -> OpenApiRouter<Arc<City>> {
         .routes(routes!(transit::post_realtime))
         .routes(routes!(transit::list_feeds))
         .routes(routes!(transit::keep_names))
+        .routes(routes!(
+            ngsi_ld::get_resource,
+            ngsi_ld::post_resource,
+            ngsi_ld::patch_resource,
+            ngsi_ld::put_resource,
+            ngsi_ld::delete_resource
+        ))
         .routes(routes!(cap::get_feed))
         .routes(routes!(cap::get_alert))
         .routes(routes!(cap::post_alert))

@@ -26,6 +26,7 @@ mod matrix;
 mod mcp;
 mod moves;
 mod mqtt;
+mod ngsi_ld;
 mod notify;
 mod proof;
 mod recoding;

@@ -21,30 +21,30 @@ const HERE: [&str; 4] = ["--allow-webhook-to", "127.0.0.1", "--notify-retry", "1
 
 /// A request as it came.
 #[derive(Clone)]
-struct Taken {
+pub(crate) struct Taken {
     headers: Vec<(String, String)>,
     body: String,
 }
 
 impl Taken {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
 /// Takes requests, and answers the first ones as it is told, the others with 200.
-struct Receiver {
+pub(crate) struct Receiver {
     address: SocketAddr,
     taken: Arc<Mutex<Vec<Taken>>>,
 }
 
 impl Receiver {
-    fn start(answers: &[&str]) -> Self {
+    pub(crate) fn start(answers: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let taken = Arc::new(Mutex::new(Vec::new()));
@@ -59,7 +59,7 @@ impl Receiver {
         Self { address, taken }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/hook?key=receivers-own-secret", self.address)
     }
 
@@ -68,7 +68,7 @@ impl Receiver {
     }
 
     /// What came, once there is so much.
-    fn wait(&self, count: usize) -> Vec<Taken> {
+    pub(crate) fn wait(&self, count: usize) -> Vec<Taken> {
         until("the messages arrive", || Some(self.taken()).filter(|taken| taken.len() >= count))
     }
 }

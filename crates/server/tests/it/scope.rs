@@ -79,7 +79,7 @@ enum Check {
     Thing(Thing),
     /// A deed on a thing: the foreign one 404, and it stays as it was.
     Deed(Thing, &'static [&'static str]),
-    /// Has a test of its own, below, in `sensorthings.rs`, `sets.rs`, `cap.rs`, `mcp.rs`, `influx.rs` or `transit.rs`.
+    /// Has a test of its own, below, in `sensorthings.rs`, `sets.rs`, `ngsi_ld.rs`, `cap.rs`, `mcp.rs`, `influx.rs` or `transit.rs`.
     /// Topics of MQTT, which are no routes, have theirs in `follow.rs`.
     Apart,
 }
@@ -213,6 +213,11 @@ const ROUTES: &[(&str, &str, Check)] = &[
     ("patch", "/sta/v1.1/{path}", Check::Apart),
     ("put", "/sta/v1.1/{path}", Check::Apart),
     ("delete", "/sta/v1.1/{path}", Check::Apart),
+    ("get", "/ngsi-ld/v1/{path}", Check::Apart),
+    ("post", "/ngsi-ld/v1/{path}", Check::Apart),
+    ("patch", "/ngsi-ld/v1/{path}", Check::Apart),
+    ("put", "/ngsi-ld/v1/{path}", Check::Apart),
+    ("delete", "/ngsi-ld/v1/{path}", Check::Apart),
     ("get", "/api/v1/subscriptions", Check::List("")),
     ("post", "/api/v1/subscriptions", Check::Apart),
     ("put", "/api/v1/subscriptions/{id}", Check::Apart),

@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::page::{Cursor, page};
 use super::sql::{Columns, Sql};
-use super::{Page, PageRequest, Records, Result};
+use super::{Page, PageRequest, Records, Result, ngsi_ld};
 
 /// Whom a message is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,8 @@ pub enum Recipient {
     Subscription(String),
     /// A citizen, by the name that stands in the case.
     Reporter(String),
+    /// A subscription of NGSI-LD, by its id.
+    Program(String),
 }
 
 /// How a message stands.
@@ -203,6 +205,7 @@ pub(super) async fn insert<C: ConnectionTrait>(db: &C, message: &NewDelivery) ->
     let (subscription, reporter) = match &message.to {
         Recipient::Subscription(id) => (Some(id.clone()), None),
         Recipient::Reporter(name) => (None, Some(name.clone())),
+        Recipient::Program(id) => (Some(format!("{}{id}", ngsi_ld::LANE)), None),
     };
     let mut sql = Sql::new(
         "INSERT INTO delivery (id, subscription, reporter, area_path, what, object, made_at, state, \
@@ -228,7 +231,10 @@ pub(super) async fn insert<C: ConnectionTrait>(db: &C, message: &NewDelivery) ->
 fn read(row: &QueryResult) -> Result<DeliveryRow> {
     let subscription: Option<String> = row.get("subscription")?;
     let to = match subscription {
-        Some(id) => Recipient::Subscription(id),
+        Some(lane) => match lane.strip_prefix(ngsi_ld::LANE) {
+            Some(id) => Recipient::Program(id.to_owned()),
+            None => Recipient::Subscription(lane),
+        },
         None => Recipient::Reporter(row.get("reporter")?),
     };
     Ok(DeliveryRow {

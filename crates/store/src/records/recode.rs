@@ -16,7 +16,7 @@ use super::{Records, Result, proof};
 use crate::proof::Source;
 
 /// Tables whose rows lie in an area and are nothing but what is so now.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 13] = [
     "agency",
     "\"user\"",
     "warning",
@@ -27,6 +27,9 @@ const TABLES: [&str; 10] = [
     "subscription",
     "delivery",
     "draft",
+    "ngsi_entity",
+    "ngsi_context",
+    "ngsi_subscription",
 ];
 /// Cases taken together.
 const TOGETHER: u64 = 256;

@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     ALERTS,
     WORDS_ONCE,
     TRANSIT,
+    NGSI_LD,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -449,3 +450,22 @@ CREATE TABLE transit_name (
     feed TEXT NOT NULL, sort TEXT NOT NULL CHECK (sort IN ('route', 'trip')), id TEXT NOT NULL,
     name TEXT NOT NULL, import TEXT NOT NULL, PRIMARY KEY (feed, sort, id)) WITHOUT ROWID;
 ";
+
+/// What clients of NGSI-LD made: entities and what they said of devices, contexts, and subscriptions.
+const NGSI_LD: &str = r#"
+CREATE TABLE ngsi_entity (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, device TEXT,
+    area_path TEXT NOT NULL, made INTEGER NOT NULL, gone INTEGER NOT NULL, made_by TEXT NOT NULL,
+    made_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX ngsi_entity_device ON ngsi_entity (device) WHERE device IS NOT NULL;
+CREATE TABLE ngsi_context (
+    id TEXT PRIMARY KEY, url TEXT UNIQUE, area_path TEXT NOT NULL, made_by TEXT NOT NULL,
+    made_at INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE ngsi_subscription (
+    id TEXT PRIMARY KEY, made_by TEXT NOT NULL REFERENCES "user" (name) ON DELETE CASCADE,
+    area_path TEXT NOT NULL, made_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+    body TEXT NOT NULL, context TEXT NOT NULL, times_sent INTEGER NOT NULL DEFAULT 0,
+    times_failed INTEGER NOT NULL DEFAULT 0, last_notification INTEGER, last_success INTEGER,
+    last_failure INTEGER);
+CREATE INDEX ngsi_subscription_maker ON ngsi_subscription (made_by);
+"#;

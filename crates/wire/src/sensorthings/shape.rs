@@ -6,13 +6,15 @@
 
 use geo::{
     BoundingRect as _, CoordsIter as _, Distance as _, Euclidean, Geometry, Length as _,
-    Relate as _,
+    MapCoords as _, Relate as _,
 };
 use geojson::GeometryValue as V;
 use serde_json::Value as Json;
 
 /// Points of one geometry.
 const POINTS_MAX: usize = 10_000;
+/// Metres of a degree of latitude, on a sphere of the Earth's mean radius.
+const DEGREE_METRES: f64 = 111_195.08;
 
 /// A geometry.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +64,20 @@ impl Shape {
     /// How far they are apart, in degrees.
     pub fn distance(&self, other: &Self) -> f64 {
         Euclidean.distance(&self.0, &other.0)
+    }
+
+    /// How far they are apart in metres, as on a flat map of their neighbourhood: true to a few parts in a
+    /// thousand within a city.
+    pub fn metres(&self, other: &Self) -> f64 {
+        let Some([_, latitude]) = other.middle() else { return f64::INFINITY };
+        let width = latitude.to_radians().cos();
+        let flat = |shape: &Self| shape.0.map_coords(|c| geo::Coord { x: c.x * width, y: c.y });
+        Euclidean.distance(&flat(self), &flat(other)) * DEGREE_METRES
+    }
+
+    /// Whether every point is a longitude and a latitude.
+    pub fn is_on_earth(&self) -> bool {
+        self.0.coords_iter().all(|c| c.x.abs() <= 180.0 && c.y.abs() <= 90.0)
     }
 
     /// How long a line is, in degrees; nothing else has a length.

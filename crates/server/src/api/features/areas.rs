@@ -68,9 +68,9 @@ impl<'a> One<'a> {
         }
     }
 
-    fn feature(&self) -> Feature {
+    /// Without where it is, which may have to be worked out.
+    fn facts(&self) -> Feature {
         let row = &self.city.areas.get(self.id).row;
-        let outline = self.outline();
         let properties = object(json!({
             "code": row.code.as_str(),
             "name": row.name,
@@ -80,11 +80,12 @@ impl<'a> One<'a> {
             "valid_from": row.valid_from.map(|day| day.to_string()),
             "valid_to": row.valid_to.map(|day| day.to_string()),
         }));
-        Feature {
-            id: row.code.to_string(),
-            position: outline.map(|outline| Position::Shape((*outline.shape).clone())),
-            properties,
-        }
+        Feature { id: row.code.to_string(), position: None, properties }
+    }
+
+    fn feature(&self) -> Feature {
+        let shape = self.outline().map(|outline| (*outline.shape).clone());
+        Feature { position: shape.map(Position::Shape), ..self.facts() }
     }
 }
 
@@ -153,6 +154,16 @@ fn needs_outline(part: &Expr) -> bool {
         Expr::Spatial { .. } => true,
         _ => false,
     }
+}
+
+/// An area without its outline.
+pub(in crate::api) fn facts(city: &City, id: AreaId) -> Feature {
+    One::new(city, id).facts()
+}
+
+/// An area with its outline, which may have to be worked out: blocking.
+pub(in crate::api) fn whole(city: &City, id: AreaId) -> Feature {
+    One::new(city, id).feature()
 }
 
 pub(super) async fn page(city: &Arc<City>, scope: AreaId, query: CollectionQuery) -> Answer<Found> {

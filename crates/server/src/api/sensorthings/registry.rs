@@ -295,11 +295,11 @@ pub(super) fn related(registry: &Registry, of: Key, relation: &Relation) -> Vec<
 }
 
 /// Numbers in rising order, as far as was looked, and where to look on.
-pub(super) type Found = (Vec<u32>, Option<u32>);
+pub(in crate::api) type Found = (Vec<u32>, Option<u32>);
 
 /// The next devices of an area from a number on. In a small area its own are put in order, in a large one
 /// those that are passed over are few.
-pub(super) fn devices(registry: &Registry, scope: AreaId, from: u32, most: usize) -> Found {
+pub(in crate::api) fn devices(registry: &Registry, scope: AreaId, from: u32, most: usize) -> Found {
     let count = u32::try_from(registry.device_count()).unwrap_or(u32::MAX);
     if let Some(ids) = few(registry, scope) {
         return cut(ids.into_iter().filter(|&id| id >= from).collect(), most);

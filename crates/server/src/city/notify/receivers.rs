@@ -13,7 +13,7 @@ use chengmai_store::records::subscriptions::{Channel, Matter, STOPPED, Subscript
 
 use super::mail::{Letter, for_citizen, for_staff, is_for_citizens};
 use super::message::{Message, matters_of, message_id};
-use super::send::Failure;
+use super::send::{Failure, Posted};
 use crate::accounts::hash_token;
 use crate::city::City;
 use crate::clock;
@@ -23,6 +23,7 @@ use crate::pages::Language;
 #[derive(Debug)]
 pub(super) enum Parcel {
     Web(Box<SubscriptionRow>, String, String),
+    Program(Posted),
     Mail(String, Letter),
 }
 
@@ -114,12 +115,17 @@ impl City {
         row: &DeliveryRow,
     ) -> Result<std::result::Result<Parcel, Failure>> {
         let never = |why: &str| Ok(Err(Failure::Never(why.to_owned())));
+        if let Recipient::Program(id) = &row.made.to {
+            let posted = self.posted(id, &row.made.body).await?;
+            return Ok(posted.map(Parcel::Program));
+        }
         let Ok(message) = serde_json::from_str::<Message>(&row.made.body) else {
             return never("the message is damaged");
         };
         let subscription = match &row.made.to {
             Recipient::Subscription(id) => self.records.subscriptions().find(id).await?,
             Recipient::Reporter(name) => return self.letter(&message, name).await,
+            Recipient::Program(_) => None,
         };
         let Some(to) = subscription.filter(|to| to.active) else {
             return never(STOPPED);
@@ -158,6 +164,7 @@ impl City {
             (Parcel::Web(to, body, words), _) => {
                 self.outlet.sender.send(to, id, body, words, clock::now())
             }
+            (Parcel::Program(posted), _) => self.outlet.sender.post(posted),
             (Parcel::Mail(to, letter), Some(mailer)) => mailer.send(id, to, letter),
             (Parcel::Mail(..), None) => Err(Failure::Later("no mail server is set up".to_owned())),
         }

@@ -60,6 +60,22 @@ pub(crate) struct Sender {
     agent: OnceLock<ureq::Agent>,
 }
 
+/// A message that is whole: where to, of which type, with which headers.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Posted {
+    pub(crate) url: String,
+    pub(crate) kind: &'static str,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+/// Addresses and headers may hold secrets of the receiver: they are printed nowhere.
+impl std::fmt::Debug for Posted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Posted").finish_non_exhaustive()
+    }
+}
+
 /// A request that is ready.
 #[derive(Debug, PartialEq, Eq)]
 struct Ready {
@@ -115,24 +131,39 @@ impl Sender {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let ready = ready(to, id, body, words, now)?;
-        let agent = self.agent.get_or_init(|| agent(self.guard.clone()));
-        let mut request = agent.post(&ready.url).content_type("application/json");
-        for (name, value) in &ready.headers {
-            request = request.header(*name, value);
-        }
-        let mut answer =
-            request.send(&ready.body).map_err(|error| Failure::Later(words_of(&error)))?;
-        let status = answer.status().as_u16();
-        match status {
-            200..=299 => {}
-            410 => return Err(Failure::Gone("HTTP 410".to_owned())),
-            _ => return Err(Failure::Later(format!("HTTP {status}"))),
-        }
+        let mut answer = self.ask(&ready.url, "application/json", &ready.headers, &ready.body)?;
         if matches!(to.channel, Channel::Wecom | Channel::Dingtalk) {
             let read = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
             return chat_took_it(&read.unwrap_or_default());
         }
         Ok(())
+    }
+
+    /// Sends a message that is whole already.
+    pub(crate) fn post(&self, posted: &Posted) -> Result<(), Failure> {
+        let headers: Vec<(&str, String)> =
+            posted.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        self.ask(&posted.url, posted.kind, &headers, &posted.body).map(|_answer| ())
+    }
+
+    fn ask(
+        &self,
+        url: &str,
+        kind: &str,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> Result<ureq::http::Response<ureq::Body>, Failure> {
+        let agent = self.agent.get_or_init(|| agent(self.guard.clone()));
+        let mut request = agent.post(url).content_type(kind);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let answer = request.send(body).map_err(|error| Failure::Later(words_of(&error)))?;
+        match answer.status().as_u16() {
+            200..=299 => Ok(answer),
+            410 => Err(Failure::Gone("HTTP 410".to_owned())),
+            status => Err(Failure::Later(format!("HTTP {status}"))),
+        }
     }
 }
 
