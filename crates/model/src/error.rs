@@ -1,11 +1,8 @@
 //! Numbered errors. Each has a stable number, what and how to mend it, in Chinese and English, so
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
-<<<<<<< HEAD
 //! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 46x SensorThings, 47x features and tiles, 48x the doors and alerts, 49x assistants), 5xx access (53x InfluxDB 1 and transit),
-=======
 //! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 46x SensorThings, 47x features and tiles, 48x the doors and alerts, 49x assistants), 5xx access (52x NGSI-LD),
->>>>>>> ngsi
 //! 6xx the program's own state, 70x questions in SQL, 72x alarm quality, 74x rules and reviews.
 
 use crate::Text;
@@ -302,7 +299,6 @@ catalogue! {
         "您的账号须双因子，统一身份认证没有验证第二因子" / "your account needs a second factor, and the identity provider asked for none" ; "用密码和动态验证码登录" / "sign in with your password and a code"
     LINKED_ALREADY = 519 "linked_already" 409
         "这个身份或账号已关联到别处" / "this person or this account is linked to another one already" ; "先解除原来的关联；管理员可在“用户”中解除" / "take the other link away first; administrators can do so under Users"
-<<<<<<< HEAD
     SECRET_IN_ADDRESS = 530 "secret_in_address" 400
         "请求地址中带有用户名或密码" / "the address holds a name or a password" ; "改用请求头：HTTP Basic（密码为令牌）、Authorization: Token 名称:令牌 或 Bearer 令牌；写进地址的令牌请作废" / "send them in a header: HTTP Basic with the token as the password, `Authorization: Token name:token`, or `Bearer`; end a token that stood in an address"
     INFLUX_QUESTION = 531 "influx_question" 400
@@ -319,7 +315,6 @@ catalogue! {
         "一个数据源的新车辆太多" / "a feed names too many new vehicles" ; "核对车辆编号是否稳定；每个数据源每次启动后至多登记 20000 辆" / "see that ids of vehicles stay the same; 20,000 of a feed are registered between two starts"
     GTFS_FILE = 537 "gtfs_file" 422
         "GTFS 文件有误" / "a GTFS file is not right" ; "按所标的文件和行更正" / "mend it at the file and line named"
-=======
     NGSI_REQUEST = 520 "ngsi_request" 400
         "NGSI-LD 请求的参数、请求头或 JSON 有误" / "a parameter, a header or the JSON of an NGSI-LD request is not right" ; "按所述更正；参数见 NGSI-LD 指南" / "mend what is named; the guide on NGSI-LD lists the parameters"
     NGSI_BODY = 521 "ngsi_body" 400
@@ -340,7 +335,6 @@ catalogue! {
         "不支持这种 Content-Type" / "this Content-Type is not taken" ; "用 application/json 或 application/ld+json" / "send application/json or application/ld+json"
     NGSI_ACCEPT = 529 "ngsi_accept" 406
         "无法以所要求的格式作答" / "there is no answer in the format asked for" ; "接受 application/json、application/ld+json 或 application/geo+json" / "accept application/json, application/ld+json or application/geo+json"
->>>>>>> ngsi
     STOPPED = 601 "stopped" 503
         "磁盘写入失败，已停止接收读数" / "a disk write failed; readings are not taken any more" ; "磁盘已满：腾出空间后自动恢复；其他故障：修好磁盘后重启。已确认的读数都在" / "a full disk: make room, it goes on by itself; anything else: mend the disk and restart. All acknowledged readings are safe"
     OVERLOADED = 602 "overloaded" 429

@@ -28,9 +28,9 @@ use crate::api::{
     agencies, alarms, areas, audit, backtests, cap, case_import, case_steps, case_summary, cases,
     catalog, contacts, corrections, deliveries, device_summary, devices, drafts, emergencies,
     evaluation, evaluation_sheet, events, features, gateway, geo_report, indicator_windows,
-    indicators, influx, latest, log, mcp, moments, ngsi_ld, packs, patrols, proposals, provider, readings,
-    reviews, rules, sensorthings, series, session, setpoints, shelves, sql, stars, subscriptions,
-    system, tasks, tiles, tokens, topics, transit, users, warnings, workload,
+    indicators, influx, latest, log, mcp, moments, ngsi_ld, packs, patrols, proposals, provider,
+    readings, reviews, rules, sensorthings, series, session, setpoints, shelves, sql, stars,
+    subscriptions, system, tasks, tiles, tokens, topics, transit, users, warnings, workload,
 };
 use crate::city::City;
 use crate::pages::{self, advice, downloads, overview, receipt, report, stop_mail, track};
