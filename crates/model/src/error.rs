@@ -1,8 +1,8 @@
 //! Numbered errors. Each has a stable number, what and how to mend it, in Chinese and English, so
 //! that a citizen, an operator and a log can all cite `E-204`. Numbers are never reused.
 //!
-//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 46x SensorThings, 47x features and tiles, 48x the doors and alerts, 49x assistants), 5xx access (53x InfluxDB 1 and transit),
-//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 46x SensorThings, 47x features and tiles, 48x the doors and alerts, 49x assistants), 5xx access (52x NGSI-LD),
+//! Ranges: 1xx readings in, 2xx areas and devices, 3xx packs, 4xx warnings and cases (45x the proof log, 46x SensorThings,
+//! 47x features and tiles, 48x the doors and alerts, 49x assistants), 5xx access (52x NGSI-LD, 53x InfluxDB 1 and transit),
 //! 6xx the program's own state, 70x questions in SQL, 72x alarm quality, 74x rules and reviews.
 
 use crate::Text;
