@@ -299,22 +299,6 @@ catalogue! {
         "您的账号须双因子，统一身份认证没有验证第二因子" / "your account needs a second factor, and the identity provider asked for none" ; "用密码和动态验证码登录" / "sign in with your password and a code"
     LINKED_ALREADY = 519 "linked_already" 409
         "这个身份或账号已关联到别处" / "this person or this account is linked to another one already" ; "先解除原来的关联；管理员可在“用户”中解除" / "take the other link away first; administrators can do so under Users"
-    SECRET_IN_ADDRESS = 530 "secret_in_address" 400
-        "请求地址中带有用户名或密码" / "the address holds a name or a password" ; "改用请求头：HTTP Basic（密码为令牌）、Authorization: Token 名称:令牌 或 Bearer 令牌；写进地址的令牌请作废" / "send them in a header: HTTP Basic with the token as the password, `Authorization: Token name:token`, or `Bearer`; end a token that stood in an address"
-    INFLUX_QUESTION = 531 "influx_question" 400
-        "这里不回答 InfluxQL 查询" / "InfluxQL is not answered here" ; "只应答 CREATE DATABASE；读数用 /api/v1、SensorThings 或 SQL 查询" / "only CREATE DATABASE is; ask for readings by /api/v1, SensorThings or SQL"
-    TRANSIT_MESSAGE = 532 "transit_message" 400
-        "不是可读取的 GTFS-Realtime 报文" / "this is no GTFS-Realtime message that can be read" ; "按所标字节更正；须为 FeedMessage 的 protobuf 编码，版本 1.0 或 2.0" / "mend it at the byte named; a FeedMessage of version 1.0 or 2.0 in protobuf"
-    TRANSIT_TOO_LARGE = 533 "transit_too_large" 413
-        "报文过大" / "the message is too large" ; "至多 16 MiB、50000 个实体；分成多个数据源" / "at most 16 MiB and 50,000 entities: split the feed"
-    TRANSIT_ENTITY = 534 "transit_entity" 422
-        "实体缺少必要内容或取值无效" / "an entity lacks something, or says what cannot be" ; "车辆须有编号、经纬度与合理的时间" / "a vehicle needs an id, a longitude and latitude, and a time that can be"
-    TRANSIT_FEED = 535 "transit_feed" 404
-        "没有这个公交数据源" / "there is no such transit feed here" ; "在场景包的 feeds.toml 中声明，或以 --register-unknown 启动；也可能不在您的辖区" / "declare it in a pack's feeds.toml, or start with --register-unknown; or it is outside your area"
-    TRANSIT_VEHICLES = 536 "transit_vehicles" 422
-        "一个数据源的新车辆太多" / "a feed names too many new vehicles" ; "核对车辆编号是否稳定；每个数据源每次启动后至多登记 20000 辆" / "see that ids of vehicles stay the same; 20,000 of a feed are registered between two starts"
-    GTFS_FILE = 537 "gtfs_file" 422
-        "GTFS 文件有误" / "a GTFS file is not right" ; "按所标的文件和行更正" / "mend it at the file and line named"
     NGSI_REQUEST = 520 "ngsi_request" 400
         "NGSI-LD 请求的参数、请求头或 JSON 有误" / "a parameter, a header or the JSON of an NGSI-LD request is not right" ; "按所述更正；参数见 NGSI-LD 指南" / "mend what is named; the guide on NGSI-LD lists the parameters"
     NGSI_BODY = 521 "ngsi_body" 400
@@ -335,6 +319,22 @@ catalogue! {
         "不支持这种 Content-Type" / "this Content-Type is not taken" ; "用 application/json 或 application/ld+json" / "send application/json or application/ld+json"
     NGSI_ACCEPT = 529 "ngsi_accept" 406
         "无法以所要求的格式作答" / "there is no answer in the format asked for" ; "接受 application/json、application/ld+json 或 application/geo+json" / "accept application/json, application/ld+json or application/geo+json"
+    SECRET_IN_ADDRESS = 530 "secret_in_address" 400
+        "请求地址中带有用户名或密码" / "the address holds a name or a password" ; "改用请求头：HTTP Basic（密码为令牌）、Authorization: Token 名称:令牌 或 Bearer 令牌；写进地址的令牌请作废" / "send them in a header: HTTP Basic with the token as the password, `Authorization: Token name:token`, or `Bearer`; end a token that stood in an address"
+    INFLUX_QUESTION = 531 "influx_question" 400
+        "这里不回答 InfluxQL 查询" / "InfluxQL is not answered here" ; "只应答 CREATE DATABASE；读数用 /api/v1、SensorThings 或 SQL 查询" / "only CREATE DATABASE is; ask for readings by /api/v1, SensorThings or SQL"
+    TRANSIT_MESSAGE = 532 "transit_message" 400
+        "不是可读取的 GTFS-Realtime 报文" / "this is no GTFS-Realtime message that can be read" ; "按所标字节更正；须为 FeedMessage 的 protobuf 编码，版本 1.0 或 2.0" / "mend it at the byte named; a FeedMessage of version 1.0 or 2.0 in protobuf"
+    TRANSIT_TOO_LARGE = 533 "transit_too_large" 413
+        "报文过大" / "the message is too large" ; "至多 16 MiB、50000 个实体；分成多个数据源" / "at most 16 MiB and 50,000 entities: split the feed"
+    TRANSIT_ENTITY = 534 "transit_entity" 422
+        "实体缺少必要内容或取值无效" / "an entity lacks something, or says what cannot be" ; "车辆须有编号、经纬度与合理的时间" / "a vehicle needs an id, a longitude and latitude, and a time that can be"
+    TRANSIT_FEED = 535 "transit_feed" 404
+        "没有这个公交数据源" / "there is no such transit feed here" ; "在场景包的 feeds.toml 中声明，或以 --register-unknown 启动；也可能不在您的辖区" / "declare it in a pack's feeds.toml, or start with --register-unknown; or it is outside your area"
+    TRANSIT_VEHICLES = 536 "transit_vehicles" 422
+        "一个数据源的新车辆太多" / "a feed names too many new vehicles" ; "核对车辆编号是否稳定；每个数据源每次启动后至多登记 20000 辆" / "see that ids of vehicles stay the same; 20,000 of a feed are registered between two starts"
+    GTFS_FILE = 537 "gtfs_file" 422
+        "GTFS 文件有误" / "a GTFS file is not right" ; "按所标的文件和行更正" / "mend it at the file and line named"
     STOPPED = 601 "stopped" 503
         "磁盘写入失败，已停止接收读数" / "a disk write failed; readings are not taken any more" ; "磁盘已满：腾出空间后自动恢复；其他故障：修好磁盘后重启。已确认的读数都在" / "a full disk: make room, it goes on by itself; anything else: mend the disk and restart. All acknowledged readings are safe"
     OVERLOADED = 602 "overloaded" 429
