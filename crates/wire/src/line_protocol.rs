@@ -45,6 +45,15 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// From the `precision` parameter of a write of InfluxDB 1.
+    pub fn from_word_of_1(word: &str) -> Option<Self> {
+        match word {
+            "m" => Some(Self::Minutes),
+            "h" => Some(Self::Hours),
+            _ => Self::from_word(word),
+        }
+    }
+
     /// From the `precision` parameter of a write.
     pub fn from_word(word: &str) -> Option<Self> {
         match word {
@@ -52,8 +61,6 @@ impl Precision {
             "us" | "u" | "µs" => Some(Self::Microseconds),
             "ms" => Some(Self::Milliseconds),
             "s" => Some(Self::Seconds),
-            "m" => Some(Self::Minutes),
-            "h" => Some(Self::Hours),
             _ => None,
         }
     }

@@ -11620,7 +11620,7 @@ export interface operations {
     write_lines: {
         parameters: {
             query?: {
-                /** @description Unit of the time stamps: ns (default), us, ms, s, m, h. */
+                /** @description Unit of the time stamps: ns (default), us, ms, s. */
                 precision?: string;
                 /** @description Taken and ignored: there is one city. */
                 bucket?: string;

@@ -13,10 +13,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chengmai_model::error;
 use chengmai_wire::geo_report::form_fields;
+use chengmai_wire::line_protocol::Precision;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::readings::{PartialWrite, lines, partial};
+use super::readings::{PartialWrite, lines, partial, precision};
 use crate::city::City;
 use crate::http::access::{Caller, Permission};
 use crate::http::admission::Admitted;
@@ -115,8 +116,9 @@ async fn write(
     no_secrets(city, query.u.is_some() || query.p.is_some())?;
     let caller = caller?;
     caller.need(Permission::Ingest)?;
+    let precision = precision(query.precision.as_deref(), Precision::from_word_of_1)?;
     let admitted = Admitted::from_request(request, city).await?;
-    let outcome = lines(city, &caller, query.precision.as_deref(), headers, &admitted).await?;
+    let outcome = lines(city, &caller, precision, headers, &admitted).await?;
     if outcome.refused == 0 {
         return Ok((StatusCode::NO_CONTENT, VERSION).into_response());
     }

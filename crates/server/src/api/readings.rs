@@ -27,7 +27,7 @@ use crate::ingest::{self, Format, Outcome};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WriteQuery {
-    /// Unit of the time stamps: ns (default), us, ms, s, m, h.
+    /// Unit of the time stamps: ns (default), us, ms, s.
     precision: Option<String>,
     /// Taken and ignored: there is one city.
     #[expect(dead_code, reason = "clients send it; there is one city")]
@@ -91,28 +91,34 @@ pub(crate) async fn write_lines(
     headers: HeaderMap,
     admitted: Admitted,
 ) -> Answer<Response> {
-    let outcome = lines(&city, &caller, query.precision.as_deref(), &headers, &admitted).await?;
+    caller.need(Permission::Ingest)?;
+    let precision = precision(query.precision.as_deref(), Precision::from_word)?;
+    let outcome = lines(&city, &caller, precision, &headers, &admitted).await?;
     if outcome.refused == 0 {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     Ok((StatusCode::BAD_REQUEST, Json(partial(&outcome))).into_response())
 }
 
+/// The unit of time stamps that a parameter means, by the words of one version of Influx.
+pub(super) fn precision(
+    word: Option<&str>,
+    known: impl FnOnce(&str) -> Option<Precision>,
+) -> Answer<Precision> {
+    let Some(word) = word else { return Ok(Precision::default()) };
+    known(word).ok_or_else(|| Problem::bad_query(format!("precision={word}")))
+}
+
 /// What became of a body of lines, whichever of Influx's addresses it was sent to.
 pub(super) async fn lines(
     city: &City,
     caller: &Caller,
-    precision: Option<&str>,
+    precision: Precision,
     headers: &HeaderMap,
     admitted: &Admitted,
 ) -> Answer<Outcome> {
     caller.need(Permission::Ingest)?;
     let speaker = ingest::speaker(city, caller)?;
-    let precision = match precision {
-        None => Precision::default(),
-        Some(word) => Precision::from_word(word)
-            .ok_or_else(|| Problem::bad_query(format!("precision={word}")))?,
-    };
     let body = unpacked(city, headers, admitted.body.clone())?;
     let taken = ingest::take_lines(city, speaker, &body, precision, clock::now()).await;
     taken.map_err(|refusal| stopped(city, refusal))

@@ -409,8 +409,10 @@ fn push<T>(list: &mut Vec<T>, item: T) {
     }
 }
 
+/// As somebody would write it: 106.55 and not 106.55000305.
 fn float(bytes: [u8; 4]) -> f64 {
-    f64::from(f32::from_le_bytes(bytes))
+    let value = f32::from_le_bytes(bytes);
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
 fn small(number: u64) -> u32 {

@@ -36,9 +36,9 @@ fn entity(id: &str, field: u64, body: &[u8]) -> Vec<u8> {
     bytes(2, &[bytes(1, id.as_bytes()), bytes(field, body)].concat())
 }
 
-/// A vehicle at 106.5, 29.5.
+/// A vehicle at 106.55, 29.56.
 fn bus(id: &str) -> Vec<u8> {
-    let position = [float(1, 29.5), float(2, 106.5), float(3, 90.0), float(5, 10.0)].concat();
+    let position = [float(1, 29.56), float(2, 106.55), float(3, 90.0), float(5, 10.0)].concat();
     let trip = [bytes(1, b"t1"), bytes(5, b"r14")].concat();
     let more = [int(4, 1), int(5, 1_699_999_990), int(6, 3), int(9, 5), int(10, 80)].concat();
     let name = bytes(1, id.as_bytes());
@@ -54,7 +54,7 @@ fn a_vehicle_says_where_it_is_and_how_it_goes() {
         id: "4716".into(),
         label: None,
         trip: Trip { id: Some("t1".into()), route: Some("r14".into()) },
-        position: [106.5, 29.5],
+        position: [106.55, 29.56],
         at: Some(Timestamp(1_699_999_990_000)),
         bearing: Some(90.0),
         speed: Some(10.0),
