@@ -23,7 +23,7 @@ const HERE: [&str; 4] = ["--allow-webhook-to", "127.0.0.1", "--notify-retry", "1
 #[derive(Clone)]
 pub(crate) struct Taken {
     headers: Vec<(String, String)>,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Taken {
