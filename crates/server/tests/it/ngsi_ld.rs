@@ -93,6 +93,14 @@ fn building(id: &str) -> Value {
         "owner": {"type": "Relationship", "object": "urn:ngsi-ld:Person:p1"}})
 }
 
+/// A building in the other district.
+fn foreign_building(id: &str) -> Value {
+    let mut building = building(id);
+    let area = format!("urn:ngsi-ld:AdministrativeArea:{FOREIGN}");
+    building["area"] = json!({"type": "Relationship", "object": area});
+    building
+}
+
 #[test]
 fn somebody_elses_client_works_as_it_is() {
     let Some(python) = std::env::var_os("CHENGMAI_PYTHON") else {
@@ -798,9 +806,7 @@ fn nothing_outside_the_own_area_is_seen_counted_told_or_changed() {
     until("both warnings", || {
         Some(()).filter(|()| found(&city, "entities?type=Alert").as_array().unwrap().len() == 2)
     });
-    let mut secret = building("secret");
-    secret["area"] = json!({"type": "Relationship", "object": format!("urn:ngsi-ld:AdministrativeArea:{FOREIGN}")});
-    secret["location"]["value"]["coordinates"] = json!([106.5, 29.5]);
+    let secret = foreign_building("secret");
     check(&city, "POST", "entities", &secret, 201);
     let foreign_warning = found(&city, "entities?type=Alert&q=subject==foreign")[0]["id"]
         .as_str()
@@ -854,8 +860,7 @@ fn nothing_outside_the_own_area_is_seen_counted_told_or_changed() {
     }
     let (_, types) = get(&city, &token, "types");
     assert!(!types["typeList"].as_array().unwrap().contains(&json!("Building")), "{types}");
-    let mut theirs = building("theirs");
-    theirs["area"] = json!({"type": "Relationship", "object": format!("urn:ngsi-ld:AdministrativeArea:{FOREIGN}")});
+    let theirs = foreign_building("theirs");
     let (status, answer) = ask(&city, "POST", "entities", &token, &[JSON], &theirs);
     assert_eq!((status, answer["code"].as_str().unwrap()), (403, "E-503"), "{answer}");
 }
