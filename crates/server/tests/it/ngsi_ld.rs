@@ -93,6 +93,14 @@ fn building(id: &str) -> Value {
         "owner": {"type": "Relationship", "object": "urn:ngsi-ld:Person:p1"}})
 }
 
+/// A building in the other district.
+fn foreign_building(id: &str) -> Value {
+    let mut building = building(id);
+    let area = format!("urn:ngsi-ld:AdministrativeArea:{FOREIGN}");
+    building["area"] = json!({"type": "Relationship", "object": area});
+    building
+}
+
 #[test]
 fn somebody_elses_client_works_as_it_is() {
     let Some(python) = std::env::var_os("CHENGMAI_PYTHON") else {
@@ -212,6 +220,16 @@ fn devices_areas_warnings_and_cases_are_entities() {
     );
     assert_eq!((&case["type"], &case["caseType"]), (&json!("Case"), &json!("dirty_road")));
     assert!(!case.to_string().contains("words"), "nobody's words are in it: {case}");
+}
+
+#[test]
+fn pages_follow_each_other_with_links_and_a_count() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    devices(&city);
+    let case =
+        json!({"type": "dirty_road", "row": 0, "area": "500103001001001", "description": "words"});
+    assert_eq!(city.post("/api/v1/cases", &city.admin, &case).0, 200);
     let (status, headers, text) = city.whole(
         "GET",
         &format!("{ROOT}/entities?type=Device,Case&limit=2&offset=1&count=true"),
@@ -287,6 +305,16 @@ fn an_entity_is_made_changed_and_removed_attribute_by_attribute() {
         (&json!(7), &json!("urn:ngsi-ld:Person:p2"))
     );
     assert!(whole.get("colour").is_none());
+}
+
+#[test]
+fn what_was_made_is_replaced_kept_over_a_restart_and_removed() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    let id = "urn:ngsi-ld:Building:hall";
+    let attrs = format!("entities/{id}/attrs");
+    check(&city, "POST", "entities", &building("hall"), 201);
+    check(&city, "POST", &attrs, &json!({"doors": 2}), 204);
     check(&city, "DELETE", &format!("{attrs}/doors"), &Value::Null, 204);
     refused(
         &check(&city, "DELETE", &format!("{attrs}/doors"), &Value::Null, 404),
@@ -373,6 +401,15 @@ fn numbers_of_a_kind_are_readings_and_survive_a_kill() {
     assert_eq!(found(&city, "entities/urn:ngsi-ld:Device:m1")["methane"]["value"], 9.0);
     let (_, device) = city.get(&format!("/api/v1/devices/{station}"), &city.admin);
     assert_eq!(device["area"], "500103001001001", "it is a device like any other: {device}");
+}
+
+#[test]
+fn what_is_refused_changes_nothing_and_what_is_removed_leaves_its_readings() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    let station = "urn:ngsi-ld:AirQualityObserved:s1";
+    let body = json!({"id": station, "type": "AirQualityObserved", "pm25": 31, "pm10": 50});
+    check(&city, "POST", "entities", &body, 201);
     for (change, name, code) in [
         (json!({"pm25": {"value": 31, "unitCode": "CEL"}}), "BadRequestData", "E-104"),
         (json!({"pm25": -5}), "BadRequestData", "E-103"),
@@ -394,7 +431,29 @@ fn numbers_of_a_kind_are_readings_and_survive_a_kill() {
         31.0,
         "what is refused changes nothing"
     );
-    // What was said of a device of the registry stands beside what the registry says.
+    check(&city, "DELETE", &format!("entities/{station}"), &Value::Null, 204);
+    assert_eq!(get(&city, &city.admin, &format!("entities/{station}")).0, 404);
+    assert_eq!(city.values(station, 2).len(), 2, "its readings stay");
+    check(
+        &city,
+        "POST",
+        "entities",
+        &json!({"id": station, "type": "AirQualityObserved", "pm10": 51}),
+        201,
+    );
+    let again = found(&city, &format!("entities/{station}"));
+    assert_eq!(
+        (&again["pm10"]["value"], again.get("pm25")),
+        (&json!(51.0), None),
+        "made anew, as it is"
+    );
+}
+
+#[test]
+fn what_is_said_of_a_registered_device_stands_beside_what_the_registry_says() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    devices(&city);
     let m1 = "entities/urn:ngsi-ld:Device:m1";
     check(
         &city,
@@ -422,22 +481,6 @@ fn numbers_of_a_kind_are_readings_and_survive_a_kill() {
         &check(&city, "PATCH", m1, &json!({"deviceState": "online"}), 422),
         "OperationNotSupported",
         "E-524",
-    );
-    check(&city, "DELETE", &format!("entities/{station}"), &Value::Null, 204);
-    assert_eq!(get(&city, &city.admin, &format!("entities/{station}")).0, 404);
-    assert_eq!(city.values(station, 3).len(), 3, "its readings stay");
-    check(
-        &city,
-        "POST",
-        "entities",
-        &json!({"id": station, "type": "AirQualityObserved", "pm10": 51}),
-        201,
-    );
-    let again = found(&city, &format!("entities/{station}"));
-    assert_eq!(
-        (&again["pm10"]["value"], again.get("pm25")),
-        (&json!(51.0), None),
-        "made anew, as it is"
     );
 }
 
@@ -541,6 +584,12 @@ fn places_queries_and_types_select() {
         (&features["type"], &features["features"][0]["geometry"]["coordinates"]),
         (&json!("FeatureCollection"), &json!([10.0, 20.0]))
     );
+}
+
+#[test]
+fn what_is_asked_wrongly_is_refused_by_name() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
     for (path, status, name, code) in [
         ("entities", 400, "BadRequestData", "E-522"),
         ("entities?type=Device&colour=red", 400, "InvalidRequest", "E-520"),
@@ -555,6 +604,14 @@ fn places_queries_and_types_select() {
         assert_eq!(found, status, "{path}: {answer}");
         refused(&answer, name, code);
     }
+}
+
+#[test]
+fn types_and_attributes_are_those_that_there_are() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    devices(&city);
+    check(&city, "POST", "entities", &building("hall"), 201);
     let kind = found(&city, "types/Building");
     assert_eq!((&kind["entityCount"], &kind["typeName"]), (&json!(1), &json!("Building")));
     let names: Vec<&str> = kind["attributeDetails"]
@@ -625,7 +682,13 @@ fn media_types_contexts_and_tenants_are_kept_to() {
     );
     assert_eq!(status, 400);
     refused(&answer, "InvalidRequest", "E-520");
-    // A context by a link, once somebody gave its text.
+}
+
+#[test]
+fn a_context_is_known_once_somebody_gave_its_text() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    let admin = &city.admin;
     let url = "https://models.example/context.jsonld";
     let link = format!("<{url}>; {LINK}");
     let linked = [JSON, ("link", link.as_str())];
@@ -698,7 +761,7 @@ fn a_context_of_a_request_is_never_fetched() {
             "GET",
             "entities?type=Building",
             &city.admin,
-            &[("link", &link)],
+            &[("link", link.as_str())],
             &Value::Null,
         );
         assert_eq!(status, 503, "{url}");
@@ -743,9 +806,7 @@ fn nothing_outside_the_own_area_is_seen_counted_told_or_changed() {
     until("both warnings", || {
         Some(()).filter(|()| found(&city, "entities?type=Alert").as_array().unwrap().len() == 2)
     });
-    let mut secret = building("secret");
-    secret["area"] = json!({"type": "Relationship", "object": format!("urn:ngsi-ld:AdministrativeArea:{FOREIGN}")});
-    secret["location"]["value"]["coordinates"] = json!([106.5, 29.5]);
+    let secret = foreign_building("secret");
     check(&city, "POST", "entities", &secret, 201);
     let foreign_warning = found(&city, "entities?type=Alert&q=subject==foreign")[0]["id"]
         .as_str()
@@ -799,11 +860,19 @@ fn nothing_outside_the_own_area_is_seen_counted_told_or_changed() {
     }
     let (_, types) = get(&city, &token, "types");
     assert!(!types["typeList"].as_array().unwrap().contains(&json!("Building")), "{types}");
-    let mut theirs = building("theirs");
-    theirs["area"] = json!({"type": "Relationship", "object": format!("urn:ngsi-ld:AdministrativeArea:{FOREIGN}")});
+    let theirs = foreign_building("theirs");
     let (status, answer) = ask(&city, "POST", "entities", &token, &[JSON], &theirs);
     assert_eq!((status, answer["code"].as_str().unwrap()), (403, "E-503"), "{answer}");
-    // A subscriber hears of the own town only; another account knows nothing of the subscription.
+}
+
+#[test]
+fn a_subscriber_hears_of_the_own_area_only_and_nobody_else_knows_of_it() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &["--allow-webhook-to", "127.0.0.1"]);
+    city.register(&format!(
+        "id,kinds,area\nown,manhole_tilt,{OWN}001001\nforeign,manhole_tilt,{FOREIGN}001001\n"
+    ));
+    let token = city.account("mighty", &["admin", "duty_officer", "engineer", "ingest"], OWN, None);
     let hook = Receiver::start(&[]);
     let subscription = json!({"id": "urn:ngsi-ld:Subscription:s1", "type": "Subscription", "entities": [{"type": "Device"}],
         "notification": {"endpoint": {"uri": hook.url(), "accept": "application/json"}, "format": "keyValues"}});
@@ -883,6 +952,14 @@ fn a_subscription_tells_what_it_asks_for_and_says_what_became_of_it() {
     assert_eq!(told["data"][0]["methane"], 90.0, "{told}");
     check(&city, "DELETE", &place, &Value::Null, 204);
     assert_eq!(get(&city, &city.admin, &place).0, 404);
+}
+
+#[test]
+fn what_is_not_done_for_subscribers_is_refused_at_once() {
+    let folder = Folder::new();
+    let city = City::start(&folder, &[]);
+    let subscription = json!({"type": "Subscription", "entities": [{"type": "Device"}],
+        "notification": {"endpoint": {"uri": "https://1.1.1.1/hook"}}});
     for (change, status, code) in [
         (
             json!({"notification": {"endpoint": {"uri": "http://169.254.169.254/latest"}}}),
