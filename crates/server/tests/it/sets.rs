@@ -229,7 +229,7 @@ fn a_change_set_of_which_one_request_fails_leaves_nothing_behind() {
         ("post", "$0/Datastreams".to_owned(), json!({"name": "incomplete"})),
         ("post", format!("{stream}/Observations"), json!({"result": 1e9})),
         ("get", "Things".to_owned(), json!({})),
-        ("patch", "Things(1)".to_owned(), json!({"name": "nobody"})),
+        ("patch", "Things(999999)".to_owned(), json!({"name": "nobody"})),
         ("delete", stream.clone(), json!({})),
         ("post", "CreateObservations".to_owned(), json!([])),
     ] {
