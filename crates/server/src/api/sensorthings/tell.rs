@@ -33,13 +33,16 @@ pub(crate) async fn tell(followers: Arc<Followers>, mut stop: watch::Receiver<bo
     loop {
         let new = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            _ = again.tick() => {
-                followers.look_again().await;
-                continue;
-            }
-            new = news.recv() => new,
+            _ = again.tick() => None,
+            new = news.recv() => match new {
+                None => return,
+                new => new,
+            },
         };
-        let Some(new) = new else { return };
+        let Some(new) = new else {
+            followers.look_again().await;
+            continue;
+        };
         let told = followers.tell(new).await;
         if let Err(problem) = &told {
             tracing::warn!(code = problem.code.number, detail = %problem.detail, "news could not be told");
