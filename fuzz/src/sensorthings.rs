@@ -35,7 +35,7 @@ pub(crate) fn request(body: &[u8]) -> Trait {
 
 /// The same text as a topic of MQTT. What can be followed leads somewhere and asks for fields at most.
 fn topic(text: &str) -> Trait {
-    let mut answer = 0_u64;
+    let mut answer: Trait = 0;
     for topic in [text, &format!("{}{text}", sta::TOPIC_ROOT)] {
         answer = answer.rotate_left(5);
         match sta::followed(topic) {

@@ -229,7 +229,7 @@ fn a_change_set_of_which_one_request_fails_leaves_nothing_behind() {
         ("post", "$0/Datastreams".to_owned(), json!({"name": "incomplete"})),
         ("post", format!("{stream}/Observations"), json!({"result": 1e9})),
         ("get", "Things".to_owned(), json!({})),
-        ("patch", "Things(1)".to_owned(), json!({"name": "nobody"})),
+        ("patch", "Things(999999)".to_owned(), json!({"name": "nobody"})),
         ("delete", stream.clone(), json!({})),
         ("post", "CreateObservations".to_owned(), json!([])),
     ] {
@@ -365,7 +365,14 @@ fn several_properties_are_observed_at_once_and_parts_of_known_kinds_are_readings
         assert_eq!(count(&get(&city, hidden)), 0, "{hidden}");
     }
     assert_eq!(count(&get(&city, "Things")), 1);
-    // Asked from every side.
+    ask_from_every_side(&city, &thing, multi, &one);
+    assert_eq!(get(&city, &path)["phenomenonTime"], format!("{}/{}", ago(now, 9), ago(now, 7)));
+    change_parts(&city, &path, &one, &values);
+}
+
+/// Questions about several properties, whichever way leads to them.
+fn ask_from_every_side(city: &City, thing: &str, multi: &Value, one: &str) {
+    let observations = format!("MultiDatastreams({})/Observations", multi["@iot.id"]);
     for (path, wanted) in [
         (format!("{observations}?$filter=result/0 gt 3"), 2),
         (format!("{observations}?$filter=result/1 eq 'calm'"), 1),
@@ -374,21 +381,18 @@ fn several_properties_are_observed_at_once_and_parts_of_known_kinds_are_readings
         ("ObservedProperties?$filter=MultiDatastreams/name eq 'all'".to_owned(), 3),
         (format!("Sensors({})/MultiDatastreams", multi["Sensor"]["@iot.id"]), 1),
     ] {
-        assert_eq!(count(&get(&city, &path.replace(' ', "%20"))), wanted, "{path}");
+        assert_eq!(count(&get(city, &path.replace(' ', "%20"))), wanted, "{path}");
     }
     let up =
-        get(&city, &format!("{one}?$expand=MultiDatastream/Thing,Datastream,FeatureOfInterest"));
+        get(city, &format!("{one}?$expand=MultiDatastream/Thing,Datastream,FeatureOfInterest"));
     assert_eq!(
         (&up["MultiDatastream"]["Thing"]["name"], &up["Datastream"]),
         (&json!("Bridge"), &Value::Null)
     );
     assert_eq!(up["FeatureOfInterest"]["name"], "roof");
-    let table =
-        get(&city, &format!("{observations}?$resultFormat=dataArray&$select=result&$top=1"));
+    let table = get(city, &format!("{observations}?$resultFormat=dataArray&$select=result&$top=1"));
     assert!(table["value"][0]["MultiDatastream@iot.navigationLink"].is_string(), "{table}");
     assert_eq!(table["value"][0]["dataArray"], json!([[[4.5, "glad", null]]]));
-    assert_eq!(get(&city, &path)["phenomenonTime"], format!("{}/{}", ago(now, 9), ago(now, 7)));
-    change_parts(&city, &path, &one, &values);
 }
 
 /// What is changed of an observation is corrected in its readings.

@@ -92,32 +92,7 @@ impl View<'_> {
         }
         let mut after = sta::merged(kind, &before, &change).map_err(refused)?;
         after.retain(|name, _| kind.field(name).is_none_or(|field| !field.read_only));
-        if let Some(measured) = entity.fields.get(KIND) {
-            let fixed = ["unitOfMeasurement", "observationType"];
-            let other_property =
-                change.links.iter().any(|(way, _)| way.to == Kind::ObservedProperty);
-            if other_property
-                || fixed.iter().any(|name| after.get(*name) != entity.fields.get(*name))
-            {
-                let detail = format!("its readings are of the kind {measured}");
-                return Err(Problem::new(&error::STA_OTHER_DOOR, detail));
-            }
-        }
-        if kind == Kind::MultiDatastream {
-            after.entry("observationType").or_insert_with(|| COMPLEX.into());
-            let parts = ["unitOfMeasurements", "multiObservationDataTypes"];
-            let fixed = entity.fields.contains_key(KINDS);
-            let len = |fields: &Map<String, Json>, name: &str| {
-                fields.get(name).and_then(Json::as_array).map(Vec::len)
-            };
-            if let Some(name) = parts.into_iter().find(|name| {
-                len(&after, name) != len(&entity.fields, name)
-                    || (fixed && after.get(*name) != entity.fields.get(*name))
-            }) {
-                let detail = format!("{name}: its observations have those parts");
-                return Err(Problem::new(&error::STA_OTHER_DOOR, detail));
-            }
-        }
+        keeps_measuring(entity, &mut after, &change)?;
         let links = self.links_of(entity, &change).await?;
         if kind == Kind::Observation {
             self.correct_parts(entity, Some(&after)).await?;
@@ -365,4 +340,32 @@ pub(super) fn other_door(entity: &Entity) -> Problem {
     let Entity { kind, id, .. } = entity;
     let id: &Id = id;
     Problem::new(&error::STA_OTHER_DOOR, format!("{}({id})", kind.one()))
+}
+
+/// Goes on when what observations are measured in stays as it is.
+fn keeps_measuring(entity: &Entity, after: &mut Map<String, Json>, change: &Draft) -> Answer<()> {
+    if let Some(measured) = entity.fields.get(KIND) {
+        let fixed = ["unitOfMeasurement", "observationType"];
+        let other_property = change.links.iter().any(|(way, _)| way.to == Kind::ObservedProperty);
+        if other_property || fixed.iter().any(|name| after.get(*name) != entity.fields.get(*name)) {
+            let detail = format!("its readings are of the kind {measured}");
+            return Err(Problem::new(&error::STA_OTHER_DOOR, detail));
+        }
+    }
+    if entity.kind == Kind::MultiDatastream {
+        after.entry("observationType").or_insert_with(|| COMPLEX.into());
+        let parts = ["unitOfMeasurements", "multiObservationDataTypes"];
+        let fixed = entity.fields.contains_key(KINDS);
+        let len = |fields: &Map<String, Json>, name: &str| {
+            fields.get(name).and_then(Json::as_array).map(Vec::len)
+        };
+        if let Some(name) = parts.into_iter().find(|name| {
+            len(after, name) != len(&entity.fields, name)
+                || (fixed && after.get(*name) != entity.fields.get(*name))
+        }) {
+            let detail = format!("{name}: its observations have those parts");
+            return Err(Problem::new(&error::STA_OTHER_DOOR, detail));
+        }
+    }
+    Ok(())
 }

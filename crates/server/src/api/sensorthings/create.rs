@@ -42,6 +42,15 @@ struct Plan {
     moves: Vec<(usize, i64)>,
 }
 
+/// What a draft is linked to: neighbours that are there, new ones with their places among all, links to the
+/// former, and the fields of properties in their order.
+struct Ends {
+    known: BTreeMap<Kind, Vec<Entity>>,
+    news: Vec<(&'static Relation, Draft, i64)>,
+    links: Vec<(&'static str, Target)>,
+    properties: Vec<Map<String, Json>>,
+}
+
 /// The neighbour whose draft another one stands in, and the place among its like there.
 type Parent = Option<(Kind, Target, AreaPath, i64)>;
 
@@ -156,31 +165,7 @@ impl View<'_> {
     ) -> BoxFuture<'f, Answer<usize>> {
         async move {
             let (kind, mut fields) = (draft.kind, draft.fields);
-            let mut known: BTreeMap<Kind, Vec<Entity>> = BTreeMap::new();
-            let (mut news, mut links) = (Vec::new(), Vec::new());
-            let mut properties: Vec<Map<String, Json>> = Vec::new();
-            for (rank, (relation, link)) in (0..).zip(draft.links) {
-                let in_order =
-                    (kind, relation.to) == (Kind::MultiDatastream, Kind::ObservedProperty);
-                match link {
-                    Link::Known(id) => {
-                        let entity = self.there(relation.to, &id).await?;
-                        let number = number(&entity)?;
-                        let plain = Target::Known(number);
-                        let target = if in_order { Target::Ranked(number, rank) } else { plain };
-                        let end = (relation.to.one(), target);
-                        if !links.contains(&end) {
-                            links.push(end);
-                        }
-                        properties.extend(in_order.then(|| entity.fields.clone()));
-                        known.entry(relation.to).or_default().push(entity);
-                    }
-                    Link::New(new) => {
-                        properties.extend(in_order.then(|| new.fields.clone()));
-                        news.push((relation, new, rank));
-                    }
-                }
-            }
+            let Ends { known, news, mut links, properties } = self.ends(kind, draft.links).await?;
             let area = match &parent {
                 Some((of, _, area, _)) if owns(*of, kind) || *of == Kind::Location => area.clone(),
                 _ => self.area_of(kind, &fields, &known, &news).await?,
@@ -233,6 +218,35 @@ impl View<'_> {
             Ok(place)
         }
         .boxed()
+    }
+
+    /// What a draft is linked to.
+    async fn ends(&self, kind: Kind, of: Vec<(&'static Relation, Link)>) -> Answer<Ends> {
+        let mut known: BTreeMap<Kind, Vec<Entity>> = BTreeMap::new();
+        let (mut news, mut links) = (Vec::new(), Vec::new());
+        let mut properties: Vec<Map<String, Json>> = Vec::new();
+        for (rank, (relation, link)) in (0..).zip(of) {
+            let in_order = (kind, relation.to) == (Kind::MultiDatastream, Kind::ObservedProperty);
+            match link {
+                Link::Known(id) => {
+                    let entity = self.there(relation.to, &id).await?;
+                    let number = number(&entity)?;
+                    let plain = Target::Known(number);
+                    let target = if in_order { Target::Ranked(number, rank) } else { plain };
+                    let end = (relation.to.one(), target);
+                    if !links.contains(&end) {
+                        links.push(end);
+                    }
+                    properties.extend(in_order.then(|| entity.fields.clone()));
+                    known.entry(relation.to).or_default().push(entity);
+                }
+                Link::New(new) => {
+                    properties.extend(in_order.then(|| new.fields.clone()));
+                    news.push((relation, new, rank));
+                }
+            }
+        }
+        Ok(Ends { known, news, links, properties })
     }
 
     /// A neighbour that must be there.

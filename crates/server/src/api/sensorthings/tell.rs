@@ -31,20 +31,18 @@ pub(crate) async fn tell(followers: Arc<Followers>, mut stop: watch::Receiver<bo
     let mut again = tokio::time::interval(LOOK_AGAIN);
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let stopped = async {
-            let _ = stop.wait_for(|stop| *stop).await;
-        };
-        // `None`: it is time to look again.
         let new = tokio::select! {
-            () = stopped => return,
+            _ = stop.wait_for(|stop| *stop) => return,
             _ = again.tick() => None,
-            new = news.recv() => Some(new),
+            new = news.recv() => match new {
+                None => return,
+                new => new,
+            },
         };
         let Some(new) = new else {
             followers.look_again().await;
             continue;
         };
-        let Some(new) = new else { return };
         let told = followers.tell(new).await;
         if let Err(problem) = &told {
             tracing::warn!(code = problem.code.number, detail = %problem.detail, "news could not be told");
