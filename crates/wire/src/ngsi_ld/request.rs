@@ -283,6 +283,11 @@ impl EntityQuery {
             && self.geo.is_none()
     }
 
+    /// Whether it says which types are wanted.
+    pub fn names_types(&self) -> bool {
+        !self.selectors.is_empty() && self.selectors.iter().all(|one| one.types.is_some())
+    }
+
     /// Whether it must be known where something is to tell whether it fits.
     pub fn needs_place(&self) -> bool {
         self.geo.is_some()
