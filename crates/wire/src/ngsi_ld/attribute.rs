@@ -131,9 +131,9 @@ impl<'a> Reader<'a> {
                     return Err(wrong(name, zh, en));
                 }
                 _ => {
-                    check_name(member)?;
+                    let whole = whole_name(member, self.context)?;
                     let inner = self.at_depth(member, json, depth + 1)?;
-                    read.more.insert(self.context.expand(member), inner);
+                    read.more.insert(whole, inner);
                 }
             }
         }
@@ -226,8 +226,24 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The whole name of an attribute or a type. It means the same wherever it is read again.
+pub(super) fn whole_name(name: &str, context: &Context) -> Result<String, Fault> {
+    check_name(name)?;
+    let whole = context.expand(name);
+    check_name(&whole)?;
+    if Context::default().expand(&whole) == whole {
+        return Ok(whole);
+    }
+    let name = quote(name.as_bytes());
+    let (zh, en) = (
+        format!("`{name}` 按 @context 展开后不是 URI"),
+        format!("`{name}` is no URI when @context has made it whole"),
+    );
+    Err(bad(&NGSI_BODY, zh, en))
+}
+
 /// Goes on when a text may be the name of an attribute or a type.
-pub(super) fn check_name(name: &str) -> Result<(), Fault> {
+fn check_name(name: &str) -> Result<(), Fault> {
     let is_right = !name.is_empty()
         && name.len() <= NAME_BYTES_MAX
         && !name.starts_with('@')
