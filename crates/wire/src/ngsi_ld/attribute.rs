@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
             }
             (Kind::VocabProperty, word) if is_words(word) => return Ok(self.expanded(word)),
             (Kind::VocabProperty, _) => return refuse("vocab 应为词", "a vocab is words"),
-            (Kind::ListProperty, Json::Array(_)) => {}
+            (Kind::Property | Kind::JsonProperty, _) | (Kind::ListProperty, Json::Array(_)) => {}
             (Kind::ListProperty, _) => {
                 return refuse("valueList 应为数组", "a valueList is an array");
             }
@@ -211,7 +211,6 @@ impl<'a> Reader<'a> {
             (Kind::ListRelationship, _) => {
                 return refuse("objectList 应为 URI 的数组", "an objectList is an array of URIs");
             }
-            (Kind::Property | Kind::JsonProperty, _) => {}
         }
         Ok(value.clone())
     }
