@@ -209,7 +209,7 @@ fn devices_areas_warnings_and_cases_are_entities() {
         (&json!("m3"), &warning["peak_severity"])
     );
     let id = warning["id"].as_str().unwrap();
-    assert_eq!(ids(&found(&city, "entities?type=Alert&q=subject==m3;severity>=1")), [id]);
+    assert_eq!(ids(&found(&city, "entities?type=Alert&q=subject==m3;severity%3E=1")), [id]);
     assert_eq!(found(&city, "entities?type=Alert&q=subject==m1"), json!([]));
     let new =
         json!({"type": "dirty_road", "row": 0, "area": "500103001001001", "description": "words"});
@@ -372,11 +372,10 @@ fn numbers_of_a_kind_are_readings_and_survive_a_kill() {
         "pm10": 50, "crew": 4, "area": {"type": "Relationship", "object": "urn:ngsi-ld:AdministrativeArea:500103001001001"},
         "address": {"type": "Property", "value": {"street": "one"}}});
     check(&city, "POST", "entities", &body, 201);
-    let attrs = format!("entities/{station}/attrs");
     check(
         &city,
         "PATCH",
-        &attrs,
+        &format!("entities/{station}"),
         &json!({"pm25": {"value": 31, "observedAt": time(now - 1_000)}}),
         204,
     );

@@ -131,9 +131,9 @@ impl<'a> Reader<'a> {
                     return Err(wrong(name, zh, en));
                 }
                 _ => {
-                    check_name(member)?;
+                    let whole = whole_name(member, self.context)?;
                     let inner = self.at_depth(member, json, depth + 1)?;
-                    read.more.insert(self.context.expand(member), inner);
+                    read.more.insert(whole, inner);
                 }
             }
         }
@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
             }
             (Kind::VocabProperty, word) if is_words(word) => return Ok(self.expanded(word)),
             (Kind::VocabProperty, _) => return refuse("vocab 应为词", "a vocab is words"),
-            (Kind::ListProperty, Json::Array(_)) => {}
+            (Kind::Property | Kind::JsonProperty, _) | (Kind::ListProperty, Json::Array(_)) => {}
             (Kind::ListProperty, _) => {
                 return refuse("valueList 应为数组", "a valueList is an array");
             }
@@ -211,7 +211,6 @@ impl<'a> Reader<'a> {
             (Kind::ListRelationship, _) => {
                 return refuse("objectList 应为 URI 的数组", "an objectList is an array of URIs");
             }
-            (Kind::Property | Kind::JsonProperty, _) => {}
         }
         Ok(value.clone())
     }
@@ -226,8 +225,24 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The whole name of an attribute or a type. It means the same wherever it is read again.
+pub(super) fn whole_name(name: &str, context: &Context) -> Result<String, Fault> {
+    check_name(name)?;
+    let whole = context.expand(name);
+    check_name(&whole)?;
+    if Context::default().expand(&whole) == whole {
+        return Ok(whole);
+    }
+    let name = quote(name.as_bytes());
+    let (zh, en) = (
+        format!("`{name}` 按 @context 展开后不是 URI"),
+        format!("`{name}` is no URI when @context has made it whole"),
+    );
+    Err(bad(&NGSI_BODY, zh, en))
+}
+
 /// Goes on when a text may be the name of an attribute or a type.
-pub(super) fn check_name(name: &str) -> Result<(), Fault> {
+fn check_name(name: &str) -> Result<(), Fault> {
     let is_right = !name.is_empty()
         && name.len() <= NAME_BYTES_MAX
         && !name.starts_with('@')

@@ -5,7 +5,7 @@
 use chengmai_model::error::{NGSI_BODY, NGSI_REQUEST};
 use serde_json::Value as Json;
 
-use super::attribute::{Reader, check_name, merged_instances};
+use super::attribute::{Reader, merged_instances, whole_name};
 use super::{
     Attribute, BATCH_MAX, BODY_BYTES_MAX, Context, DEPTH_MAX, ENTITY_BYTES_MAX, Entity, bad, is_uri,
 };
@@ -125,10 +125,8 @@ fn read(json: &Json, reader: &mut Reader<'_>) -> Result<Entity, Fault> {
             "@context" | "createdAt" | "modifiedAt" | "deletedAt" => {}
             "scope" => entity.scopes = words(value, "scope")?,
             _ => {
-                check_name(name)?;
+                let whole = whole_name(name, reader.context)?;
                 let instances = reader.instances(name, value)?;
-                let whole = reader.context.expand(name);
-                check_name(&whole)?;
                 if entity.attributes.insert(whole, instances).is_some() {
                     let name = quote(name.as_bytes());
                     let (zh, en) =
@@ -145,8 +143,7 @@ fn types(json: &Json, context: &Context) -> Result<Vec<String>, Fault> {
     let names = words(json, "type")?;
     let mut all: Vec<String> = Vec::with_capacity(names.len());
     for name in &names {
-        check_name(name)?;
-        let whole = context.expand(name);
+        let whole = whole_name(name, context)?;
         if !all.contains(&whole) {
             all.push(whole);
         }

@@ -283,6 +283,11 @@ impl EntityQuery {
             && self.geo.is_none()
     }
 
+    /// Whether it says which types are wanted.
+    pub fn names_types(&self) -> bool {
+        !self.selectors.is_empty() && self.selectors.iter().all(|one| one.types.is_some())
+    }
+
     /// Whether it must be known where something is to tell whether it fits.
     pub fn needs_place(&self) -> bool {
         self.geo.is_some()
@@ -353,7 +358,8 @@ pub fn posted_query(
         map.ok_or_else(|| bad(&NGSI_BODY, "type 应为 Query", "the type of a query is Query"))?;
     for (name, value) in map {
         match name.as_str() {
-            "type" | "@context" | "id" => {}
+            // What is asked of the past is read by whoever has one.
+            "type" | "@context" | "id" | "temporalQ" => {}
             "entities" => query.selectors = super::subscription::selectors(value, context)?,
             "attrs" => query.attributes = super::subscription::names(name, value, context)?,
             "pick" => query.picked.only = super::subscription::names(name, value, context)?,
@@ -361,7 +367,6 @@ pub fn posted_query(
             "q" => query.q = Some(super::subscription::q(value, context)?),
             "geoQ" => query.geo = Some(super::subscription::geo(value, context)?),
             "lang" => query.output.language = value.as_str().map(str::to_owned),
-            "temporalQ" => {}
             _ => {
                 let shown = quote(name.as_bytes());
                 let (zh, en) = (format!("不支持 {shown}"), format!("{shown} is not supported"));

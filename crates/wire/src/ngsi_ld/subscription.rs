@@ -125,7 +125,7 @@ pub fn subscription(json: &Json, context: &Context) -> Result<Subscription, Faul
     let mut has_endpoint = false;
     for (name, value) in map {
         match name.as_str() {
-            "type" | "@context" | "status" | "createdAt" | "modifiedAt" => {}
+            "type" | "@context" | "jsonldContext" | "status" | "createdAt" | "modifiedAt" => {}
             "id" => read.id = Some(uri(name, value)?),
             "subscriptionName" | "name" | "description" => drop(text(name, value)?),
             "entities" => read.selectors = selectors(value, context)?,
@@ -140,7 +140,6 @@ pub fn subscription(json: &Json, context: &Context) -> Result<Subscription, Faul
                 notification(&mut read, value, context)?;
                 has_endpoint = true;
             }
-            "jsonldContext" => {}
             _ => return Err(not_done(name)),
         }
     }

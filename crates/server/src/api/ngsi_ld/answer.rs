@@ -144,7 +144,7 @@ impl<'a> Ask<'a> {
     }
 
     /// Goes on when there is no parameter but these.
-    pub(super) fn only(&self, known: &[&str]) -> Answer<()> {
+    pub(super) fn takes(&self, known: &[&str]) -> Answer<()> {
         match self.pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(()),
             Some((name, _)) => {

@@ -40,7 +40,7 @@ struct Outcome {
 }
 
 pub(super) async fn run(ask: &Ask<'_>, operation: &str, body: &[u8]) -> Answer<Response> {
-    ask.only(&["options", "format", "local"])?;
+    ask.takes(&["options", "format", "local"])?;
     let deed = match operation {
         "create" => Deed::Create,
         "upsert" => Deed::Upsert { update: ask.option(&OPTIONS, "update")? },

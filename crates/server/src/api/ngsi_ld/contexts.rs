@@ -33,7 +33,7 @@ fn details(ask: &Ask<'_>, row: &ContextRow) -> Json {
 }
 
 pub(super) async fn list(ask: &Ask<'_>) -> Answer<Response> {
-    ask.only(&["details", "kind"])?;
+    ask.takes(&["details", "kind"])?;
     let kind = ask.parameter("kind").unwrap_or("Hosted");
     if !["Hosted", "Cached", "ImplicitlyCreated"].contains(&kind) {
         let detail = "kind is Hosted, Cached or ImplicitlyCreated";
@@ -59,7 +59,7 @@ async fn find(ask: &Ask<'_>, id: &str) -> Answer<ContextRow> {
 }
 
 pub(super) async fn retrieve(ask: &Ask<'_>, id: &str) -> Answer<Response> {
-    ask.only(&["details"])?;
+    ask.takes(&["details"])?;
     if is_core(id) {
         // Its text is the standard's; what its terms stand for is built in.
         return Ok(plain(&json!({"@context": CORE_URL})));
@@ -73,7 +73,7 @@ pub(super) async fn retrieve(ask: &Ask<'_>, id: &str) -> Answer<Response> {
 
 pub(super) async fn add(ask: &Ask<'_>, body: &[u8]) -> Answer<Response> {
     need(ask, Permission::DeviceManage)?;
-    ask.only(&["url"])?;
+    ask.takes(&["url"])?;
     ask.is_ld()?;
     if body.len() > CONTEXT_BYTES_MAX {
         let detail = format!("more than {CONTEXT_BYTES_MAX} bytes");
@@ -119,7 +119,7 @@ pub(super) async fn add(ask: &Ask<'_>, body: &[u8]) -> Answer<Response> {
 
 pub(super) async fn remove(ask: &Ask<'_>, id: &str) -> Answer<Response> {
     need(ask, Permission::DeviceManage)?;
-    ask.only(&["reload"])?;
+    ask.takes(&["reload"])?;
     if ask.parameter("reload") == Some("true") {
         return Err(Problem::new(
             &error::NGSI_NOT_SUPPORTED,

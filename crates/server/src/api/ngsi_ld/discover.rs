@@ -61,7 +61,7 @@ fn note(found: &mut Found, entity: &Entity) {
 
 /// Terms, and whether details are wanted.
 async fn asked(ask: &Ask<'_>) -> Answer<(Context, bool)> {
-    ask.only(&["details", "local"])?;
+    ask.takes(&["details", "local"])?;
     let context = ask.linked().await?;
     let query = entity_query(&ask.pairs, &context, &[]).map_err(refused)?;
     Ok((context, query.details))

@@ -107,7 +107,7 @@ fn is_simplified(ask: &Ask<'_>) -> Answer<bool> {
 }
 
 pub(super) async fn create(ask: &Ask<'_>, body: &[u8]) -> Answer<Response> {
-    ask.only(&["options", "format", "local"])?;
+    ask.takes(&["options", "format", "local"])?;
     let simplified = is_simplified(ask)?;
     let sent = ask.body(body).await?;
     let entity = ngsi::entity(&sent.json, &sent.context, simplified).map_err(refused)?;
@@ -119,7 +119,7 @@ pub(super) async fn create(ask: &Ask<'_>, body: &[u8]) -> Answer<Response> {
 }
 
 pub(super) async fn append(ask: &Ask<'_>, id: &str, body: &[u8]) -> Answer<Response> {
-    ask.only(&["options", "format", "local"])?;
+    ask.takes(&["options", "format", "local"])?;
     let overwrite = !ask.option(&WRITING, "noOverwrite")?;
     let sent = ask.body(body).await?;
     let new = ngsi::fragment(&sent.json, &sent.context, is_simplified(ask)?).map_err(refused)?;
@@ -129,7 +129,7 @@ pub(super) async fn append(ask: &Ask<'_>, id: &str, body: &[u8]) -> Answer<Respo
 }
 
 pub(super) async fn update(ask: &Ask<'_>, id: &str, body: &[u8]) -> Answer<Response> {
-    ask.only(&["options", "format", "local"])?;
+    ask.takes(&["options", "format", "local"])?;
     let sent = ask.body(body).await?;
     let new = ngsi::fragment(&sent.json, &sent.context, is_simplified(ask)?).map_err(refused)?;
     let mut writer = Writer::new(ask.view(), ask.caller);
@@ -146,7 +146,7 @@ async fn finished(writer: Writer<'_>, outcome: Updated, context: &Context) -> An
 }
 
 pub(super) async fn merge(ask: &Ask<'_>, id: &str, body: &[u8]) -> Answer<Response> {
-    ask.only(&["options", "format", "local", "lang"])?;
+    ask.takes(&["options", "format", "local", "lang"])?;
     let sent = ask.body(body).await?;
     let change = ngsi::change(&sent.json, &sent.context, is_simplified(ask)?).map_err(refused)?;
     let mut writer = Writer::new(ask.view(), ask.caller);
@@ -156,7 +156,7 @@ pub(super) async fn merge(ask: &Ask<'_>, id: &str, body: &[u8]) -> Answer<Respon
 }
 
 pub(super) async fn replace(ask: &Ask<'_>, id: &str, body: &[u8]) -> Answer<Response> {
-    ask.only(&["options", "format", "local"])?;
+    ask.takes(&["options", "format", "local"])?;
     let sent = ask.body(body).await?;
     let new = ngsi::fragment(&sent.json, &sent.context, is_simplified(ask)?).map_err(refused)?;
     let mut writer = Writer::new(ask.view(), ask.caller);
@@ -179,7 +179,7 @@ pub(super) async fn change_attribute(
     name: &str,
     body: &[u8],
 ) -> Answer<Response> {
-    ask.only(&["options", "format", "local", "lang"])?;
+    ask.takes(&["options", "format", "local", "lang"])?;
     let sent = ask.body(body).await?;
     let json = under(name, sent.json);
     let change = ngsi::change(&json, &sent.context, is_simplified(ask)?).map_err(refused)?;
@@ -196,7 +196,7 @@ pub(super) async fn replace_attribute(
     name: &str,
     body: &[u8],
 ) -> Answer<Response> {
-    ask.only(&["options", "format", "local", "lang"])?;
+    ask.takes(&["options", "format", "local", "lang"])?;
     let sent = ask.body(body).await?;
     let json = under(name, sent.json);
     let new = ngsi::fragment(&json, &sent.context, is_simplified(ask)?).map_err(refused)?;
@@ -214,7 +214,7 @@ async fn there(writer: &Writer<'_>, id: &str, name: &str) -> Answer<()> {
 }
 
 pub(super) async fn remove(ask: &Ask<'_>, id: &str) -> Answer<Response> {
-    ask.only(&["local"])?;
+    ask.takes(&["local"])?;
     let mut writer = Writer::new(ask.view(), ask.caller);
     writer.remove(id).await?;
     writer.finish().await?;
@@ -222,7 +222,7 @@ pub(super) async fn remove(ask: &Ask<'_>, id: &str) -> Answer<Response> {
 }
 
 pub(super) async fn remove_attribute(ask: &Ask<'_>, id: &str, name: &str) -> Answer<Response> {
-    ask.only(&["local", "datasetId", "deleteAll"])?;
+    ask.takes(&["local", "datasetId", "deleteAll"])?;
     let context = ask.linked().await?;
     let all = ask.parameter("deleteAll") == Some("true");
     let dataset = ask.parameter("datasetId").filter(|id| *id != "@none");

@@ -52,7 +52,7 @@ fn kept(json: &Json) -> Json {
 pub(super) async fn create(ask: &Ask<'_>, body: &[u8]) -> Answer<Response> {
     need(ask, Permission::NotifyManage)?;
     need(ask, Permission::Read)?;
-    ask.only(&["local"])?;
+    ask.takes(&["local"])?;
     let Sent { json, context, said, known } = ask.body(body).await?;
     let read = ngsi::subscription(&json, &context).map_err(refused)?;
     let now = clock::now();
@@ -130,7 +130,7 @@ fn shown(row: &SubscriptionRow, read: &Subscription, system: bool) -> Json {
 
 pub(super) async fn list(ask: &Ask<'_>) -> Answer<Response> {
     let media = ask.media(false)?;
-    ask.only(&["limit", "offset", "count", "options", "local", "pageSize"])?;
+    ask.takes(&["limit", "offset", "count", "options", "local", "pageSize"])?;
     let context = ask.linked().await?;
     let query = ngsi::entity_query(&ask.pairs, &context, &[]).map_err(refused)?;
     let rows = ask.city.records.ngsi_ld().subscriptions(Some(&ask.caller.user.name)).await?;
@@ -148,7 +148,7 @@ pub(super) async fn list(ask: &Ask<'_>) -> Answer<Response> {
 
 pub(super) async fn retrieve(ask: &Ask<'_>, id: &str) -> Answer<Response> {
     let media = ask.media(false)?;
-    ask.only(&["options", "local"])?;
+    ask.takes(&["options", "local"])?;
     let system = ask.option(&["sysAttrs"], "sysAttrs")?;
     let (row, read, context) = own(ask, id).await?;
     Ok(document(shown(&row, &read, system), &written_in(&context, media), media))
@@ -156,7 +156,7 @@ pub(super) async fn retrieve(ask: &Ask<'_>, id: &str) -> Answer<Response> {
 
 pub(super) async fn change(ask: &Ask<'_>, id: &str, body: &[u8]) -> Answer<Response> {
     need(ask, Permission::NotifyManage)?;
-    ask.only(&["local"])?;
+    ask.takes(&["local"])?;
     let (row, _, _) = own(ask, id).await?;
     let sent = ask.query_body(body).await?;
     let Json::Object(changes) = kept(&sent.json) else {
@@ -195,7 +195,7 @@ pub(super) async fn change(ask: &Ask<'_>, id: &str, body: &[u8]) -> Answer<Respo
 
 pub(super) async fn remove(ask: &Ask<'_>, id: &str) -> Answer<Response> {
     need(ask, Permission::NotifyManage)?;
-    ask.only(&["local"])?;
+    ask.takes(&["local"])?;
     let (row, _, _) = own(ask, id).await?;
     ask.city.records.ngsi_ld().remove_subscription(&row.id).await?;
     ask.city.hub.changes.look_anew();

@@ -272,7 +272,9 @@ impl<'a> View<'a> {
             if query.may_be(&registry::whole("Device")) {
                 self.walk_devices(&mut taker).await?;
             }
-            if !taker.is_done() && query.may_be(&registry::whole(LAYERS[0].1)) {
+            // A city has very many areas, and where one is may have to be worked out.
+            let is_of_areas = query.names_types() && query.may_be(&registry::whole(LAYERS[0].1));
+            if is_of_areas && !taker.is_done() {
                 self.walk_areas(&mut taker).await?;
             }
             for parts in LAYERS.into_iter().skip(1) {
