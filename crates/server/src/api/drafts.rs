@@ -24,7 +24,7 @@ use super::warnings::ReasonBody;
 use crate::city::City;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
-use crate::http::extract::{JsonBody, KeyedBody, QueryOf};
+use crate::http::extract::{JsonBody, KeyedBody, PathNumber, QueryOf};
 use crate::http::list::Page;
 use crate::http::problem::{Answer, Problem, TextJson};
 use crate::policy::What;
@@ -201,7 +201,7 @@ fn by_person(caller: &Caller, area: &AreaPath) -> Answer<()> {
 pub(crate) async fn approve_draft(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Path(id): Path<i64>,
+    PathNumber(id): PathNumber,
 ) -> Answer<Json<DraftJson>> {
     caller.need(Permission::Read)?;
     by_person(&caller, caller.own_area())?;
@@ -245,7 +245,7 @@ async fn carry_out(city: &Arc<City>, caller: &Caller, row: &DraftRow) -> Answer<
 pub(crate) async fn decline_draft(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Path(id): Path<i64>,
+    PathNumber(id): PathNumber,
     JsonBody(body): JsonBody<ReasonBody>,
 ) -> Answer<Json<DraftJson>> {
     caller.need(Permission::Read)?;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use chengmai_model::time::MINUTE_MS;
 use chengmai_model::{AreaPath, Timestamp, error};
@@ -18,7 +18,7 @@ use crate::accounts::{EMERGENCY_MS_MAX, REVIEW_MS};
 use crate::city::City;
 use crate::clock;
 use crate::http::access::{Caller, Permission};
-use crate::http::extract::JsonBody;
+use crate::http::extract::{JsonBody, PathNumber};
 use crate::http::list::Page;
 use crate::http::problem::{Answer, Problem};
 
@@ -172,7 +172,7 @@ pub(crate) struct Review {
 pub(crate) async fn review(
     State(city): State<Arc<City>>,
     caller: Caller,
-    Path(id): Path<i64>,
+    PathNumber(id): PathNumber,
     JsonBody(body): JsonBody<Review>,
 ) -> Answer<Json<EmergencyJson>> {
     caller.need(Permission::EmergencyReview)?;

@@ -61,6 +61,7 @@ pub(crate) struct Question {
 pub(crate) struct Told {
     error: String,
     #[serde(flatten)]
+    #[schema(ignore)]
     partial: Option<PartialWrite>,
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn names_of_kinds(registry: &Registry, entity: &Entity, kinds: &[u16]
 ///
 /// `entities`, `entities/{id}`, `types`, `attributes`, `temporal/entities`, `subscriptions`, `jsonldContexts`.
 /// Entities take `type`, `id`, `idPattern`, `attrs`, `q`, `georel`, `limit`, `offset`, `count`, `options`.
-#[utoipa::path(get, path = "/ngsi-ld/v1/{*path}", tag = "ngsi-ld",
+#[utoipa::path(get, path = "/ngsi-ld/v1/{*path}", tag = "ngsi-ld", operation_id = "get_ngsi_ld",
     params(("path" = String, Path, example = "entities"), ("type" = Option<String>, Query, example = "Device"),
         ("q" = Option<String>, Query, example = "methane>5"), ("limit" = Option<usize>, Query, example = 20)),
     responses((status = 200, description = "as the standard has it", body = Object,
@@ -79,7 +79,7 @@ pub(crate) async fn get_resource(
 ///
 /// `entities`, `entities/{id}/attrs`, `entityOperations/{create|upsert|update|merge|delete|query}`, `subscriptions`,
 /// `jsonldContexts`. Numbers under the name of a kind of the packs are readings: the answer comes when they are on disk.
-#[utoipa::path(post, path = "/ngsi-ld/v1/{*path}", tag = "ngsi-ld",
+#[utoipa::path(post, path = "/ngsi-ld/v1/{*path}", tag = "ngsi-ld", operation_id = "post_ngsi_ld",
     params(("path" = String, Path, example = "entities")),
     request_body(content = Object, example = json!({"id": "urn:ngsi-ld:Device:m1", "type": "Device", "methane": {"type": "Property", "value": 2.4}})),
     responses((status = 201, description = "made; `Location` says where")))]
@@ -96,7 +96,7 @@ pub(crate) async fn post_resource(
 }
 
 /// Changes parts of an entity, attributes of one, or a subscription.
-#[utoipa::path(patch, path = "/ngsi-ld/v1/{*path}", tag = "ngsi-ld",
+#[utoipa::path(patch, path = "/ngsi-ld/v1/{*path}", tag = "ngsi-ld", operation_id = "patch_ngsi_ld",
     params(("path" = String, Path, example = "entities/urn:ngsi-ld:Device:m1")),
     request_body(content = Object, example = json!({"methane": {"type": "Property", "value": 2.6}})),
     responses((status = 204, description = "changed")))]
@@ -113,7 +113,7 @@ pub(crate) async fn patch_resource(
 }
 
 /// Puts another entity or attribute in the place of one.
-#[utoipa::path(put, path = "/ngsi-ld/v1/{*path}", tag = "ngsi-ld",
+#[utoipa::path(put, path = "/ngsi-ld/v1/{*path}", tag = "ngsi-ld", operation_id = "put_ngsi_ld",
     params(("path" = String, Path, example = "entities/urn:ngsi-ld:Building:b1")),
     request_body(content = Object, example = json!({"type": "Building", "name": {"type": "Property", "value": "Town hall"}})),
     responses((status = 204, description = "replaced")))]
@@ -130,7 +130,7 @@ pub(crate) async fn put_resource(
 }
 
 /// Removes an entity that a client made, an attribute, a subscription or a context.
-#[utoipa::path(delete, path = "/ngsi-ld/v1/{*path}", tag = "ngsi-ld",
+#[utoipa::path(delete, path = "/ngsi-ld/v1/{*path}", tag = "ngsi-ld", operation_id = "delete_ngsi_ld",
     params(("path" = String, Path, example = "entities/urn:ngsi-ld:Building:b1")),
     responses((status = 204, description = "removed")))]
 pub(crate) async fn delete_resource(

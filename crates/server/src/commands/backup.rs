@@ -120,7 +120,9 @@ pub(crate) fn restore(restore: &Restore) -> anyhow::Result<()> {
     ));
     let place = restore.records.place(to)?;
     match (&place, list.holds_records) {
-        (_, false) => say("the records were on a server: put them back there before the city is started"),
+        (_, false) => {
+            say("the records were on a server: put them back there before the city is started");
+        }
         (Place::File(_), true) => {}
         (Place::Server(_), true) => {
             let file = to.join(RECORDS);

@@ -8,6 +8,9 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 
 use crate::policy::fields;
 
+/// How a problem comes.
+const PROBLEM: &str = "application/problem+json";
+
 /// The document as JSON.
 pub(crate) fn json(mut document: OpenApi) -> String {
     for (path, item) in &mut document.paths.paths {
@@ -72,20 +75,18 @@ fn bound(operation: &mut Operation) {
 
 /// What is no answer is a problem with a number (RFC 9457).
 fn refuse(operation: &mut Operation) {
+    let body = || Content::new(Some(Ref::from_schema_name("ProblemBody")));
     for (status, answer) in &mut operation.responses.responses {
         let RefOr::T(answer) = answer else { continue };
         let is_problem = |content: &RefOr<Content>| matches!(content, RefOr::T(Content { schema: Some(RefOr::Ref(r)), .. }) if r.ref_location.ends_with("/ProblemBody"));
-        if status.starts_with(['4', '5'])
-            && answer.content.get("application/json").is_some_and(is_problem)
-            && let Some(content) = answer.content.shift_remove("application/json")
-        {
-            answer.content.insert("application/problem+json".to_owned(), content);
+        if status.starts_with(['4', '5']) {
+            answer.content.retain(|_, content| !is_problem(content));
+            answer.content.insert(PROBLEM.to_owned(), body().into());
         }
     }
-    let body = Content::new(Some(Ref::from_schema_name("ProblemBody")));
     let refusal = ResponseBuilder::new()
         .description("what was not done, where, and how to mend it")
-        .content("application/problem+json", body)
+        .content(PROBLEM, body())
         .build();
     operation.responses.responses.entry("default".to_owned()).or_insert(refusal.into());
 }

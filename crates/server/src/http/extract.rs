@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Multipart, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use chengmai_model::error;
@@ -42,6 +42,20 @@ impl FromRequest<Arc<City>> for Body {
             Problem::new(code, rejection.body_text())
         })?;
         Ok(Self(bytes))
+    }
+}
+
+/// The number of a thing as the last part of a path; what is none is the number of nothing.
+#[derive(Debug)]
+pub(crate) struct PathNumber(pub(crate) i64);
+
+impl FromRequestParts<Arc<City>> for PathNumber {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, city: &Arc<City>) -> Answer<Self> {
+        let text = Path::<String>::from_request_parts(parts, city).await;
+        let Path(text) = text.map_err(|rejection| Problem::not_found(rejection.body_text()))?;
+        text.parse().map(Self).map_err(|_none| Problem::not_found(text))
     }
 }
 

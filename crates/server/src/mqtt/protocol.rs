@@ -158,8 +158,10 @@ impl Protocol {
             Inbound::Release { id } => packets::complete(self.version, id)?,
             Inbound::Disconnect { .. } => return Err(Ended::ByClient),
             Inbound::Connect(_) => return Err(Ended::Malformed),
-            Inbound::Subscribe { .. } | Inbound::Unsubscribe { .. } => return Ok(()),
-            Inbound::Publish { .. } | Inbound::Other => return Ok(()),
+            Inbound::Subscribe { .. }
+            | Inbound::Unsubscribe { .. }
+            | Inbound::Publish { .. }
+            | Inbound::Other => return Ok(()),
         };
         self.send(packet, out)
     }

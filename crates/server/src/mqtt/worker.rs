@@ -427,11 +427,10 @@ impl<S: MqttSink> Worker<S> {
         match ended {
             Ended::Malformed => count(&self.counters.malformed),
             Ended::Silent => count(&self.counters.silent),
-            Ended::Refused => count(&self.counters.unauthorised),
+            Ended::Refused | Ended::Forbidden => count(&self.counters.unauthorised),
             Ended::TurnedAway => count(&self.counters.turned_away),
             Ended::TakenOver => count(&self.counters.taken_over),
             Ended::TooSlow => count(&self.counters.too_slow),
-            Ended::Forbidden => count(&self.counters.unauthorised),
             Ended::ByClient | Ended::Broken | Ended::Stopping => {}
         }
         tracing::debug!(ended = ?ended, "MQTT connection ends");

@@ -57,7 +57,8 @@ impl<'a> Table<'a> {
             return Some((*class).into());
         }
         let pairs = fields.iter().map(|(field, class)| ((*field).to_owned(), (*class).into()));
-        Some(Value::Object(Map::from_iter(pairs.chain([("*".to_owned(), (*class).into())]))))
+        let all = pairs.chain([("*".to_owned(), (*class).into())]);
+        Some(Value::Object(all.collect::<Map<_, _>>()))
     }
 
     /// The highest class in answers of these schemas.

@@ -202,7 +202,7 @@ fn entities_and_parts_of_them_are_told_when_they_are_made_or_changed() {
     let [(set, _), (member, _)] = two();
     assert_eq!((set.as_str(), member.as_str()), ("v1.1/Datastreams", streams.as_str()));
     change(&datastream, json!({"description": "of a bridge"}));
-    let mut told = vec![follower.told(), follower.told(), follower.told()];
+    let mut told = [follower.told(), follower.told(), follower.told()];
     told.sort_by(|a, b| a.0.cmp(&b.0));
     let parts: Vec<_> = told.iter().filter(|(topic, _)| *topic == part).collect();
     assert_eq!(parts, [&(part.clone(), json!({"description": "of a bridge"}))]);
@@ -314,7 +314,7 @@ fn forged_and_foreign_topics_are_refused_each_with_its_reason() {
         ("v1.1/Things(9223372036854775807)", 0x87),
         ("v1.1/#", 0xA2),
         ("#", 0xA2),
-        ("v1.1/Datastreams(+)/Observations", 0xA2),
+        ("v1.1/+/Observations", 0xA2),
         ("$share/g/v1.1/Observations", 0x9E),
         ("chengmai/v1/m1/methane", 0x8F),
         ("$SYS/broker", 0x8F),

@@ -15,7 +15,9 @@ use crate::city;
 pub(crate) async fn measure(records: &Records, count: u64) {
     let now = city::filed_at(count).plus_ms(DAY_MS);
     println!("evaluation of the whole city, read and counted:");
-    for (name, days) in [("the last month", 30), ("the last quarter", 91), ("the last four years", 1_461)] {
+    for (name, days) in
+        [("the last month", 30), ("the last quarter", 91), ("the last four years", 1_461)]
+    {
         let from = Timestamp(now.0.saturating_sub(days * DAY_MS));
         let start = Instant::now();
         let (cases, tally) = evaluate(records, from, now).await;

@@ -288,13 +288,11 @@ impl Parser<'_> {
     }
 
     fn of_text(&self, text: String) -> Value {
-        match Timestamp::parse_rfc3339(&text) {
-            Some(at) => Value::Time(at, text),
-            None => {
-                let whole = self.context.expand(&text);
-                Value::Text(text, whole)
-            }
+        if let Some(at) = Timestamp::parse_rfc3339(&text) {
+            return Value::Time(at, text);
         }
+        let whole = self.context.expand(&text);
+        Value::Text(text, whole)
     }
 
     /// A text in quotation marks; a backslash makes the next letter plain.

@@ -166,7 +166,8 @@ fn a_sheet_takes_no_words_of_a_csv_answer_for_a_formula_and_numbers_stay() {
     let dir = tempfile::tempdir().unwrap();
     let history = open(dir.path());
     let asker = Asker::new(&history.reader(), 2);
-    let sql = "SELECT '=cmd|''/c calc''!A0' AS words, '@SUM(1)' AS more, -1.5 AS number, 'a=b' AS plain";
+    let sql =
+        "SELECT '=cmd|''/c calc''!A0' AS words, '@SUM(1)' AS more, -1.5 AS number, 'a=b' AS plain";
     let csv = asker.answer(sql, Format::Csv).unwrap();
     assert_eq!(
         String::from_utf8(csv.bytes).unwrap(),

@@ -1,7 +1,8 @@
 //! Where an entity belongs: its device in the registry, its row in the records, and the area of both.
 //!
 //! An entity that measures anything has a device; it lies in the area that it names as `area`, else where its
-//! `location` is, else in its maker's. Invariant: nothing is written outside the caller's area.
+//! `location` is. Where neither says anything, or no area is known there, it stays in its device's, and a new one
+//! is its maker's. Invariant: nothing is written outside the caller's area.
 
 use chengmai_model::{AreaCode, AreaPath, DeviceId, error};
 use chengmai_store::records::ngsi_ld::EntityRow;
@@ -78,21 +79,17 @@ impl Writer<'_> {
         whole: &Entity,
         measured: &[(String, Measured)],
     ) -> Answer<DeviceId> {
-        let code = said_area(whole)?;
         let position = position(whole);
         let mut registry = self.view.city.registry.write();
         let old = known.map(|device| registry.device(device).spec());
+        let area = self.code_for(whole, position, old.as_ref().map(|old| &old.area))?;
         let kinds = measured.iter().map(|(_, one)| registry.kind(one.kind).name.to_string());
-        let has_place = code.is_some() || position.is_some();
         let row = DeviceRow {
             line: 1,
             id: name.to_owned(),
             kinds: kinds.collect(),
             title: title(whole).or_else(|| old.as_ref().and_then(|old| old.title.clone())),
-            area: match (code, &old) {
-                (None, Some(old)) if !has_place => Some(old.area.clone()),
-                (code, _) => code,
-            },
+            area: Some(area),
             position: position.or_else(|| old.as_ref().and_then(|old| old.position)),
             agency: old.as_ref().and_then(|old| old.agency.clone()),
             period_ms: old.as_ref().map_or(0, |old| old.period_ms),
@@ -101,6 +98,23 @@ impl Writer<'_> {
         registry.import(&row, self.caller.area, self.now)?;
         self.registered = true;
         registry.find(name).ok_or_else(|| Problem::new(&error::INTERNAL, "no device"))
+    }
+
+    /// The code of the area of an entity with a device. Where no area is known, the device stays in the one
+    /// that it was in, and a new one is its maker's.
+    fn code_for(
+        &self,
+        whole: &Entity,
+        position: Option<[f64; 2]>,
+        old: Option<&AreaCode>,
+    ) -> Answer<AreaCode> {
+        if let Some(code) = said_area(whole)? {
+            return Ok(code);
+        }
+        let areas = &self.view.city.areas;
+        let code = |area| areas.get(area).row.code.clone();
+        let found = position.and_then(|position| areas.locate(position)).map(code);
+        Ok(found.or_else(|| old.cloned()).unwrap_or_else(|| code(self.caller.area)))
     }
 
     /// The area that an entity without a device belongs to.

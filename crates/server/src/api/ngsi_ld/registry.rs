@@ -5,6 +5,7 @@
 //! that for its id. Areas, warnings and cases have theirs behind their type. Invariant: an id means one thing.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use chengmai_engine::Engine;
 use chengmai_model::{DeviceId, StreamId};
@@ -84,7 +85,7 @@ pub(super) fn device_id(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~:@!$*+".contains(&byte) {
             id.push(char::from(byte));
         } else {
-            id.push_str(&format!("%{byte:02X}"));
+            let _ = write!(id, "%{byte:02X}");
         }
     }
     id
@@ -95,16 +96,9 @@ fn unescaped(text: &str) -> String {
     let (mut plain, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while let Some(&byte) = bytes.get(at) {
         let code = (byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(escaped) => {
-                plain.push(escaped);
-                at += 3;
-            }
-            None => {
-                plain.push(byte);
-                at += 1;
-            }
-        }
+        let escaped = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        plain.push(escaped.unwrap_or(byte));
+        at += if escaped.is_some() { 3 } else { 1 };
     }
     String::from_utf8(plain).unwrap_or_else(|_| text.to_owned())
 }

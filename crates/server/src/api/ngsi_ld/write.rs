@@ -153,7 +153,7 @@ impl<'a> Writer<'a> {
         let gone = change.attributes.iter().filter(|(_, all)| all.iter().all(Attribute::is_null));
         let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
         for name in &gone {
-            self.may_go(&known, name)?;
+            may_go(&known, name)?;
         }
         let mut whole = known.body.clone();
         for name in change.attributes.keys() {
@@ -187,17 +187,6 @@ impl<'a> Writer<'a> {
         self.settle(Some(known), entity.clone(), &entity, &names).await
     }
 
-    /// Whether an attribute may be taken away.
-    fn may_go(&self, known: &Known, name: &str) -> Answer<()> {
-        if !known.shown.attributes.contains_key(name) {
-            return Err(Problem::not_found(format!("attribute {name}")));
-        }
-        if known.is_made() || known.body.attributes.contains_key(name) {
-            return Ok(());
-        }
-        Err(unsupported(name))
-    }
-
     /// Takes an attribute away, or one instance of it.
     pub(super) async fn remove_attribute(
         &mut self,
@@ -208,7 +197,7 @@ impl<'a> Writer<'a> {
     ) -> Answer<()> {
         self.caller.need(Permission::DeviceManage)?;
         let known = self.open(id).await?;
-        self.may_go(&known, name)?;
+        may_go(&known, name)?;
         let mut whole = known.body.clone();
         let instances = whole.attributes.entry(name.to_owned()).or_default();
         let before = instances.len();
@@ -362,6 +351,17 @@ impl<'a> Writer<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether an attribute may be taken away.
+fn may_go(known: &Known, name: &str) -> Answer<()> {
+    if !known.shown.attributes.contains_key(name) {
+        return Err(Problem::not_found(format!("attribute {name}")));
+    }
+    if known.is_made() || known.body.attributes.contains_key(name) {
+        return Ok(());
+    }
+    Err(unsupported(name))
 }
 
 /// Waits until a reading can be asked for, since clients ask at once for what they wrote. It is on disk

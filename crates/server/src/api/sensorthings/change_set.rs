@@ -127,7 +127,9 @@ impl ChangeSet {
             city.orders(corrections.into_iter().map(Order::Correct).collect()).await?;
             city.records.audit().add(&note).await?;
         }
-        news.into_iter().for_each(|(kind, id)| city.hub.news.entity(kind, id));
+        for (kind, id) in news {
+            city.hub.news.entity(kind, id);
+        }
         Ok(named)
     }
 }

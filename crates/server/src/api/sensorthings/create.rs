@@ -331,7 +331,9 @@ impl View<'_> {
         links.push((Kind::Thing.one(), Target::Known(thing)));
         plan.new.push(historical(&area, self.now, links));
         let made = records.insert(&self.caller.user.name, self.now, &plan.new).await?;
-        made.iter().for_each(|&id| self.is_news(Kind::HistoricalLocation.one(), id));
+        for &id in &made {
+            self.is_news(Kind::HistoricalLocation.one(), id);
+        }
         records.set_area((Kind::Thing.one(), thing), &BELOW, &area).await?;
         let end = [thing];
         let ends = (Kind::Thing.one(), &end[..]);

@@ -359,7 +359,9 @@ impl View<'_> {
             links: vec![(Kind::Location.one(), Target::Known(place))],
         };
         let ids = records.insert(&self.caller.user.name, self.now, &[new]).await?;
-        ids.iter().for_each(|&id| self.is_news(kind.one(), id));
+        for &id in &ids {
+            self.is_news(kind.one(), id);
+        }
         ids.first().copied().ok_or_else(|| Problem::new(&error::INTERNAL, "no feature"))
     }
 

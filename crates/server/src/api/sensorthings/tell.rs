@@ -165,12 +165,16 @@ impl Followers {
         let plain =
             following.options == Options::default() && !matches!(following.what, What::Part(..));
         if !plain {
-            following.payload(entity, &self.base).into_iter().for_each(|said| following.tell(said));
+            if let Some(said) = following.payload(entity, &self.base) {
+                following.tell(said);
+            }
             return;
         }
         if whole.is_none() {
             *whole = following.payload(entity, &self.base);
         }
-        whole.iter().for_each(|said| following.tell(said.clone()));
+        if let Some(said) = whole {
+            following.tell(said.clone());
+        }
     }
 }

@@ -46,15 +46,12 @@ async fn each_topic_of_a_subscription_has_its_own_answer_and_the_first_refusal_s
         let verdicts =
             [Verdict::Granted(true), Verdict::Refused(Why::Forbidden, "E-503 no".to_owned())];
         client.expect(packets::granted(version, 1, &verdicts).unwrap()).await;
-        let unsubscribe: Packet = match version {
-            Version::V5_0 => {
-                let packet = v5_0::Unsubscribe::builder().packet_id(2u16);
-                packet.entries(["t", "no"]).unwrap().build().unwrap().into()
-            }
-            _ => {
-                let packet = v3_1_1::Unsubscribe::builder().packet_id(2u16);
-                packet.entries(["t", "no"]).unwrap().build().unwrap().into()
-            }
+        let unsubscribe: Packet = if version == Version::V5_0 {
+            let packet = v5_0::Unsubscribe::builder().packet_id(2u16);
+            packet.entries(["t", "no"]).unwrap().build().unwrap().into()
+        } else {
+            let packet = v3_1_1::Unsubscribe::builder().packet_id(2u16);
+            packet.entries(["t", "no"]).unwrap().build().unwrap().into()
         };
         client.send(unsubscribe).await;
         client.expect(packets::unsubscribed(version, 2, &[true, false]).unwrap()).await;

@@ -14,7 +14,7 @@ fn correction(sequence: u64, old: f64) -> CorrectionRow {
         area: path(TOWN),
         reading_at: at(1),
         old,
-        new: (sequence % 2 == 0).then_some(f64::MIN_POSITIVE),
+        new: sequence.is_multiple_of(2).then_some(f64::MIN_POSITIVE),
         reason: "sensor was wet".into(),
     }
 }

@@ -115,7 +115,7 @@ async fn a_search_finds_the_same_when_every_word_is_frequent() {
                      FROM case_gram, generate_series(1, {COPIES}) n WHERE case_id = '{first}'"
                 );
                 other.execute_unprepared(&more).await.unwrap();
-                texts.extend([TEXT; COPIES]);
+                texts.extend(std::iter::repeat_n(TEXT, COPIES));
             }
         }
         for question in QUESTIONS.into_iter().chain(["zebra 路", "口有人", "人口", "bra lamp 有人"]) {
