@@ -2173,6 +2173,35 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ngsi-ld/v1/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Entities, their types, their past, contexts and subscriptions, by any address of the standard.
+         * @description `entities`, `entities/{id}`, `types`, `attributes`, `temporal/entities`, `subscriptions`, `jsonldContexts`.
+         *     Entities take `type`, `id`, `idPattern`, `attrs`, `q`, `georel`, `limit`, `offset`, `count`, `options`.
+         */
+        get: operations["get_ngsi_ld"];
+        /** Puts another entity or attribute in the place of one. */
+        put: operations["put_ngsi_ld"];
+        /**
+         * A new entity, attributes for one, a batch of entities, a query, a subscription, a context.
+         * @description `entities`, `entities/{id}/attrs`, `entityOperations/{create|upsert|update|merge|delete|query}`, `subscriptions`,
+         *     `jsonldContexts`. Numbers under the name of a kind of the packs are readings: the answer comes when they are on disk.
+         */
+        post: operations["post_ngsi_ld"];
+        /** Removes an entity that a client made, an attribute, a subscription or a context. */
+        delete: operations["delete_ngsi_ld"];
+        options?: never;
+        head?: never;
+        /** Changes parts of an entity, attributes of one, or a subscription. */
+        patch: operations["patch_ngsi_ld"];
+        trace?: never;
+    };
     "/ogc": {
         parameters: {
             query?: never;
@@ -2812,6 +2841,26 @@ export interface components {
             /** Format: int64 */
             under_parent: number;
         };
+        /** @description A figure with the goal of the standard. */
+        AlarmFigureJson: {
+            /**
+             * Format: double
+             * @description What it should be, at most; for shares of priority: about.
+             */
+            goal: number;
+            /**
+             * @description per_hour, peak_slot, flood_share, top_share, chattering, fleeting, stale, low_share,
+             *     medium_share, high_share.
+             */
+            kind: string;
+            /**
+             * Format: double
+             * @description Shares are 0 to 1.
+             */
+            value: number;
+            /** @description good, fair, poor, too_few. */
+            verdict: string;
+        };
         /**
          * @description Alarm quality over a span.
          * @example {
@@ -3443,7 +3492,7 @@ export interface components {
         CentreLoadJson: {
             area: string;
             area_name: string;
-            figures: components["schemas"]["FigureJson"][];
+            figures: components["schemas"]["AlarmFigureJson"][];
             /**
              * Format: int64
              * @description Minutes in flood, of all centres together.
@@ -4108,13 +4157,28 @@ export interface components {
             /** Format: int64 */
             id: number;
             reason: string;
-            review?: components["schemas"]["ReviewJson"] | null;
+            review?: components["schemas"]["EmergencyReviewJson"] | null;
             review_due: string;
             until: string;
             user: string;
             /** @description Code of the area that may be seen. */
             wanted: string;
             wanted_name: string;
+        };
+        /**
+         * @description What a review said.
+         * @example {
+         *       "at": "2026-11-22T03:04:05Z",
+         *       "by": "supervisor",
+         *       "remark": "属实",
+         *       "was_right": true
+         *     }
+         */
+        EmergencyReviewJson: {
+            at: string;
+            by: string;
+            remark: string;
+            was_right: boolean;
         };
         /**
          * @description A rule to enable.
@@ -5607,7 +5671,7 @@ export interface components {
                 /** Format: int64 */
                 id: number;
                 reason: string;
-                review?: components["schemas"]["ReviewJson"] | null;
+                review?: components["schemas"]["EmergencyReviewJson"] | null;
                 review_due: string;
                 until: string;
                 user: string;
@@ -6920,9 +6984,15 @@ export interface components {
             /** @description As it holds now. */
             text: string;
         };
+        /** @description A grade of a composite. */
+        ScoreGradeJson: {
+            color: string;
+            id: string;
+            name: components["schemas"]["TextJson"];
+        };
         /** @description A composite with all that led to it. */
         ScoreJson: {
-            grade?: components["schemas"]["GradeJson"] | null;
+            grade?: components["schemas"]["ScoreGradeJson"] | null;
             /**
              * Format: double
              * @description Share of the full points that could be measured, in percent.
@@ -7020,6 +7090,25 @@ export interface components {
         /** @description The signed-in user. */
         SessionJson: {
             user: components["schemas"]["UserJson"];
+        };
+        /**
+         * @description A level for each severity, in the unit of the kind.
+         * @example {
+         *       "blue": null,
+         *       "orange": 27,
+         *       "red": 40,
+         *       "yellow": 15
+         *     }
+         */
+        SetLevelsJson: {
+            /** Format: double */
+            blue?: number | null;
+            /** Format: double */
+            orange?: number | null;
+            /** Format: double */
+            red?: number | null;
+            /** Format: double */
+            yellow?: number | null;
         };
         /**
          * @description What an import of set-points did.
@@ -7425,7 +7514,7 @@ export interface components {
             at?: string | null;
             kind: string;
             kind_name: components["schemas"]["TextJson"];
-            setpoints?: components["schemas"]["LevelsJson"] | null;
+            setpoints?: components["schemas"]["SetLevelsJson"] | null;
             /**
              * Format: int32
              * @description Worst alarm that stands, 0 to 4.
@@ -7870,7 +7959,7 @@ export interface components {
          *       "error": "partial write: 1 refused, 9 accepted; line 3, byte 12: E-101 not well formed"
          *     }
          */
-        Told: (components["schemas"]["PartialWrite"] | null) & {
+        Told: {
             error: string;
         };
         /** @description A word whose share of the reports rose. */
@@ -8345,12 +8434,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AgencyJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8371,12 +8470,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Ratings"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8397,12 +8506,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlarmQualityJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8419,12 +8538,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ShelfJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8442,12 +8571,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ShelfJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8464,11 +8603,21 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description done; nothing to tell */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
             };
         };
     };
@@ -8492,12 +8641,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AreaJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8514,12 +8673,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AreaDetail"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8551,6 +8720,15 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     list_audit: {
@@ -8567,12 +8745,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8589,12 +8777,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BacktestJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8611,12 +8809,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BacktestJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8630,12 +8838,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_PlanJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8649,12 +8867,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_CaseTypeJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8691,12 +8919,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_CaseJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8717,12 +8955,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CaseDetail"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8744,12 +8992,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CasesImported"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8770,12 +9028,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CaseSummary"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8792,12 +9060,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CaseDetail"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8817,12 +9095,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ContactJson"][];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8845,6 +9133,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
             };
         };
     };
@@ -8869,6 +9166,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     publish_photo: {
@@ -8891,6 +9197,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
             };
         };
     };
@@ -8915,12 +9230,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CaseDetail"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8934,12 +9259,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CityJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8964,12 +9299,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_DeliveryJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -8986,12 +9331,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveryJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9018,12 +9373,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_DeviceJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9045,12 +9410,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Imported"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9071,12 +9446,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DeviceMap"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9093,12 +9478,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DeviceSummary"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9115,12 +9510,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DeviceJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9146,12 +9551,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Observations"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9180,12 +9595,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SeriesJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9204,12 +9629,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_DraftJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9226,12 +9661,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DraftJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9252,12 +9697,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DraftJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9271,12 +9726,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_EmergencyJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9294,12 +9759,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["EmergencyJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9320,6 +9795,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     review: {
@@ -9338,12 +9822,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["EmergencyJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9370,12 +9864,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["EvaluationJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9411,6 +9915,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     list_behind: {
@@ -9439,12 +9952,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_BehindJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9475,6 +9998,15 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     write_columns: {
@@ -9498,12 +10030,14 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was asked for */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PartialWrite"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
             /** @description over the limit */
@@ -9512,7 +10046,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProblemBody"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
             /** @description no room: send again after a second */
@@ -9521,7 +10055,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProblemBody"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9539,12 +10082,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["StreamNumbers"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9565,12 +10118,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_IndicatorJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9590,12 +10153,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["IndicatorJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9615,12 +10188,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ValueJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9644,12 +10227,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["HistoryJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9671,12 +10264,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_SourceJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9702,12 +10305,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["WindowTable"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9721,12 +10334,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_KindJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9751,12 +10374,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Latest"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9774,12 +10407,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Latest"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9809,6 +10452,15 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     cosign: {
@@ -9832,12 +10484,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["WitnessedJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9859,6 +10521,15 @@ export interface operations {
                 content: {
                     /** @example chengmai/50/0a1b2c3d+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW */
                     "text/plain": string;
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9883,12 +10554,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ProofJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9913,12 +10594,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ProofJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -9945,6 +10636,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     get_tile: {
@@ -9968,6 +10668,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
             };
         };
     };
@@ -9997,6 +10706,15 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     post_observations: {
@@ -10022,6 +10740,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10037,6 +10756,16 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Taken"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10050,12 +10779,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_OverlayJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10074,12 +10813,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_PackJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10096,12 +10845,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PackDetail"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10115,12 +10874,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_PatrolJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10138,12 +10907,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PatrolJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10167,6 +10946,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     keep_photo: {
@@ -10183,12 +10971,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["KeptJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10206,12 +11004,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ProposalJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10238,12 +11046,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_CorrectionJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10273,6 +11091,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10288,6 +11107,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CorrectionsTaken"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
             /** @description none of these readings is there */
@@ -10297,6 +11117,16 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CorrectionsTaken"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10317,12 +11147,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ReviewHead"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10339,12 +11179,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ReviewJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10365,12 +11215,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ReviewJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10390,12 +11250,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CityThen"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10416,12 +11286,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TaskJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10435,12 +11315,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RoutingJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10454,12 +11344,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RoutingJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10477,12 +11377,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BacktestJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10500,12 +11410,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CheckJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10523,12 +11443,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ChangeJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10547,12 +11477,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RuleText"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10566,12 +11506,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SessionJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10589,12 +11539,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SessionJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10615,6 +11575,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     list_sessions: {
@@ -10626,12 +11595,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_TokenView"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10655,6 +11634,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     change_password: {
@@ -10677,6 +11665,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     get_link: {
@@ -10688,12 +11685,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10711,12 +11718,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["GoTo"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10736,6 +11753,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
             };
         };
     };
@@ -10773,12 +11799,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["GoTo"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10792,12 +11828,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["FactorJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10815,12 +11861,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RecoveryJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10838,12 +11894,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BegunJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10868,6 +11934,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     import_setpoints: {
@@ -10887,12 +11962,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SetpointsSet"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10910,6 +11995,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10924,7 +12010,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProblemBody"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
             /** @description too much, or a row cannot be worked out */
@@ -10933,7 +12019,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProblemBody"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
             /** @description others are asking */
@@ -10942,7 +12028,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProblemBody"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10961,12 +12056,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["StarsJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -10980,12 +12085,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_SubscriptionJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11003,12 +12118,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["MadeSubscription"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11029,12 +12154,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SubscriptionJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11058,6 +12193,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     test_subscription: {
@@ -11072,12 +12216,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description taken, and done later */
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveryJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11091,12 +12245,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SystemJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11117,12 +12281,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_TaskJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11143,12 +12317,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TaskJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11167,12 +12351,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TopicsJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11186,12 +12380,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_FeedJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11227,12 +12431,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["KeptNames"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11260,6 +12474,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -11275,6 +12490,16 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TakenMessage"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11288,12 +12513,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AccountJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11311,12 +12546,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AccountJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11340,6 +12585,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     reset_link: {
@@ -11360,6 +12614,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
             };
         };
     };
@@ -11382,6 +12645,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     create_token: {
@@ -11400,12 +12672,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TokenJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11422,12 +12704,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_TokenView"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11452,6 +12744,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
             };
         };
     };
@@ -11481,12 +12782,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Page_WarningJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11503,12 +12814,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["WarningJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11529,12 +12850,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["WarningJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11555,12 +12886,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["WarningJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11581,12 +12922,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["FiledJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11607,12 +12958,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["WorkloadJson"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11645,12 +13006,14 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was asked for */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PartialWrite"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
             /** @description over the limit */
@@ -11659,7 +13022,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProblemBody"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
             /** @description no room: send again after a second */
@@ -11668,7 +13031,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProblemBody"];
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description what was not done, where, and how to mend it */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
         };
@@ -11687,6 +13059,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -11881,6 +13254,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -11946,6 +13320,171 @@ export interface operations {
             };
         };
     };
+    get_ngsi_ld: {
+        parameters: {
+            query?: {
+                /** @example Device */
+                type?: string;
+                /** @example methane>5 */
+                q?: string;
+                /** @example 20 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @example entities */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as the standard has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "id": "urn:ngsi-ld:Device:m1",
+                     *         "methane": {
+                     *           "type": "Property",
+                     *           "value": 2.4
+                     *         },
+                     *         "type": "Device"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    put_ngsi_ld: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example entities/urn:ngsi-ld:Building:b1 */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": {
+                 *         "type": "Property",
+                 *         "value": "Town hall"
+                 *       },
+                 *       "type": "Building"
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description replaced */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_ngsi_ld: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example entities */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "id": "urn:ngsi-ld:Device:m1",
+                 *       "methane": {
+                 *         "type": "Property",
+                 *         "value": 2.4
+                 *       },
+                 *       "type": "Device"
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description made; `Location` says where */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_ngsi_ld: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example entities/urn:ngsi-ld:Building:b1 */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_ngsi_ld: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example entities/urn:ngsi-ld:Device:m1 */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "methane": {
+                 *         "type": "Property",
+                 *         "value": 2.6
+                 *       }
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description changed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_landing: {
         parameters: {
             query?: {
@@ -11960,6 +13499,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -11990,6 +13530,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12020,6 +13561,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12053,6 +13595,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12104,6 +13647,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12143,6 +13687,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12178,6 +13723,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12212,6 +13758,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12501,6 +14048,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12509,6 +14057,7 @@ export interface operations {
                     "application/json": components["schemas"]["Results"];
                 };
             };
+            /** @description what was asked for */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12614,6 +14163,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12818,6 +14368,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -13004,6 +14555,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description what was asked for */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -13042,6 +14594,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description what was asked for */
             400: {
                 headers: {
                     [name: string]: unknown;

@@ -1,5 +1,7 @@
 //! What followers are told: as fast as they take it and no faster, and the end of one that does not.
 
+use std::collections::VecDeque;
+
 use mqtt_protocol_core::mqtt::packet::{ReceiveMaximum, SubEntry, SubOpts};
 
 use super::*;
@@ -59,6 +61,12 @@ async fn each_topic_of_a_subscription_has_its_own_answer_and_the_first_refusal_s
     }
 }
 
+/// The id of a message to be acknowledged, in a short frame.
+fn id_of(publish: &[u8]) -> u16 {
+    let at = 4 + usize::from(publish[3]);
+    u16::from_be_bytes([publish[at], publish[at + 1]])
+}
+
 #[tokio::test]
 async fn messages_come_in_order_and_those_to_be_acknowledged_wait_for_that() {
     for version in BOTH {
@@ -88,11 +96,12 @@ async fn messages_come_in_order_and_those_to_be_acknowledged_wait_for_that() {
             client.expect(expected(version, Some(id), number)).await;
         }
         client.expect_silence(version).await;
+        let mut waiting: VecDeque<u16> = (1..=u16::try_from(most).unwrap()).collect();
         for number in most..most + 3 {
-            let first = u16::try_from(number - most + 1).unwrap();
-            client.send(acknowledged(version, first)).await;
+            client.send(acknowledged(version, waiting.pop_front().unwrap())).await;
             let frame = client.frame().await.unwrap();
             assert!(frame.ends_with(number.to_string().as_bytes()), "{frame:?}");
+            waiting.push_back(id_of(&frame));
             client.expect_silence(version).await;
         }
         let counters = running.end().await;
