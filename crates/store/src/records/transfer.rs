@@ -18,6 +18,9 @@ use super::{RecordsError, Result, begin};
 /// Rows that are held at once.
 const TOGETHER: i64 = 512;
 
+/// Tables in which a new database has rows already.
+const SEEDED: [&str; 2] = ["setting", "proof_size"];
+
 /// A table as both databases have it.
 #[derive(Debug)]
 struct Table {
@@ -98,8 +101,7 @@ async fn tables(file: &impl ConnectionTrait) -> Result<Vec<Table>> {
 pub(super) async fn all(from: &DatabaseConnection, to: &DatabaseConnection) -> Result<()> {
     let is_file = from.get_database_backend() == DbBackend::Sqlite;
     let tables = if is_file { tables(from).await? } else { tables(to).await? };
-    // A new database has settings of its own.
-    for table in tables.iter().filter(|table| table.name != "setting") {
+    for table in tables.iter().filter(|table| !SEEDED.contains(&table.name.as_str())) {
         let some = Sql::new(&format!("SELECT 1 FROM \"{}\" LIMIT 1", table.name));
         if some.one(to).await?.is_some() {
             let full = format!("the database is not empty: it has rows in {}", table.name);
@@ -108,7 +110,9 @@ pub(super) async fn all(from: &DatabaseConnection, to: &DatabaseConnection) -> R
     }
     let source = moment(from).await?;
     let target = begin(to).await?;
-    Sql::new("DELETE FROM setting").run(&target).await?;
+    for name in SEEDED {
+        Sql::new(&format!("DELETE FROM {name}")).run(&target).await?;
+    }
     for table in &tables {
         copy(table, &source, &target).await?;
     }

@@ -375,7 +375,7 @@ fn parameters_select_place_and_shape_the_answer() {
         ("georel=near;maxDistance==900&geometry=Point&coordinates=[106.51,29.5]", false),
         ("georel=near;minDistance=900&geometry=Point&coordinates=[106.51,29.5]", true),
         (
-            "georel=within&geometry=Polygon&coordinates=[[[106,29],[107,29],[107,30],[106,29]]]",
+            "georel=within&geometry=Polygon&coordinates=[[[106,29],[107,29],[107,30],[106,30],[106,29]]]",
             true,
         ),
         ("georel=disjoint&geometry=Point&coordinates=[0,0]", true),
