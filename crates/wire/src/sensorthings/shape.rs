@@ -115,8 +115,18 @@ fn is_whole(geometry: &Geometry<f64>) -> bool {
 /// The geometry of a GeoJSON geometry or feature.
 pub fn shape(json: &Json) -> Option<Shape> {
     let json = if json.get("type")?.as_str()? == "Feature" { json.get("geometry")? } else { json };
+    if !has_places(json.get("coordinates")?) {
+        return None;
+    }
     let geometry: geojson::Geometry = serde_json::from_value(json.clone()).ok()?;
     Shape::new(Geometry::try_from(&geometry).ok()?)
+}
+
+/// Whether every innermost list has a longitude and a latitude: the library takes that for granted.
+fn has_places(coordinates: &Json) -> bool {
+    let Some(list) = coordinates.as_array() else { return false };
+    let is_place = list.first().is_some_and(Json::is_number);
+    if is_place { list.len() >= 2 } else { list.iter().all(has_places) }
 }
 
 /// `POINT (30 10)`, `LINESTRING`, `POLYGON` and the same with `MULTI`.
