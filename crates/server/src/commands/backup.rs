@@ -1,7 +1,8 @@
 //! `chengmai backup` and `chengmai restore`: a copy of a data folder while the city runs, with a hash of every
 //! file in it; and a data folder from such a copy, checked by the same hashes after it was written.
 //!
-//! Records on a server are copied into a file like any other's, and put back into either. Invariant: what is copied later knows at least what was copied before it. So the proof log comes before the
+//! Records on a server are copied into a file like any other's, and put back into either.
+//! Invariant: what is copied later knows at least what was copied before it. So the proof log comes before the
 //! records that it stands for, and the journal, from which a start takes what the others lack, ends last.
 
 use std::collections::BTreeMap;

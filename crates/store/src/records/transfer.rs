@@ -157,7 +157,7 @@ async fn copy(table: &Table, from: &DatabaseTransaction, to: &DatabaseTransactio
 async fn count_on(table: &Table, to: &DatabaseTransaction) -> Result<()> {
     let [key] = table.key.as_slice() else { return Ok(()) };
     let counts = format!(
-        "SELECT setval(s, (SELECT max({key}) FROM \"{name}\")) \
+        "SELECT setval(CAST(s AS regclass), (SELECT max({key}) FROM \"{name}\")) \
          FROM pg_get_serial_sequence('\"{name}\"', '{plain}') AS s \
          WHERE s IS NOT NULL AND EXISTS (SELECT 1 FROM \"{name}\")",
         name = table.name,
