@@ -54,7 +54,7 @@ before(async () => {
     "/evaluation",
     "/evaluation?object=agency&period=year",
     `/evaluation/print?period=year&id=gas_company-${DISTRICT}`,
-    "/query",
+    "/sql",
     "/alarms",
     "/account",
     "/audit",

@@ -30,7 +30,7 @@ after(() => ended(browser, server));
 async function open(options) {
   const seat = await openPage(browser, server.url, options);
   await signIn(seat.page);
-  await seat.page.goto("/query");
+  await seat.page.goto("/sql");
   await settled(seat.page);
   await seat.page.locator(".cm-content").waitFor();
   return seat;

@@ -25,7 +25,7 @@ const SEEDED: [&str; 2] = ["setting", "proof_size"];
 #[derive(Debug)]
 struct Table {
     name: String,
-    /// Name and SQLite's word for the type.
+    /// Name, quoted, and SQLite's word for the type.
     columns: Vec<(String, String)>,
     /// Its key, in order.
     key: Vec<String>,
@@ -53,12 +53,12 @@ impl Table {
     }
 
     fn read(&self, row: &QueryResult) -> Result<Vec<Value>> {
-        let values = self.columns.iter().map(|(name, kind)| {
+        let values = self.columns.iter().enumerate().map(|(place, (_, kind))| {
             Ok(match kind.as_str() {
-                "INTEGER" => row.get::<Option<i64>>(name)?.into(),
-                "REAL" => row.get::<Option<f64>>(name)?.into(),
-                "BLOB" => row.get::<Option<Vec<u8>>>(name)?.into(),
-                _ => row.get::<Option<String>>(name)?.into(),
+                "INTEGER" => row.try_get_by::<Option<i64>, _>(place)?.into(),
+                "REAL" => row.try_get_by::<Option<f64>, _>(place)?.into(),
+                "BLOB" => row.try_get_by::<Option<Vec<u8>>, _>(place)?.into(),
+                _ => row.try_get_by::<Option<String>, _>(place)?.into(),
             })
         });
         values.collect()
@@ -156,6 +156,9 @@ async fn copy(table: &Table, from: &DatabaseTransaction, to: &DatabaseTransactio
 /// A server counts numbers up apart from the table: on from the highest.
 async fn count_on(table: &Table, to: &DatabaseTransaction) -> Result<()> {
     let [key] = table.key.as_slice() else { return Ok(()) };
+    if !table.columns.iter().any(|(name, kind)| name == key && kind == "INTEGER") {
+        return Ok(());
+    }
     let counts = format!(
         "SELECT setval(CAST(s AS regclass), (SELECT max({key}) FROM \"{name}\")) \
          FROM pg_get_serial_sequence('\"{name}\"', '{plain}') AS s \
