@@ -190,7 +190,8 @@ fn query(reader: &HistoryReader, city: &City, times: u32, what: &str) {
         let kind = KINDS[usize::from(city.kinds[stream as usize])].0;
         let (device, streams) = (device(stream), [(StreamId(stream), kind)]);
         let (from, to) = (Timestamp(START), Timestamp(START + 24 * 60 * MINUTE));
-        let query = ReadingsQuery { device: &device, streams: &streams, from, to, limit: 10_000 };
+        let (streams, limit, within) = (streams.as_slice(), 10_000, None);
+        let query = ReadingsQuery { device: &device, streams, from, to, limit, within };
         let start = cpu_seconds();
         found += reader.readings(&query).expect("the files are sound").len();
         let seconds = cpu_seconds() - start;

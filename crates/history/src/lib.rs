@@ -40,7 +40,7 @@ pub use error::{Error, Result};
 pub use kinds::{KindQuery, KindRow, SLICE_ROWS_MAX, TakeRows};
 pub use ladder::{Expired, Keep, Keeps, Rung};
 pub use overlay::CorrectedReading;
-pub use query::{Cost, ReadingsQuery, WindowPoint, WindowRow, WindowsQuery};
+pub use query::{Cost, ReadingsQuery, WindowPoint, WindowRow, WindowsQuery, Within};
 pub use reader::HistoryReader;
 pub use series::{Series, SeriesPoint, SeriesQuery};
 pub use writer::{FlushJob, History, HistorySettings, LABELS_MAX, StreamLabel, StreamNames};

@@ -15,6 +15,25 @@ pub struct ReadingsQuery<'a> {
     pub to: Timestamp,
     /// Most readings in the answer. When there are more, the newest are given.
     pub limit: usize,
+    /// Only what was measured in some areas; a device moves, and what it measured stays where it was.
+    pub within: Option<Within<'a>>,
+}
+
+/// Some areas, for readings that were measured in them.
+#[derive(Clone, Copy)]
+pub struct Within<'a> {
+    /// Whether the area of this code, as in the files, is one of them.
+    pub holds: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Whether the device was in one of them when it measured what is in no file yet. It was in one
+    /// place: everything in memory goes to files before history follows a move. Asked under the lock that
+    /// rows are taken in under, so it may wait for nobody who asks the history meanwhile.
+    pub memory: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl std::fmt::Debug for Within<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Within").finish_non_exhaustive()
+    }
 }
 
 /// Asks for the windows of one indicator in one area.

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::hot::window_key;
 use crate::manifest::{FileEntry, Manifest};
 use crate::overlay::Overlay;
-use crate::query::{Cost, ReadingsQuery, WindowPoint, WindowsQuery};
+use crate::query::{Cost, ReadingsQuery, WindowPoint, WindowsQuery, Within};
 use crate::shared::Shared;
 
 /// The reading end of the history. Cheap to clone; any number of threads may query at once.
@@ -125,14 +125,16 @@ impl HistoryReader {
         let (from, to) = (query.from.0, query.to.0);
         let state = self.shared.state.read();
         let (closed, open) = state.readings.chunks();
-        for &(stream, _) in query.streams {
+        let seen = query.within.is_none_or(|within| (within.memory)());
+        let streams = if seen { query.streams } else { &[] };
+        for &(stream, _) in streams {
             open.collect(stream, from, to, &mut found);
         }
         // Rows move from memory to files under the lock: both are taken as of the same moment.
         let (manifest, overlay) = (Arc::clone(&state.manifest), Arc::clone(&state.overlay));
         drop(state);
         for chunk in &closed {
-            for &(stream, _) in query.streams {
+            for &(stream, _) in streams {
                 chunk.collect(stream, from, to, &mut found);
             }
         }
@@ -175,11 +177,15 @@ impl HistoryReader {
                 numbers: None,
                 spans: &[],
                 time,
-                columns: &[raw_column::KIND, raw_column::AT, raw_column::VALUE],
+                columns: &[raw_column::KIND, raw_column::AREA, raw_column::AT, raw_column::VALUE],
             };
             for batch in read(&open, &path, &wanted, cost)? {
-                collect(&batch, [1, 2], found, |row| {
+                let mut seen = Seen::new(query.within, &batch, 1);
+                collect(&batch, [2, 3], found, |row| {
                     let kind = word(&batch, 0, row);
+                    if !seen.at(row) {
+                        return None;
+                    }
                     query
                         .streams
                         .iter()
@@ -197,11 +203,16 @@ impl HistoryReader {
             numbers: Some((raw_column::STREAM, &streams)),
             spans: &[],
             time,
-            columns: &[raw_column::AT, raw_column::VALUE, raw_column::STREAM],
+            columns: if query.within.is_some() { &WITH_AREA } else { &WITH_AREA[1..] },
         };
         for batch in read(&open, &path, &wanted, cost)? {
-            let streams = column::<UInt32Type>(&batch, 2).values();
-            collect(&batch, [0, 1], found, |row| Some(StreamId(streams[row])));
+            let mut seen = Seen::new(query.within, &batch, 0);
+            // Columns come in the order of the file, and the area is one only when it was asked for.
+            let at = batch.num_columns() - 3;
+            let streams = column::<UInt32Type>(&batch, at + 2).values();
+            collect(&batch, [at, at + 1], found, |row| {
+                seen.at(row).then(|| StreamId(streams[row]))
+            });
         }
         Ok(())
     }
@@ -278,12 +289,40 @@ pub(crate) struct Hot {
     pub(crate) overlay: Arc<Overlay>,
 }
 
+/// Columns of a stream's readings, behind where they were measured.
+const WITH_AREA: [usize; 4] =
+    [raw_column::AREA, raw_column::AT, raw_column::VALUE, raw_column::STREAM];
+
+/// Which rows of a batch were measured in the areas asked for. Neighbours mostly lie in the same.
+pub(crate) struct Seen<'a> {
+    within: Option<Within<'a>>,
+    batch: &'a RecordBatch,
+    column: usize,
+    last: (&'a str, bool),
+}
+
+impl<'a> Seen<'a> {
+    /// `column` is read only when the question is about some areas.
+    pub(crate) fn new(within: Option<Within<'a>>, batch: &'a RecordBatch, column: usize) -> Self {
+        Self { within, batch, column, last: ("", false) }
+    }
+
+    pub(crate) fn at(&mut self, row: usize) -> bool {
+        let Some(within) = self.within else { return true };
+        let code = word(self.batch, self.column, row);
+        if self.last.0 != code {
+            self.last = (code, (within.holds)(code));
+        }
+        self.last.1
+    }
+}
+
 /// The readings of a batch, whose times and values are in the columns named.
 fn collect(
     batch: &RecordBatch,
     [at, value]: [usize; 2],
     found: &mut Vec<Reading>,
-    stream_of: impl Fn(usize) -> Option<StreamId>,
+    mut stream_of: impl FnMut(usize) -> Option<StreamId>,
 ) {
     let ats = column::<TimestampMillisecondType>(batch, at).values();
     let values = column::<Float64Type>(batch, value).values();

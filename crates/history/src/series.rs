@@ -12,8 +12,8 @@ use crate::day;
 use crate::error::Result;
 use crate::ladder::Rung;
 use crate::manifest::{FileEntry, Manifest};
-use crate::query::{Cost, ReadingsQuery};
-use crate::reader::{HistoryReader, Hot, keep_newest};
+use crate::query::{Cost, ReadingsQuery, Within};
+use crate::reader::{HistoryReader, Hot, Seen, keep_newest};
 
 /// Asks for a chart of one device.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,8 @@ pub struct SeriesQuery<'a> {
     pub to: Timestamp,
     /// Most points of a stream in the answer, give or take the one at each end.
     pub points_max: usize,
+    /// Only what was measured in some areas.
+    pub within: Option<Within<'a>>,
 }
 
 /// The readings of one stream in one step of time.
@@ -84,6 +86,7 @@ impl HistoryReader {
             from: query.from,
             to: query.to,
             limit: usize::MAX,
+            within: query.within,
         };
         let Hot { mut readings, manifest, overlay } = self.hot_readings(&raw);
         let sources = Sources::of(&manifest, rung, query, offset_ms);
@@ -139,13 +142,19 @@ impl HistoryReader {
             numbers: Some((step_column::STREAM, &streams)),
             spans: &[],
             time: (step_column::AT, query.from.0..query.to.0),
-            columns: &step_column::FIGURES,
+            columns: match query.within {
+                Some(_) => &step_column::WITH_AREA,
+                None => &step_column::FIGURES,
+            },
         };
         let path = self.shared.dir.join(&file.path);
         let open = FileCache::open(&self.shared.cache, &self.shared.dir, &file.path)?;
         for batch in read(&open, &path, &wanted, cost)? {
-            for (stream, start, summary) in steps(&batch) {
-                add(StreamId(stream), start, &summary);
+            let mut seen = Seen::new(query.within, &batch, 0);
+            for (row, (stream, start, summary)) in steps(&batch).enumerate() {
+                if seen.at(row) {
+                    add(StreamId(stream), start, &summary);
+                }
             }
         }
         Ok(())

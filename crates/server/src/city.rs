@@ -37,6 +37,7 @@ pub(crate) mod decisions;
 pub(crate) mod directory;
 pub(crate) mod evaluation;
 pub(crate) mod hub;
+pub(crate) mod kept;
 pub(crate) mod layout;
 pub(crate) mod marks;
 pub(crate) mod near;
@@ -54,11 +55,14 @@ pub(crate) mod restore;
 pub(crate) mod retention;
 pub(crate) mod rules;
 pub(crate) mod sequencer;
+pub(crate) mod sight;
 pub(crate) mod start;
+pub(crate) mod stop;
 pub(crate) mod training;
 pub(crate) mod transit;
 pub(crate) mod triage;
 
+use self::sight::Sight;
 use crate::accounts::Locks;
 use crate::config::Config;
 use crate::doors::Entrances;
@@ -264,22 +268,25 @@ impl City {
         decisions::publish_case(&self.hub, &self.book, self.shown(), case);
     }
 
-    /// Readings of some streams of a device, oldest first: hot tail and history together, the
-    /// newest `limit`.
+    /// Readings of some streams of a device that were measured within an area, oldest first: hot tail
+    /// and history together, the newest `limit`.
     pub(crate) async fn device_readings(
         &self,
+        scope: AreaId,
         device: String,
         streams: Vec<(StreamId, String)>,
         from: Timestamp,
         to: Timestamp,
         limit: usize,
     ) -> Answer<Vec<Reading>> {
-        let history = self.history.clone();
+        let (history, sight) = (self.history.clone(), Sight::new(self, scope));
         let query = move || {
             let streams: Vec<(StreamId, &str)> =
                 streams.iter().map(|(id, kind)| (*id, kind.as_str())).collect();
-            let device = &device;
-            history.readings(&ReadingsQuery { device, streams: &streams, from, to, limit })
+            let (device, streams) = (device.as_str(), streams.as_slice());
+            sight.of(device, |within| {
+                history.readings(&ReadingsQuery { device, streams, from, to, limit, within })
+            })
         };
         blocking(query).await?.map_err(|error| internal(&error))
     }

@@ -55,6 +55,7 @@ pub(crate) enum Command {
     /// Make a data folder from a backup, and read it back against the backup's hashes
     ///
     /// Example: chengmai restore --from /backup/2026-11-22 --data /var/lib/chengmai, then chengmai verify.
+    /// With --journal readings go on to the end of a kept journal, or up to --until.
     Restore(Restore),
     /// Check a city's proof log 存证日志 from outside, and sign what continues what was seen before
     ///
@@ -337,6 +338,12 @@ pub(crate) struct Restore {
     /// Folder of the backup
     #[arg(long, value_name = "DIR")]
     pub(crate) from: PathBuf,
+    /// Folder with the journal since, as serve --keep-journal kept it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) journal: Option<PathBuf>,
+    /// Moment after which nothing of that journal is taken: 2026-11-22T14:00:00+08:00
+    #[arg(long, value_name = "TIME", requires = "journal")]
+    pub(crate) until: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataOnly,
     #[command(flatten)]

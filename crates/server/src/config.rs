@@ -71,6 +71,9 @@ pub(crate) struct ServeFlags {
     /// Seconds between snapshots of the engine [default: 300]
     #[arg(long, env = "CHENGMAI_SNAPSHOT_SECONDS", value_name = "SECONDS")]
     snapshot_seconds: Option<u64>,
+    /// Folder, best on another disk, that keeps the journal for good, for restore --journal; made if absent
+    #[arg(long, env = "CHENGMAI_KEEP_JOURNAL", value_name = "DIR")]
+    keep_journal: Option<PathBuf>,
     #[command(flatten)]
     tls: TlsFlags,
     #[command(flatten)]
@@ -103,6 +106,7 @@ struct ConfigFile {
     body_mib_max: Option<u32>,
     lateness: Option<String>,
     snapshot_seconds: Option<u64>,
+    keep_journal: Option<PathBuf>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_client_ca: Option<PathBuf>,
@@ -193,6 +197,8 @@ pub(crate) struct Config {
     pub(crate) body_bytes_max: usize,
     pub(crate) lateness_ms: i64,
     pub(crate) snapshot_ms: i64,
+    /// Where the journal is kept for good.
+    pub(crate) keep_journal: Option<PathBuf>,
     pub(crate) notify: NotifySettings,
     /// Whose cosignatures on the proof log are taken.
     pub(crate) witnesses: Vec<Verifier>,
@@ -251,6 +257,7 @@ impl ServeFlags {
             snapshot_ms: i64::try_from(
                 self.snapshot_seconds.or(file.snapshot_seconds).unwrap_or(300).max(1),
             )? * 1000,
+            keep_journal: self.keep_journal.or(file.keep_journal),
             simulated,
         })
     }
@@ -303,6 +310,7 @@ impl Config {
             body_bytes_max: 0,
             lateness_ms: 15 * chengmai_model::time::MINUTE_MS,
             snapshot_ms: i64::MAX,
+            keep_journal: None,
             notify: NotifySettings::default(),
             witnesses: Vec::new(),
             provider: None,

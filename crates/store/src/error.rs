@@ -66,6 +66,12 @@ pub enum Error {
         /// The sequence the next frame will have.
         next: u64,
     },
+    /// A folder for the kept copy holds a copy of something else, or of a later time. It is left alone: name another folder.
+    #[error("{} is not of this journal, or of what came after it: name another folder", path.display())]
+    OtherJournal {
+        /// The file that does not fit.
+        path: PathBuf,
+    },
     /// A write or sync failed earlier, and not for want of room. Nothing more is taken; restart to recover.
     #[error("an earlier write failed; the journal takes nothing more until it is opened again")]
     Poisoned,

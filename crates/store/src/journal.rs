@@ -14,6 +14,7 @@
 
 mod entry;
 mod frame;
+mod keep;
 mod recovery;
 mod segment;
 
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use entry::{Entry, EntryRef};
 pub use frame::PAYLOAD_BYTES_MAX;
+pub use keep::{Cut, Keeper, cut, join};
 pub use recovery::{Recovered, replay};
 
 use crate::disk::{Disk, DiskFile};

@@ -49,6 +49,7 @@ static STEPS: LazyLock<Arc<Schema>> = LazyLock::new(|| {
 /// Column numbers of a file of a rung.
 pub(crate) mod step_column {
     pub(crate) const KIND: usize = 1;
+    pub(crate) const AREA: usize = 2;
     pub(crate) const AT: usize = 3;
     pub(crate) const READINGS: usize = 4;
     pub(crate) const SUM: usize = 5;
@@ -59,6 +60,9 @@ pub(crate) mod step_column {
     pub(crate) const STREAM: usize = 10;
     /// What [`steps`](super::steps) reads.
     pub(crate) const FIGURES: [usize; 8] = [AT, READINGS, SUM, MIN, MAX, LAST, LAST_AT, STREAM];
+    /// The same behind where they were measured.
+    pub(crate) const WITH_AREA: [usize; 9] =
+        [AREA, AT, READINGS, SUM, MIN, MAX, LAST, LAST_AT, STREAM];
 }
 
 /// The readings of one stream in one step of time.
@@ -283,9 +287,10 @@ pub(crate) fn thin_rung(merge: &Merge<'_>, rung: Rung) -> Result<Vec<FileEntry>>
     Ok(files)
 }
 
-/// Stream, start and contents of each row of a batch with the columns from `AT` on.
+/// Stream, start and contents of each row of a batch whose last columns are those from `AT` on.
 pub(crate) fn steps(batch: &RecordBatch) -> impl Iterator<Item = (u32, i64, Summary)> + '_ {
-    let place = |column: usize| batch.column(column - step_column::AT);
+    let first = batch.num_columns() - step_column::FIGURES.len();
+    let place = |column: usize| batch.column(first + column - step_column::AT);
     let number = |column| place(column).as_primitive::<Float64Type>().values();
     let time = |column| place(column).as_primitive::<TimestampMillisecondType>().values();
     let readings = place(step_column::READINGS).as_primitive::<UInt64Type>().values();

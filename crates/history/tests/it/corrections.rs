@@ -95,6 +95,7 @@ fn check_sums(history: &History, names: &Names, all: &[Reading], when: &str) {
             from: Timestamp(MIDNIGHT),
             to: Timestamp(MIDNIGHT + DAYS * DAY_MS),
             points_max: 3,
+            within: None,
         };
         let series = history.reader().series(&query).unwrap();
         assert_eq!((series.step_ms, series.points.len()), (DAY_MS, 3), "{when}");

@@ -69,6 +69,7 @@ fn ask(history: &History, names: &Names, stream: u32, range: (i64, i64), points:
         from: Timestamp(range.0),
         to: Timestamp(range.1),
         points_max: points,
+        within: None,
     };
     history.reader().series(&query).unwrap()
 }

@@ -97,6 +97,7 @@ fn only_the_streams_asked_for_are_given() {
         from: Timestamp(0),
         to: Timestamp(i64::MAX),
         limit: 10,
+        within: None,
     };
     let found = history.reader().readings(&query).unwrap();
     assert_eq!(found, [reading(1, MIDNIGHT + 1, 2.0), reading(1, MIDNIGHT + 2, 2.0)]);

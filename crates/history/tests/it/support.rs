@@ -88,6 +88,7 @@ pub(crate) fn ask(
         from: Timestamp(from),
         to: Timestamp(to),
         limit,
+        within: None,
     };
     reader.readings_with_cost(&query).unwrap()
 }

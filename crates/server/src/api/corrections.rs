@@ -181,6 +181,7 @@ fn order(city: &City, caller: &Caller, row: &CorrectionRow) -> Result<Correction
         from: row.at,
         to: row.at.plus_ms(1),
         limit: usize::MAX,
+        within: None,
     };
     let lost = |error: chengmai_history::Error| {
         tracing::error!(%error, "a reading to be corrected could not be looked up");

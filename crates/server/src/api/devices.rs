@@ -295,7 +295,7 @@ pub(crate) async fn list_observations(
         streams.filter(|(_, name, _)| kind.as_ref().is_none_or(|k| k == name)).collect()
     };
     let wanted = streams.iter().map(|(id, kind, _)| (*id, kind.clone())).collect();
-    let rows = city.device_readings(id, wanted, from, to, limit).await?;
+    let rows = city.device_readings(caller.area, id, wanted, from, to, limit).await?;
     let name = |id: StreamId| streams.iter().find(|s| s.0 == id).map(|s| s.1.clone());
     let items: Vec<ObservationJson> = rows
         .into_iter()

@@ -133,7 +133,7 @@ pub(crate) async fn get_moment(
         indicators: signs_then(&city, &told, around, at).await?,
         warnings: warnings_then(&city, around, at).await?,
         cases: cases_then(&city, around, at).await?,
-        readings: readings_then(&city, &told, at).await?,
+        readings: readings_then(&city, &caller, &told, at).await?,
     }))
 }
 
@@ -231,6 +231,7 @@ async fn cases_then(city: &City, around: AreaId, at: Timestamp) -> Answer<Vec<Ca
 /// The last reading of each device of the evidence at that moment.
 pub(super) async fn readings_then(
     city: &City,
+    caller: &Caller,
     told: &Told,
     at: Timestamp,
 ) -> Answer<Vec<ReadingThen>> {
@@ -249,8 +250,8 @@ pub(super) async fn readings_then(
         let Some(stream) = stream else { continue };
         let streams = vec![(stream, kind.clone())];
         let (from, to) = (at.plus_ms(-DAY_MS), at.plus_ms(1));
-        let last = city.device_readings(device.clone(), streams, from, to, 1).await?.pop();
-        if let Some(last) = last {
+        let last = city.device_readings(caller.area, device.clone(), streams, from, to, 1).await?;
+        if let Some(last) = last.last() {
             let unit = warning.facts.unit.clone();
             let (value, at) = (last.value, last.at.to_rfc3339());
             found.push(ReadingThen { device, kind, unit, value, at });

@@ -235,7 +235,7 @@ pub(crate) async fn get_review(
     }
     let mut timeline = Vec::new();
     if let Some(warning) = &told.warning {
-        for reading in readings_then(&city, &told, warning.raised_at).await? {
+        for reading in readings_then(&city, &caller, &told, warning.raised_at).await? {
             timeline.push(MomentJson {
                 at: reading.at,
                 who: Some(reading.device),

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use chengmai_history::{ReadingsQuery, Rung, SeriesQuery};
+use chengmai_history::{ReadingsQuery, Rung, SeriesQuery, Within};
 use chengmai_model::time::DAY_MS;
 use chengmai_model::{Reading, StreamId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::devices::visible_device;
+use crate::city::sight::Sight;
 use crate::city::{City, blocking, internal};
 use crate::clock;
 use crate::http::access::{Caller, Permission};
@@ -99,14 +100,18 @@ pub(crate) async fn get_series(
     };
     let history = city.history.clone();
     let of = kind.clone();
-    let drawn = blocking(move || draw(&history, &id, (stream, &of), (from, to), most)).await?;
+    let sight = Sight::new(&city, caller.area);
+    let drawn = blocking(move || {
+        sight.of(&id, |within| draw(&history, (&id, within), (stream, &of), (from, to), most))
+    });
+    let drawn = drawn.await?;
     let (step_ms, points) = drawn.map_err(|error| internal(&error))?;
     Ok(Json(SeriesJson { kind, unit, step_ms, points }))
 }
 
 fn draw(
     history: &chengmai_history::HistoryReader,
-    device: &str,
+    (device, within): (&str, Option<Within<'_>>),
     stream: (StreamId, &str),
     (from, to): (Timestamp, Timestamp),
     points_max: usize,
@@ -114,13 +119,20 @@ fn draw(
     let streams = &[stream];
     // A step begins by the clock, so the ends of the span may be in one more.
     let steps_max = points_max.saturating_sub(1).max(1);
-    let series =
-        history.series(&SeriesQuery { device, streams, from, to, points_max: steps_max })?;
+    let series = history.series(&SeriesQuery {
+        device,
+        streams,
+        from,
+        to,
+        points_max: steps_max,
+        within,
+    })?;
     let total: u64 = series.points.iter().map(|point| point.readings).sum();
     // Few readings need not be summed up, unless some of them are kept as sums only.
     if series.step_ms < Rung::Minute.step_ms() && total <= points_max as u64 {
         let limit = points_max + 1;
-        let readings = history.readings(&ReadingsQuery { device, streams, from, to, limit })?;
+        let readings =
+            history.readings(&ReadingsQuery { device, streams, from, to, limit, within })?;
         if readings.len() as u64 == total {
             return Ok((0, readings.iter().map(reading_json).collect()));
         }

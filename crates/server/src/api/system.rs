@@ -234,6 +234,7 @@ fn render(city: &City) -> String {
         counter!("chengmai_journal_commits_total").absolute(get(&c.commits));
         gauge!("chengmai_journal_commit_seconds_total").set(get(&c.commit_ns) as f64 / 1e9);
         gauge!("chengmai_journal_bytes").set(get(&c.journal_bytes) as f64);
+        counter!("chengmai_journal_keep_failures_total").absolute(get(&c.keep_failures));
         gauge!("chengmai_engine_apply_seconds_total").set(get(&c.apply_ns) as f64 / 1e9);
         let signed = city.proof.reader().map_or(0, |log| log.tip().checkpoint.size);
         gauge!("chengmai_proof_log_leaves").set(signed as f64);

@@ -195,9 +195,10 @@ fn wait_for(writing: Option<JoinHandle<()>>) {
 
 /// Names of streams as they are when a row group is written. The registry is locked for some
 /// thousands of labels at a time.
-struct Names {
-    registry: Arc<RwLock<Registry>>,
-    areas: Arc<AreaTree>,
+#[derive(Debug)]
+pub(crate) struct Names {
+    pub(crate) registry: Arc<RwLock<Registry>>,
+    pub(crate) areas: Arc<AreaTree>,
 }
 
 impl StreamNames for Names {

@@ -44,6 +44,8 @@ pub(crate) struct Counters {
     pub(crate) photos_removed: AtomicU64,
     /// Bytes of the journal on disk.
     pub(crate) journal_bytes: AtomicU64,
+    /// Looks at the journal that the copy kept elsewhere could not follow.
+    pub(crate) keep_failures: AtomicU64,
     refused: Refused,
 }
 

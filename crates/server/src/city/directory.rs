@@ -8,11 +8,19 @@ use chengmai_history::{StreamLabel, StreamNames};
 use chengmai_model::{AreaId, DeviceId, StreamId};
 
 use super::City;
+use super::archive::Names;
 use super::registry::Registry;
 
 /// The city as a directory of names.
 #[derive(Debug)]
 pub(crate) struct CityDirectory(pub(crate) Arc<City>);
+
+impl CityDirectory {
+    /// As files will call them: rows in memory are of where their device was.
+    fn names(&self) -> Names {
+        Names { registry: Arc::clone(&self.0.registry), areas: Arc::clone(&self.0.areas) }
+    }
+}
 
 impl Directory for CityDirectory {
     fn streams_of(&self, device: &str) -> Vec<StreamId> {
@@ -74,24 +82,14 @@ fn facts(registry: &Registry, id: DeviceId) -> DeviceFacts {
 
 impl StreamNames for CityDirectory {
     fn labels(&self, streams: &[StreamId], each: &mut dyn FnMut(StreamLabel<'_>)) {
-        let registry = self.0.registry.read();
-        for &stream in streams {
-            let stream = registry.stream(stream);
-            let device = registry.device(stream.device);
-            each(StreamLabel {
-                device: device.name(),
-                kind: stream.kind.into(),
-                area: device.area(),
-            });
-        }
+        self.names().labels(streams, each);
     }
 
     fn kind(&self, kind: u32) -> String {
-        let kind = u16::try_from(kind).expect("the number came from a label");
-        self.0.registry.read().kind(kind).name.to_string()
+        self.names().kind(kind)
     }
 
     fn area(&self, area: AreaId) -> String {
-        self.0.areas.get(area).row.code.as_str().to_owned()
+        self.names().area(area)
     }
 }

@@ -56,6 +56,7 @@ fn tell(city: &Arc<City>, cell: &Refill) -> Result<(), Error> {
             from: cell.start,
             to: cell.start.plus_ms(cell.width_ms),
             limit: usize::MAX,
+            within: None,
         })?;
         readings.extend(found.iter().map(|reading| (reading.at, reading.value)));
     }

@@ -8,7 +8,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
@@ -79,6 +79,8 @@ pub(crate) struct Sequencer {
     pub(crate) stop_reason: StopReason,
     pub(crate) marks: Arc<Mutex<Marks>>,
     pub(crate) brain: SyncSender<Work>,
+    /// Segments before this frame are kept elsewhere, where they are kept.
+    pub(crate) may_go: Arc<AtomicU64>,
     /// The last group found no room on the disk.
     pub(crate) full: bool,
 }
@@ -169,6 +171,7 @@ impl Sequencer {
     }
 
     fn forget(&mut self, sequence: u64) {
+        let sequence = sequence.min(self.may_go.load(Ordering::Acquire));
         if let Err(error) = self.writer.forget_before(sequence) {
             tracing::warn!(%error, "old journal segments could not be removed");
         }

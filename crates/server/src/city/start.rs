@@ -1,5 +1,5 @@
-//! Starting and stopping a city: open the data folder, load packs and areas, restore the snapshot,
-//! replay the journal, start the threads; and the same backwards.
+//! Starting a city: open the data folder, load packs and areas, restore the snapshot,
+//! replay the journal, start the threads. Stopping it is in `stop.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -28,6 +28,7 @@ use super::brain::{Brain, Rate, Seen};
 use super::counters::Counters;
 use super::decisions::{Decisions, fill_book};
 use super::hub::Hub;
+use super::kept::Keeping;
 use super::layout::{AreaFiles, DataFolder};
 use super::marks::Mark;
 use super::notify::{Outlet, Telling};
@@ -37,7 +38,8 @@ use super::proof::{OpenLog, Taking, open_log};
 use super::registry::Registry;
 use super::restore::{Opened, restore};
 use super::rules::{Replayed, RuleBook};
-use super::sequencer::{Message, Sequencer};
+use super::sequencer::Sequencer;
+use super::stop::Running;
 use super::triage::Triage;
 use super::{City, ReportRates, near, refill, retention, transit};
 use crate::accounts::Locks;
@@ -52,16 +54,6 @@ use crate::packs::{self, Loaded};
 const INBOX_MAX: usize = 64;
 /// Steps that may wait for the brain and the archive.
 const WORK_MAX: usize = 64;
-
-/// A running city and what must be waited for when it stops.
-#[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) city: Arc<City>,
-    threads: Vec<JoinHandle<()>>,
-    decisions: tokio::task::JoinHandle<()>,
-    telling: Telling,
-    taking: Taking,
-}
 
 /// A city that is complete but whose threads do not run yet: the demo writes its past into it.
 #[derive(Debug)]
@@ -450,8 +442,11 @@ impl Prepared {
         tokio::spawn(retention::watch(Arc::downgrade(&city)));
         tokio::spawn(super::outside::watch(Arc::downgrade(&city)));
         transit::listen(&city);
+        let keep = city.config.keep_journal.as_deref();
+        let keeping = Keeping::start(&brain.folder.journal(), keep, &brain.counters)?;
         let sequencer = Sequencer {
             writer: Writer::new(self.journal),
+            may_go: keeping.may_go(),
             full: false,
             registry: Arc::clone(&brain.registry),
             counters: Arc::clone(&brain.counters),
@@ -470,30 +465,6 @@ impl Prepared {
         tokio::spawn(near::fill(Arc::downgrade(&city)));
         tokio::spawn(close_left_merged(Arc::clone(&city)));
         let telling = Telling::start(Arc::clone(&city));
-        Ok(Running { city, threads, decisions: self.decisions, telling, taking })
-    }
-}
-
-impl Running {
-    /// Takes nothing more, finishes what is queued, leaves a snapshot and writes history out.
-    pub(crate) async fn stop(self) {
-        self.telling.stop().await;
-        // A closed inbox means that it stopped by itself.
-        let _ = self.city.sequencer.send(Message::Stop).await;
-        let threads = self.threads;
-        let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                if thread.join().is_err() {
-                    tracing::error!("a thread of the city panicked");
-                }
-            }
-        });
-        if joined.await.is_err() {
-            tracing::error!("the city's threads could not be waited for");
-        }
-        if self.decisions.await.is_err() {
-            tracing::error!("the decisions ended early");
-        }
-        self.taking.stop().await;
+        Ok(Running { city, threads, decisions: self.decisions, telling, taking, keeping })
     }
 }

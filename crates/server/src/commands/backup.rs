@@ -11,7 +11,9 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use chengmai_model::Timestamp;
 use chengmai_store::disk::{Disk as _, RealDisk};
+use chengmai_store::journal;
 use chengmai_store::records::{Place, Records};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -119,6 +121,9 @@ pub(crate) fn restore(restore: &Restore) -> anyhow::Result<()> {
         list.made_at,
         to.display()
     ));
+    if let Some(kept) = &restore.journal {
+        go_on(&to.join("journal"), kept, restore.until.as_deref(), &list.made_at)?;
+    }
     let place = restore.records.place(to)?;
     match (&place, list.holds_records) {
         (_, false) => {
@@ -134,6 +139,36 @@ pub(crate) fn restore(restore: &Restore) -> anyhow::Result<()> {
         }
     }
     say(format!("now check every decision: chengmai verify --data {}", to.display()));
+    Ok(())
+}
+
+/// Lets the journal of a backup go on with what was kept since, to its end or to a moment.
+fn go_on(journal: &Path, kept: &Path, until: Option<&str>, made_at: &str) -> anyhow::Result<()> {
+    ensure!(kept.is_dir(), "{} is no folder", kept.display());
+    let moment = |text: &str| {
+        Timestamp::parse_rfc3339(text).with_context(|| {
+            format!("--until {text}: give a time such as 2026-11-22T14:00:00+08:00")
+        })
+    };
+    let until = until.map(moment).transpose()?;
+    let made_at = moment(made_at)?;
+    if let Some(until) = until.filter(|&until| until < made_at) {
+        bail!(
+            "{} is before the backup, which is of {}: take an older one",
+            until.to_rfc3339(),
+            made_at.to_rfc3339()
+        );
+    }
+    let files = journal::join(&RealDisk, kept, journal)?;
+    let cut = journal::cut(&RealDisk, journal, until.unwrap_or(Timestamp(i64::MAX)))?;
+    let last = cut.last_at.map_or_else(|| "nothing".to_owned(), Timestamp::to_rfc3339);
+    let end = if cut.is_cut { "cut there" } else { "its end" };
+    say(format!("{files} files of the kept journal came over; it goes to {last} ({end})"));
+    if cut.is_cut {
+        say(
+            "what was kept of later stays where it is: start the city with another folder for --keep-journal",
+        );
+    }
     Ok(())
 }
 

@@ -18,6 +18,7 @@ mod grid;
 mod harness;
 mod hostile;
 mod influx;
+mod kept;
 mod kill;
 mod life;
 mod locks;

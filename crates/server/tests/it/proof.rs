@@ -50,7 +50,7 @@ fn once_it_has(city: &City, size: u64) -> Note {
     })
 }
 
-fn run(command: &str, arguments: &[&str], data: Option<&Path>) -> Output {
+pub(crate) fn run(command: &str, arguments: &[&str], data: Option<&Path>) -> Output {
     let mut program = Command::new(PROGRAM);
     program.arg(command).args(arguments).env("CHENGMAI_LOG", "warn");
     if let Some(data) = data {

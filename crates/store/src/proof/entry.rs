@@ -50,11 +50,15 @@ pub enum Source {
     BreakGlass,
     /// Whose account it is at the identity provider, a leaf each time one is given or taken away.
     Identity,
+    /// Who handles cases, and where, a leaf each time it changes.
+    Agency,
+    /// What the outside was told of warnings.
+    Alert,
 }
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::CaseEvent,
         Self::Audit,
         Self::RuleChange,
@@ -69,6 +73,8 @@ impl Source {
         Self::SecondFactor,
         Self::BreakGlass,
         Self::Identity,
+        Self::Agency,
+        Self::Alert,
     ];
 
     /// The name of its table, which is also its word in an entry.
@@ -88,6 +94,8 @@ impl Source {
             Self::SecondFactor => "second_factor",
             Self::BreakGlass => "break_glass",
             Self::Identity => "identity",
+            Self::Agency => "agency",
+            Self::Alert => "alert",
         }
     }
 

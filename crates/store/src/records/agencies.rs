@@ -5,7 +5,8 @@ use sea_orm::QueryResult;
 
 use super::page::{Cursor, page};
 use super::sql::{Columns, Sql};
-use super::{Page, PageRequest, Records, Result};
+use super::{Page, PageRequest, Records, Result, proof};
+use crate::proof::Source;
 
 /// An agency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,8 @@ impl Agencies<'_> {
             );
             sql.run(&tx).await?;
         }
+        let ids = agencies.iter().map(|agency| vec![agency.id.clone().into()]);
+        proof::as_they_stand(&tx, Source::Agency, ids).await?;
         Ok(tx.commit().await?)
     }
 

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::page::{Cursor, page};
 use super::sql::{Columns, Sql, to_json};
 use super::warnings::{WarningFacts, WarningRow, WarningState};
-use super::{Page, PageRequest, Records, Result};
+use super::{Page, PageRequest, Records, Result, proof};
+use crate::proof::Source;
 
 /// Times of messages are whole seconds: the standard's have no parts of them.
 const SECOND_MS: i64 = chengmai_model::time::SECOND_MS;
@@ -180,10 +181,11 @@ pub(super) async fn note<C: ConnectionTrait>(
         earlier: earlier.unwrap_or_default(),
         facts: row.facts.clone(),
     };
+    let id = format!("{}-{number:03}", row.id);
     let mut sql =
         Sql::new("INSERT INTO alert (id, warning, number, kind, sent, area_path, body) VALUES (");
     sql.values([
-        format!("{}-{number:03}", row.id).into(),
+        id.clone().into(),
         row.id.to_string().into(),
         number.into(),
         kind.word().into(),
@@ -192,7 +194,7 @@ pub(super) async fn note<C: ConnectionTrait>(
         to_json(&body).into(),
     ]);
     sql.add(")").run(db).await?;
-    Ok(())
+    proof::as_they_stand(db, Source::Alert, [vec![id.into()]]).await
 }
 
 fn read(row: &QueryResult) -> Result<AlertRow> {

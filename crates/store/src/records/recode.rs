@@ -100,12 +100,13 @@ impl Records {
     }
 }
 
-/// Leaves of accounts, tasks and subscriptions that lie in an area now; what else moves has none.
+/// Leaves of accounts, tasks, subscriptions and agencies that lie in an area now; what else moves has none.
 async fn moved<C: ConnectionTrait>(db: &C, table: &str, path: &AreaPath) -> Result<()> {
     let (source, key) = match table {
         "\"user\"" => (Source::User, "name"),
         "task" => (Source::Task, "CAST(id AS TEXT)"),
         "subscription" => (Source::Subscription, "id"),
+        "agency" => (Source::Agency, "id"),
         _ => return Ok(()),
     };
     let mut sql = Sql::new(&format!("SELECT {key} AS key FROM {table} WHERE area_path = "));

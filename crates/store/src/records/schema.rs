@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     WORDS_ONCE,
     TRANSIT,
     NGSI_LD,
+    MORE_LEAVES,
 ];
 
 /// Brings the schema up to the newest version, in one transaction: a second process that starts at the
@@ -469,3 +470,9 @@ CREATE TABLE ngsi_subscription (
     last_failure INTEGER);
 CREATE INDEX ngsi_subscription_maker ON ngsi_subscription (made_by);
 "#;
+
+/// Agencies, and what the outside was told, have leaves from now on; those that are there get theirs at the start. A
+/// database that lacks all leaves says so already.
+const MORE_LEAVES: &str = "
+INSERT INTO setting (key, value) VALUES ('proof_unfilled', 'agency alert') ON CONFLICT (key) DO NOTHING;
+";

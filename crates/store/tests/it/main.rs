@@ -5,6 +5,7 @@
 mod fault;
 mod fixture;
 mod journal;
+mod keep;
 mod order;
 mod postgres;
 mod proof;

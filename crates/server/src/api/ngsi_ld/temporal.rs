@@ -154,7 +154,8 @@ async fn values(
     let points = if from < to {
         let streams = vec![(stream, kind)];
         // A moment that two values came in for is told once, as the later one.
-        let found = view.city.device_readings(device, streams, from, to, most * 2 + 1).await?;
+        let found = view.city.device_readings(view.scope, device, streams, from, to, most * 2 + 1);
+        let found = found.await?;
         let mut points: Vec<(Timestamp, f64)> = Vec::with_capacity(found.len());
         for reading in found {
             match points.last_mut() {

@@ -279,8 +279,9 @@ impl<'a> View<'a> {
         };
         let (from, to) = (Timestamp(from), Timestamp(to));
         // A moment that two values came in for is told once, as the later one.
+        let scope = self.caller.area;
         let asked = most.saturating_mul(2).saturating_add(1).min(WORK_MAX);
-        let found = self.city.device_readings(device, vec![(stream, kind)], from, to, asked);
+        let found = self.city.device_readings(scope, device, vec![(stream, kind)], from, to, asked);
         let mut found = found.await?;
         found.reverse();
         found.dedup_by_key(|reading| reading.at);

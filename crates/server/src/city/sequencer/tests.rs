@@ -35,6 +35,7 @@ impl City {
             stop_reason: Arc::clone(&stop_reason),
             marks: Arc::default(),
             brain: work,
+            may_go: Arc::new(AtomicU64::new(u64::MAX)),
             full: false,
         };
         let (inbox, messages) = mpsc::channel(8);

@@ -12,20 +12,23 @@ use super::{NewLeaf, add, leaves_of, personal, size};
 use crate::records::sql::{Columns, Sql};
 use crate::records::{Result, begin};
 
-/// Under this key stands that rows still lack leaves.
+/// Under this key stands which tables' rows still lack leaves: their words, or [`ALL`].
 const UNFILLED: &str = "proof_unfilled";
+const ALL: &str = "1";
 /// Rows that are given leaves in one transaction.
 const FILLED_TOGETHER: u64 = 1_000;
 
 /// Gives leaves to rows from before there was a log, once, in the order of their keys. What was cut short goes
 /// on at the next start.
 pub(in crate::records) async fn fill(db: &DatabaseConnection) -> Result<()> {
-    let mut sql = Sql::new("SELECT count(*) FROM setting WHERE key = ");
-    if sql.value(UNFILLED).count(db).await? == 0 {
-        return Ok(());
+    let mut sql = Sql::new("SELECT value FROM setting WHERE key = ");
+    let Some(row) = sql.value(UNFILLED).one(db).await? else { return Ok(()) };
+    let words: String = row.get("value")?;
+    let lacks = |table: &Table| words == ALL || words.split(' ').any(|w| w == table.source.word());
+    if words == ALL {
+        fill_contacts(db).await?;
     }
-    fill_contacts(db).await?;
-    for table in &TABLES {
+    for table in TABLES.iter().filter(|table| lacks(table)) {
         let mut last = None;
         while let Some(key) = fill_some(db, table, last).await? {
             last = Some(key);

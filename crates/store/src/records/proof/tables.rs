@@ -47,7 +47,7 @@ pub(super) enum Kind {
 
 use Kind::{Int, Later, Real, Text};
 
-pub(super) const TABLES: [Table; 14] = [
+pub(super) const TABLES: [Table; 16] = [
     Table {
         source: Source::CaseEvent,
         name: "case_event",
@@ -255,6 +255,35 @@ pub(super) const TABLES: [Table; 14] = [
             ("remark", Text),
         ],
         life: Life::Changes,
+    },
+    Table {
+        source: Source::Agency,
+        name: "agency",
+        keys: 1,
+        columns: &[
+            ("id", Text),
+            ("name_zh", Text),
+            ("name_en", Text),
+            ("kind", Text),
+            ("area_path", Text),
+            ("person", Text),
+        ],
+        life: Life::Changes,
+    },
+    Table {
+        source: Source::Alert,
+        name: "alert",
+        keys: 1,
+        // Its area follows the codes, and its text is written later, from these.
+        columns: &[
+            ("id", Text),
+            ("warning", Text),
+            ("number", Int),
+            ("kind", Text),
+            ("sent", Int),
+            ("body", Text),
+        ],
+        life: Life::Stays,
     },
 ];
 

@@ -23,6 +23,9 @@ async fn decide_much(records: &Records) -> Case {
         records.tokens().insert(new).await.unwrap();
     }
     records.tokens().delete("t2").await.unwrap();
+    for person in ["Wang", "Li"] {
+        records.agencies().upsert(&[agency(person)]).await.unwrap();
+    }
     let raised = warning_step(1, WarningStep::Raised, 2, 1, TOWN);
     records.warnings().apply(&[raised]).await.unwrap();
     let how = WarningAnswer::Confirm;
@@ -38,6 +41,16 @@ async fn decide_much(records: &Records) -> Case {
         records.citizens().publish_photo(&reported.id, "e3b0", "ann", at(21)).await.unwrap();
     }
     case
+}
+
+fn agency(person: &str) -> AgencyRow {
+    AgencyRow {
+        id: "yz_gas".into(),
+        name: Text::new("渝中燃气", "Yuzhong Gas"),
+        kind: "gas_company".into(),
+        area: path(TOWN),
+        person: Some(person.into()),
+    }
 }
 
 fn line(n: i64) -> AuditRow {
@@ -98,6 +111,8 @@ async fn every_decision_has_a_leaf_and_untouched_records_are_sound() {
         assert_eq!(of(Source::Contact), 2);
         assert_eq!(of(Source::PublicPhoto), 2);
         assert_eq!(of(Source::Finding), 1);
+        assert_eq!(of(Source::Agency), 2);
+        assert_eq!(of(Source::Alert), 1);
         let events = records.cases().events(&case.id).await.unwrap();
         let openings = records.proof().of_case(&case.id).await.unwrap();
         assert_eq!(openings.len(), events.len());
@@ -158,7 +173,7 @@ async fn erasing_a_citizen_keeps_the_proof_and_is_itself_on_record() {
 
 /// What somebody with the database's password does, and what is said of it: `$case` is the case that went
 /// through the whole loop, `$one` and `$two` those of the citizens.
-const TAMPERED: [(&str, &[(FaultKind, &str)]); 17] = [
+const TAMPERED: [(&str, &[(FaultKind, &str)]); 18] = [
     (
         "UPDATE case_event SET at = at + 1 WHERE seq = 3 AND case_id = '$case'",
         &[(FaultKind::RowAltered, "case_event $case/3")],
@@ -216,6 +231,13 @@ const TAMPERED: [(&str, &[(FaultKind, &str)]); 17] = [
             (FaultKind::RowAltered, "finding 1"),
             (FaultKind::RowMissing, "public_photo e3b0/$one"),
             (FaultKind::RowMissing, "public_photo e3b0/$two"),
+        ],
+    ),
+    (
+        "UPDATE agency SET person = 'eve'; UPDATE alert SET kind = 'cancel', area_path = '/51/'",
+        &[
+            (FaultKind::RowAltered, "agency yz_gas"),
+            (FaultKind::RowAltered, "alert W-0000000000000001-001"),
         ],
     ),
     (
@@ -295,6 +317,34 @@ async fn a_leaf_that_is_not_the_logs_is_named_though_its_row_fits() {
 }
 
 #[tokio::test]
+async fn rows_of_tables_that_had_no_leaves_get_them_and_no_others_do() {
+    in_both_places(async |place| {
+        let records = Records::open(place.clone()).await.unwrap();
+        records.agencies().upsert(&[agency("Wang")]).await.unwrap();
+        records.close().await.unwrap();
+        let other = other(&place).await;
+        let of = if matches!(place, Place::File(_)) { "" } else { " ON proof_leaf" };
+        let old = format!(
+            "DROP TRIGGER proof_leaf_no_delete{of}; DELETE FROM proof_leaf;
+             UPDATE proof_size SET size = 0;
+             INSERT INTO audit (id, at, who, what, object, detail) VALUES (77, 1, 'a', '', '', '');
+             INSERT INTO setting (key, value) VALUES ('proof_unfilled', 'agency alert')"
+        );
+        other.execute_unprepared(&old).await.unwrap();
+        other.close().await.unwrap();
+        let records = Records::open(place).await.unwrap();
+        let mut log = new_log();
+        take(&records, &mut log).await;
+        let found = faults(&records, log.reader()).await;
+        let said: Vec<_> = found.iter().map(|f| (f.kind, f.table, f.key.as_str())).collect();
+        assert_eq!(said, [(FaultKind::RowAdded, "audit", "77")]);
+        assert_eq!(records.proof().size().await.unwrap(), 1);
+        records.close().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn rows_from_before_there_was_a_log_get_leaves_once() {
     in_both_places(async |place| {
         let records = Records::open(place.clone()).await.unwrap();
@@ -312,8 +362,9 @@ async fn rows_from_before_there_was_a_log_get_leaves_once() {
         );
         other.execute_unprepared(&old).await.unwrap();
         let records = Records::open(place.clone()).await.unwrap();
-        // An account was changed, one removed, and a token: of those there are only the rows of today.
-        let size = size - 4;
+        // An account and an agency were changed, one account removed, and a token: of those there are only the
+        // rows of today.
+        let size = size - 5;
         assert_eq!(records.proof().size().await.unwrap(), size);
         let mut log = new_log();
         take(&records, &mut log).await;
