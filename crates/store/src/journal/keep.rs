@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chengmai_model::Timestamp;
+use chengmai_model::stream::Registration;
 
 use super::entry::{self, Entry};
 use super::segment;
@@ -137,12 +138,21 @@ impl Keeper {
         Ok(read(&from)? == read(&to)?)
     }
 
+    /// Whether the first frame of a copy is the segment's.
     fn begin_alike(&self, sequence: u64) -> Result<bool> {
         let (from, to) = self.both(sequence);
-        let count = self.len(&from)?.min(self.len(&to)?).min(SEAM_BYTES);
+        let theirs = self.disk.read(&to).map_err(Error::io("read", &to))?;
+        let mut sound = theirs.len();
+        // One that was only begun when the power went has no whole header.
+        if sound > segment::HEADER_BYTES {
+            let scan =
+                segment::scan(&to, &theirs, sequence, true, &mut |_, _| Ok(ControlFlow::Break(())));
+            sound = scan?.sound_bytes;
+        }
+        let count = self.len(&from)?.min(sound as u64);
         let count = usize::try_from(count).map_err(|_| Error::TooLarge { bytes: usize::MAX })?;
-        let read = |path: &Path| self.disk.read_at(path, 0, count).map_err(Error::io("read", path));
-        Ok(read(&from)? == read(&to)?)
+        let ours = self.disk.read_at(&from, 0, count).map_err(Error::io("read", &from))?;
+        Ok(theirs.starts_with(&ours))
     }
 
     fn put_aside(&self, sequence: u64) -> Result<()> {
@@ -248,10 +258,13 @@ pub fn cut(disk: &dyn Disk, dir: &Path, until: Timestamp) -> Result<Cut> {
     Ok(done)
 }
 
-/// When an entry came in. Registrations do not say; they stand in one commit with what does.
+/// When an entry came in. Of registrations only new devices say it; the others stand within a second of what does.
 fn came_at(entry: &Entry) -> Option<Timestamp> {
     match entry {
-        Entry::Registrations(_) => None,
+        Entry::Registrations(list) => list.iter().find_map(|one| match one {
+            Registration::Device { at, .. } => Some(*at),
+            _ => None,
+        }),
         Entry::Readings { received_at, .. } => Some(*received_at),
         Entry::Order { at, .. } => Some(*at),
         Entry::Tick { now } => Some(*now),

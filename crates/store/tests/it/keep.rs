@@ -42,6 +42,9 @@ fn copy(from: &Path, to: &Path) {
 }
 
 proptest! {
+    // Each case syncs dozens of files.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// What happens in each second: a commit, and perhaps a look by the keeper, a clean-up, a restart, the backup.
     #[test]
     fn a_backup_and_what_was_kept_give_the_journal_of_any_moment(
@@ -145,6 +148,11 @@ fn an_end_that_a_crash_took_from_the_journal_is_put_aside() {
     write(&live, 1..3);
     keeper(&live, &kept).unwrap().follow().unwrap();
     assert_eq!(fs::read(kept.join("00000000000000000001.aside-1")).unwrap(), bytes);
+    assert_eq!(entries_of(&kept, 1), entries_of(&live, 1));
+    // A copy that was only begun.
+    let last = fs::read_dir(&live).unwrap().map(|file| file.unwrap().file_name()).max().unwrap();
+    fs::write(kept.join(last), b"").unwrap();
+    keeper(&live, &kept).unwrap().follow().unwrap();
     assert_eq!(entries_of(&kept, 1), entries_of(&live, 1));
 }
 
