@@ -122,11 +122,11 @@ pub fn shape(json: &Json) -> Option<Shape> {
     Shape::new(Geometry::try_from(&geometry).ok()?)
 }
 
-/// Whether every innermost list has a longitude and a latitude: the library takes that for granted.
+/// Whether there are lists and every innermost one has a longitude and a latitude: the library takes that for granted.
 fn has_places(coordinates: &Json) -> bool {
     let Some(list) = coordinates.as_array() else { return false };
     let is_place = list.first().is_some_and(Json::is_number);
-    if is_place { list.len() >= 2 } else { list.iter().all(has_places) }
+    if is_place { list.len() >= 2 } else { !list.is_empty() && list.iter().all(has_places) }
 }
 
 /// `POINT (30 10)`, `LINESTRING`, `POLYGON` and the same with `MULTI`.
