@@ -102,7 +102,8 @@ impl Keeper {
             return self.bring(sequence);
         }
         let had = if is_there { self.len(&to)? } else { 0 };
-        let more = self.len(&from)? - had;
+        // A commit that is taken back at this moment makes the segment shorter than its copy: seen the next time.
+        let more = self.len(&from)?.saturating_sub(had);
         if more == 0 {
             return Ok(());
         }
@@ -178,8 +179,8 @@ impl Keeper {
 /// Adds to a journal that nobody has open what a kept copy has behind it. Returns how many files came over.
 ///
 /// # Errors
-/// [`Error::OtherJournal`] when the copy is not of this journal, [`Error::Gap`] when it begins too late,
-/// [`Error::Io`].
+/// [`Error::OtherJournal`] when the copy is not of this journal, [`Error::Io`]. Whether it begins too late is
+/// seen by [`cut`].
 pub fn join(disk: &dyn Disk, kept: &Path, journal: &Path) -> Result<usize> {
     let ours = segment::list(disk, journal)?;
     let theirs = segment::list(disk, kept)?;

@@ -278,8 +278,8 @@ impl<'a> View<'a> {
             (device, registry.kind(entry.kind).name.to_string())
         };
         let (from, to) = (Timestamp(from), Timestamp(to));
-        // A moment that two values came in for is told once, as the later one.
         let scope = self.caller.area;
+        // A moment that two values came in for is told once, as the later one.
         let asked = most.saturating_mul(2).saturating_add(1).min(WORK_MAX);
         let found = self.city.device_readings(scope, device, vec![(stream, kind)], from, to, asked);
         let mut found = found.await?;
